@@ -1,0 +1,43 @@
+"""What every test may use: a seeded generator, and options for seeds and golden files."""
+
+import os
+import zlib
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+# Kernels are content-addressed, so runs may share them; `make clean` removes them.
+os.environ.setdefault("SYMGRAD_CACHE_DIR", str(ROOT / ".pytest_cache" / "symgrad"))
+
+hypothesis.settings.register_profile("ordinary", deadline=None, max_examples=25, print_blob=True)
+hypothesis.settings.register_profile("full", deadline=None, max_examples=500, print_blob=True)
+hypothesis.settings.load_profile("ordinary")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, help="seed of random tests; default: one for each test")
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+
+
+@pytest.fixture
+def seed(request) -> int:
+    """The test's seed: `--seed`, or a number that depends on the test's name alone."""
+    given = request.config.getoption("--seed")
+    value = zlib.crc32(request.node.nodeid.encode()) if given is None else given
+    print(f"seed: {value}")
+    return value
+
+
+@pytest.fixture
+def rng(seed) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def update_golden(request) -> bool:
+    return request.config.getoption("--update-golden")
