@@ -1,0 +1,84 @@
+"""An optimiser is one row: its numbers, its state, and the update as an expression.
+
+    sg.Rule(lambda p, g, lr: p - lr*g, numbers={"lr": 0.1})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from symgrad.language import symbols
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """How a parameter follows its gradient.
+
+    update:   called once for each parameter p with SymPy symbols of p's shape: p itself, its
+              gradient g, and, by keyword, every state and number under its own name.  Returns p's
+              new value, or a tuple of it and the states' new values in their order.  It may use
+              `sg.step` (updates made so far, from 0) and any `sg.hyper`
+    numbers:  name -> value.  A number becomes a hyper, assignable in `model.hyper` without
+              compiling again; an expression (a schedule in `sg.step`) is compiled in
+    state:    name -> initial value; each parameter has its own, of the parameter's shape
+    absent:   name -> its fixed number, for numbers the rule was built without: assigning another
+              value later is an error
+    name:     for people
+
+    All right-hand sides read values from before the step.
+
+    >>> import symgrad as sg
+    >>> def heavy_ball(p, g, v, lr, mu):
+    ...     v = mu * v + g
+    ...     return p - lr * v, v
+    >>> rule = sg.Rule(heavy_ball, numbers={"lr": 0.1, "mu": 0.9}, state={"v": 0})
+    """
+
+    update: Callable[..., Any]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, float] = field(default_factory=dict)
+    absent: Mapping[str, float] = field(default_factory=dict)
+    name: str = "rule"
+
+    def __post_init__(self) -> None:
+        if not callable(self.update):
+            raise TypeError(f"a rule's update is a function of p and g, not {self.update!r}")
+        clash = sorted(set(self.numbers).intersection({*self.state, *self.absent}))
+        if clash:
+            raise ValueError(f"{self.name}: {clash[0]!r} names two things")
+
+    def arguments(self) -> dict[str, sp.Expr]:
+        """The numbers as the update sees them: a hyper each, or the expression that was given."""
+        return {
+            name: value if isinstance(value, sp.Expr) else symbols.hyper(name, value)
+            for name, value in self.numbers.items()
+        }
+
+    def new_values(
+        self, p: sp.Expr, g: sp.Expr, state: Mapping[str, sp.Expr], numbers: Mapping[str, sp.Expr]
+    ) -> tuple[sp.Expr, dict[str, sp.Expr]]:
+        """The new value of p and of each of its states, as expressions."""
+        result = self.update(p, g, **state, **numbers)
+        values = result if isinstance(result, tuple) else (result,)
+        if len(values) != 1 + len(self.state):
+            raise ValueError(
+                f"{self.name}: the update gives {len(values)} values and should give "
+                f"{1 + len(self.state)}: the parameter's, then "
+                + (f"those of {', '.join(self.state)}" if self.state else "nothing else")
+            )
+        return values[0], dict(zip(self.state, values[1:], strict=True))
+
+
+def as_rule(optimizer: Any) -> Rule:
+    """A rule as it is; a bare function of p and g becomes one."""
+    if isinstance(optimizer, Rule):
+        return optimizer
+    if callable(optimizer) and not isinstance(optimizer, type):
+        return Rule(optimizer, name=getattr(optimizer, "__name__", "rule"))
+    raise TypeError(
+        f"optimizer wants sg.SGD(lr=...), an sg.Rule or a function of p and g, not {optimizer!r}"
+    )

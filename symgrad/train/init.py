@@ -1,0 +1,204 @@
+"""How parameters start: torch.nn.init's distributions by their usual names.
+
+    sg.parameter("W", shape=(10, 784), init="kaiming_uniform")
+    sg.parameter("W", shape=(784, 10), init=sg.init.kaiming_uniform(fan_in=784))   # for x @ W
+
+Of a shape (out, in, *kernel), fan_in is in * prod(kernel) and fan_out is out * prod(kernel).
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Draw = Callable[[np.random.Generator, Shape], np.ndarray]
+
+
+def initial(name: str, shape: Shape, init: Any, seed: int) -> np.ndarray:
+    """The first value of a parameter, float64, of the given shape; depends on these alone.
+
+    init: number, array, name or callable(rng, shape); None is 0 for rank 0 and 1 and an error
+    for higher ranks, where equal rows would stay equal for ever.
+    """
+    if init is None:
+        if len(shape) > 1:
+            raise ValueError(
+                f"parameter {name!r} of shape {shape} needs an init: a name such as 'linear' or "
+                "'kaiming_uniform', a number, an array, or callable(rng, shape)"
+            )
+        init = 0.0
+    if isinstance(init, str):
+        init = _named(name, init)
+    if callable(init):
+        rng = np.random.default_rng([seed, *name.encode("utf-8", "surrogatepass")])
+        init = init(rng, shape)
+    return as_values(init, shape, f"the init of parameter {name!r}")
+
+
+def as_values(value: Any, shape: Shape, what: str) -> np.ndarray:
+    """Real numbers of exactly this shape, or one number for all, as a new float64 array."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{what} wants numbers in a regular array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what} wants real numbers, not {value!r} of dtype {array.dtype}")
+    if array.shape not in ((), shape):
+        raise ValueError(f"{what} has shape {array.shape}; expected {shape}")
+    return np.array(np.broadcast_to(array, shape), dtype=np.float64)
+
+
+def _named(parameter: str, name: str) -> Draw:
+    if name not in INITS:
+        near = difflib.get_close_matches(name, INITS, n=1)
+        raise ValueError(
+            f"parameter {parameter!r}: no init is called {name!r}"
+            + (f"; did you mean {near[0]!r}?" if near else "")
+            + f" There are {', '.join(sorted(INITS))}"
+        )
+    return INITS[name]()
+
+
+# --- distributions --------------------------------------------------------------------------------
+
+
+def uniform(a: float = 0.0, b: float = 1.0) -> Draw:
+    """U(a, b)."""
+    return lambda rng, shape: rng.uniform(a, b, shape)
+
+
+def normal(mean: float = 0.0, std: float = 1.0) -> Draw:
+    """N(mean, std**2)."""
+    return lambda rng, shape: rng.normal(mean, std, shape)
+
+
+def trunc_normal(mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Draw:
+    """N(mean, std**2) within [a, b], by the inverse of its distribution function."""
+
+    def draw(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        from scipy.special import ndtr, ndtri
+
+        low, high = ndtr((a - mean) / std), ndtr((b - mean) / std)
+        return np.clip(mean + std * ndtri(rng.uniform(low, high, shape)), a, b)
+
+    return draw
+
+
+def zeros() -> Draw:
+    """All 0."""
+    return lambda rng, shape: np.zeros(shape)
+
+
+def ones() -> Draw:
+    """All 1."""
+    return lambda rng, shape: np.ones(shape)
+
+
+def eye() -> Draw:
+    """1 on the diagonal of a matrix, 0 elsewhere."""
+
+    def draw(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        if len(shape) != 2:
+            raise ValueError(f"init 'eye' wants a matrix, not the shape {shape}")
+        return np.eye(*shape)
+
+    return draw
+
+
+def orthogonal(gain: float = 1.0) -> Draw:
+    """Orthonormal rows or columns, whichever are fewer, of (shape[0], the rest), times gain.
+
+    The Q of a normal matrix's QR with R's diagonal positive is uniformly distributed: F. Mezzadri,
+    How to generate random matrices from the classical compact groups, 2007.
+    """
+
+    def draw(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        if len(shape) < 2:
+            raise ValueError(f"init 'orthogonal' wants rank 2 or more, not the shape {shape}")
+        rows, columns = shape[0], math.prod(shape[1:])
+        tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(tall)
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        return gain * (q if rows >= columns else q.T).reshape(shape)
+
+    return draw
+
+
+# --- scaled by the number of connections ----------------------------------------------------------
+
+
+def linear(fan_in: int | None = None) -> Draw:
+    """U(-k, k) with k = 1/sqrt(fan_in), as torch.nn.Linear starts its weight and bias."""
+    return _scaled("linear", lambda n, _: 1 / math.sqrt(3 * n), "uniform", fan_in, 0)
+
+
+def xavier_uniform(gain: float = 1.0, fan_in: int | None = None, fan_out: int | None = None) -> Draw:
+    """U(-k, k) of variance gain**2 2/(fan_in + fan_out).  Glorot and Bengio 2010."""
+    return _scaled("xavier_uniform", _xavier(gain), "uniform", fan_in, fan_out)
+
+
+def xavier_normal(gain: float = 1.0, fan_in: int | None = None, fan_out: int | None = None) -> Draw:
+    """Normal of variance gain**2 2/(fan_in + fan_out).  Glorot and Bengio 2010."""
+    return _scaled("xavier_normal", _xavier(gain), "normal", fan_in, fan_out)
+
+
+def kaiming_uniform(
+    a: float = 0.0, mode: str = "fan_in", fan_in: int | None = None, fan_out: int | None = None
+) -> Draw:
+    """U(-k, k) of variance 2/(1 + a**2)/fan, for a leaky relu of slope a.  He et al. 2015."""
+    return _scaled("kaiming_uniform", _kaiming(a, mode), "uniform", fan_in, fan_out)
+
+
+def kaiming_normal(
+    a: float = 0.0, mode: str = "fan_in", fan_in: int | None = None, fan_out: int | None = None
+) -> Draw:
+    """Normal of variance 2/(1 + a**2)/fan, for a leaky relu of slope a.  He et al. 2015."""
+    return _scaled("kaiming_normal", _kaiming(a, mode), "normal", fan_in, fan_out)
+
+
+def _xavier(gain: float) -> Callable[[float, float], float]:
+    return lambda n_in, n_out: gain * math.sqrt(2 / (n_in + n_out))
+
+
+def _kaiming(a: float, mode: str) -> Callable[[float, float], float]:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"kaiming: mode is 'fan_in' or 'fan_out', not {mode!r}")
+    gain = math.sqrt(2 / (1 + a * a))
+    return lambda n_in, n_out: gain / math.sqrt(n_in if mode == "fan_in" else n_out)
+
+
+def _scaled(
+    name: str, deviation: Callable[[float, float], float], kind: str,
+    fan_in: int | None, fan_out: int | None,
+) -> Draw:  # fmt: skip
+    """A distribution around 0 with the standard deviation that follows from the fans."""
+
+    def draw(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        if len(shape) < 2 and None in (fan_in, fan_out):
+            raise ValueError(
+                f"init {name!r} cannot tell fan_in and fan_out from the shape {shape}: give them, "
+                f"as in sg.init.{name}(fan_in=784)"
+            )
+        kernel = math.prod(shape[2:])
+        std = deviation(
+            shape[1] * kernel if fan_in is None else fan_in,
+            shape[0] * kernel if fan_out is None else fan_out,
+        )
+        k = std * math.sqrt(3)
+        return rng.normal(0, std, shape) if kind == "normal" else rng.uniform(-k, k, shape)
+
+    return draw
+
+
+INITS: dict[str, Callable[..., Draw]] = {
+    f.__name__: f
+    for f in (
+        uniform, normal, trunc_normal, zeros, ones, eye, orthogonal, linear,
+        xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal,
+    )
+}  # fmt: skip
