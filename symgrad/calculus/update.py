@@ -44,7 +44,7 @@ class Applied:
     @property
     def initial(self) -> dict[TensorSymbol, float]:
         """Every state and accumulator with its initial value."""
-        values = {a: 0.0 for a in self.accumulators.values()}
+        values = dict.fromkeys(self.accumulators.values(), 0.0)
         for p in self.parameters:
             values.update({s: self.rule.state[k] for k, s in self.states[p].items()})
         return values
@@ -53,7 +53,7 @@ class Applied:
 def apply_rule(rule: Rule, parameters: Sequence[sp.Symbol]) -> Applied:
     """Make the rule's symbols and capture its update, once for each parameter."""
     states = {p: {k: _state(f"{k} of {p.name}", p) for k in rule.state} for p in parameters}
-    sums = {p: _state(f"gradient of {p.name}", p) for p in parameters}
+    sums = {p: _state(f"sum of gradients of {p.name}", p) for p in parameters}
     numbers = rule.arguments()
     captured = {p: _captured(rule, p, states[p], numbers) for p in parameters}
     return Applied(rule, tuple(parameters), numbers, states, sums, captured)
@@ -98,9 +98,7 @@ def splice(builder: Builder, block: Block, given: Mapping[sp.Symbol, Value]) -> 
     }
     for e in block.equations:
         operands = [values[x] if isinstance(x, Name) else x for x in e.operands]
-        values[e.name] = builder.apply(
-            e.operation, *operands, label=e.name.label, **dict(e.attributes)
-        )
+        values[e.name] = builder.apply(e.operation, *operands, **dict(e.attributes))
     return {label: values[name] for label, name in block.outputs.items()}
 
 
@@ -108,7 +106,7 @@ def _captured(
     rule: Rule, p: sp.Symbol, states: Mapping[str, TensorSymbol], numbers: Mapping[str, sp.Expr]
 ) -> tuple[Block, TensorSymbol]:
     """The rule for one parameter as a block, and the symbol that stands for the gradient."""
-    g = _state("g", p)
+    g = _state(f"gradient of {p.name}", p)
     value, new_states = rule.new_values(p, g, states, numbers)
     roles = {} if isinstance(p, TensorSymbol) else {p: "parameter"}
     block = capture({"": value, **new_states}, roles)

@@ -1,0 +1,201 @@
+"""Capture: an expression becomes a block, one equation for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sympy as sp
+from sympy.logic.boolalg import BooleanAtom
+
+from symgrad.calculus.block import Block, Name, Operand
+from symgrad.calculus.builder import Builder, Value
+from symgrad.language.operation import Operation
+from symgrad.language.row import TABLE
+from symgrad.language.rewritten import REWRITTEN
+from symgrad.language.symbols import Let, TensorSymbol
+from symgrad.language.tensor import HEADS
+from symgrad.language.walk import postorder
+
+Roles = Mapping[sp.Symbol, str]
+MANY_FACTORS = 6  # each factor's derivative multiplies all the others
+
+
+def capture(
+    outputs: Mapping[str, sp.Expr],
+    roles: Roles | None = None,
+    independent: Iterable[sp.Symbol] = (),
+) -> Block:
+    """The block that computes the outputs.
+
+    roles: the role of plain SymPy symbols, "data" where it is not said.
+    independent: lets that are read as inputs, not computed.
+    Raises TypeError or ValueError, naming what is not known and the remedy.
+    """
+    builder = Builder()
+    names = capture_into(builder, outputs.values(), roles or {}, independent)
+    for label, operand in zip(outputs, names, strict=True):
+        if not isinstance(operand, Name):  # a number: an output is a name
+            names[names.index(operand)] = builder.constant(operand)
+    return builder.block(dict(zip(outputs, names, strict=True)))
+
+
+def capture_into(
+    builder: Builder,
+    expressions: Iterable[sp.Expr],
+    roles: Roles,
+    independent: Iterable[sp.Symbol] = (),
+) -> list[Operand]:
+    """Add the expressions' equations to a builder; return their operands."""
+    roots = list(expressions)
+    reader = _Reader(builder, roles, frozenset(independent))
+    order = list(postorder(roots, reader.children))
+    for node in order:
+        reader.memo[id(node)] = reader.read(node)
+    _check_names(builder)
+    return [reader.memo[id(root)] for root in roots]
+
+
+class _Reader:
+    """Reads one node at a time; its children have been read."""
+
+    def __init__(self, builder: Builder, roles: Roles, independent: frozenset) -> None:
+        self.builder, self.roles, self.independent = builder, roles, independent
+        self.memo: dict[int, Operand] = {}
+
+    def children(self, e: sp.Basic) -> tuple:
+        if isinstance(e, sp.Symbol):
+            return (e.definition,) if self._is_defined(e) else ()
+        if isinstance(e, sp.Piecewise):
+            return tuple(x for pair in e.args for x in pair.args)
+        rewritten = REWRITTEN.get(type(e))
+        if rewritten is not None:
+            return (self._rewritten(e, rewritten),)
+        if isinstance(e, Operation):
+            return e.operands
+        return () if is_constant(e) else e.args
+
+    def _rewritten(self, e: sp.Basic, rule: Any) -> sp.Basic:
+        """The same node every time, for it is known by its identity."""
+        kept = self.builder.rewritten
+        return kept.setdefault(e, rule(*e.args))
+
+    def read(self, e: sp.Basic) -> Operand:
+        if isinstance(e, sp.Symbol):
+            return self._let(e) if self._is_defined(e) else self._input(e)
+        parts = [self.memo[id(c)] for c in self.children(e)]
+        if type(e) in REWRITTEN:
+            return parts[0]
+        if isinstance(e, Operation):
+            return self._apply(e.row, parts, e.attributes)
+        if is_constant(e):
+            return _checked_constant(e)
+        if isinstance(e, sp.Piecewise):
+            return self._piecewise(parts)
+        operation = HEADS.get(type(e))
+        if operation is None:
+            raise TypeError(unknown(e))
+        if operation == "heaviside":
+            parts = parts[:1]
+        return self._apply(operation, parts, {})
+
+    def _is_defined(self, e: sp.Symbol) -> bool:
+        return isinstance(e, Let) and e not in self.independent
+
+    def _let(self, let: Let) -> Operand:
+        value = self.memo[id(let.definition)]
+        if let.name and isinstance(value, Name) and value not in self.builder.inputs.values():
+            value.label = value.label or let.name
+            self.builder.lets.setdefault(value, let)
+        return value
+
+    def _apply(self, operation: str, parts: list, attributes: dict) -> Operand:
+        if operation == "expectation" and not _per_sample(parts[0]):
+            return parts[0]  # E[c] = c
+        if operation == "batch" and not _per_sample(parts[0]):
+            raise ValueError(
+                f"sg.batch stacks the mini-batch's values of something per sample; {parts[0]} is "
+                "the same for every sample"
+            )
+        if operation in ("min", "max") or (operation == "mul" and len(parts) > MANY_FACTORS):
+            while len(parts) > 2:  # pairwise: ties and derivatives of long products stay simple
+                parts = [self._pair(operation, parts[k : k + 2]) for k in range(0, len(parts), 2)]
+        return self.builder.apply(operation, *parts, **attributes).operand
+
+    def _pair(self, operation: str, pair: list[Operand]) -> Operand:
+        return self.builder.apply(operation, *pair).operand if len(pair) > 1 else pair[0]
+
+    def _piecewise(self, parts: list[Operand]) -> Operand:
+        """The first branch whose condition holds; NaN where none does, as in SymPy."""
+        pairs = list(zip(parts[::2], parts[1::2], strict=True))
+        value: Any = sp.nan
+        for x, condition in reversed(pairs):
+            if condition == sp.true:
+                value = x
+            elif condition != sp.false:
+                value = self.builder.apply("select", condition, x, value)
+        return value.operand if isinstance(value, Value) else value
+
+    def _input(self, symbol: sp.Symbol) -> Name:
+        role = role_of(symbol, self.roles)
+        shape = getattr(symbol, "shape", ())
+        return self.builder.input(symbol, shape, per_sample=role == "data")
+
+
+def role_of(symbol: sp.Symbol, roles: Roles) -> str:
+    """A symbol's role; a plain SymPy symbol is data where nothing else is said."""
+    if isinstance(symbol, TensorSymbol):
+        return symbol.role
+    return roles.get(symbol, "data")
+
+
+def is_constant(e: sp.Basic) -> bool:
+    """Whether a node is a number in itself: 2, pi, sqrt(2), True."""
+    if isinstance(e, BooleanAtom):
+        return True
+    return isinstance(e, sp.Expr) and not isinstance(e, Operation) and (
+        e.is_Number or e.is_NumberSymbol or e is sp.I or (bool(e.is_number) and not e.free_symbols)
+    )
+
+
+def _checked_constant(e: sp.Basic) -> sp.Basic:
+    if isinstance(e, BooleanAtom):
+        return e
+    if e.has(sp.I, sp.zoo) or e.is_extended_real is False:
+        raise ValueError(
+            f"the constant {e} is complex; symgrad's models are real"
+            + (" (a division by zero)" if e.has(sp.zoo) else "")
+        )
+    return e
+
+
+def unknown(e: sp.Basic) -> str:
+    """The error for something without a row, with the remedy."""
+    kind = type(e).__name__
+    if isinstance(e, sp.MatrixExpr | sp.MatrixBase):
+        return f"the matrix {e} cannot be mixed with symgrad tensors"
+    known = ", ".join(sorted(n for n in TABLE if TABLE[n].kind == "pointwise"))
+    return (
+        f"symgrad has no operation for {kind} in {str(e)[:200]}; rewrite it with known ones "
+        f"(e.g. expression.rewrite or .doit()), or evaluate it outside the model. Known: {known}"
+    )
+
+
+def _per_sample(x: Operand) -> bool:
+    return isinstance(x, Name) and x.per_sample
+
+
+def _check_names(builder: Builder) -> None:
+    """Two different symbols of one name would be confused in data and parameters by name."""
+    seen: dict[str, sp.Symbol] = {}
+    for symbol in builder.inputs:
+        if getattr(symbol, "role", "") in ("constant", "let", "batch_size", "step"):
+            continue
+        other = seen.setdefault(symbol.name, symbol)
+        if other is not symbol and other != symbol:
+            roles = sorted(getattr(s, "role", "symbol") for s in (symbol, other))
+            raise ValueError(
+                f"two different symbols are called {symbol.name!r} ({roles[0]} and {roles[1]}): "
+                "every call of sg.parameter makes a new one; share the Python variable, or give "
+                "them different names"
+            )

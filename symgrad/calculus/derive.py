@@ -1,0 +1,164 @@
+"""Derive: reverse accumulation over a block's equations by the rows' pull-backs.
+
+Adjoints of per-sample names are scaled by the mini-batch's size, z' = B dL/dz; those of other
+names are plain.  Then the pull-back of `E` is a broadcast, and the pull-back of using a name of
+the whole batch in a sample is `E`.
+
+A root that is per sample is differentiated as it stands, without an `E`: the adjoints of all
+names are then this sample's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from symgrad.calculus.block import Block, Equation, Name, Operand
+from symgrad.calculus.builder import ZERO, Builder, Value
+from symgrad.language.row import TABLE
+from symgrad.language.views import unbroadcast
+
+
+def derive(block: Block, root: Name, wrt: Sequence[Name]) -> tuple[Block, list[Operand]]:
+    """The block with the adjoint equations appended, and the gradient of root for each name."""
+    builder = Builder.of(block)
+    gradients = derive_into(builder, root, wrt)
+    return builder.block(block.outputs, block.writes), gradients
+
+
+def derive_into(builder: Builder, root: Name, wrt: Sequence[Name]) -> list[Operand]:
+    """Append adjoint equations to a builder; return the gradient of root for each name."""
+    if root.shape != ():
+        raise ValueError(
+            f"a gradient is taken of a scalar; {root} has shape {root.shape} (sg.sum adds it up)"
+        )
+    sweep = _Sweep(builder, root, wrt)
+    for equation in sweep.equations:
+        sweep.pull_back(equation)
+    return [sweep.gradient(name) for name in wrt]
+
+
+class _Sweep:
+    """One backward sweep from a root."""
+
+    def __init__(self, builder: Builder, root: Name, wrt: Sequence[Name]) -> None:
+        self.builder = builder
+        self.own_sample = root.per_sample  # the root is one sample's: nothing is averaged
+        self.sums: dict[Name, list[Value]] = {root: [builder.value(1)]}
+        self.zeroed: set[Name] = set()  # names whose adjoint may be 0 by a branch not taken
+        self.active = _depending(builder.equations, set(wrt))
+        self.risky = _risky(builder.equations)
+        self.equations = [e for e in reversed(builder.equations) if e.name in self.active]
+
+    def gradient(self, name: Name) -> Operand:
+        value = self._total(name)
+        if value is None:
+            return ZERO if name.shape == () else self._spread(self.builder.value(0), name)
+        if value.shape != name.shape:
+            return self._spread(value, name)
+        return value.operand
+
+    def _spread(self, value: Value, name: Name) -> Operand:
+        return self.builder.apply("broadcast_to", value, shape=name.shape).operand
+
+    def _total(self, name: Name) -> Value | None:
+        parts = self.sums.get(name)
+        if not parts:
+            return None
+        if len(parts) > 1:
+            self.sums[name] = [self.builder.apply("add", *parts)]
+        total = self.sums[name][0]
+        if name in self.builder.lets and isinstance(total.operand, Name):
+            total.operand.label = total.operand.label or f"{name.label}_bar"
+        return total
+
+    def pull_back(self, equation: Equation) -> None:
+        """Add this equation's contributions to the adjoints of its operands."""
+        adjoint = self._total(equation.name)
+        if adjoint is None or _is_zero(adjoint):
+            return
+        row = TABLE[equation.operation]
+        if row.kind == "level" and self.own_sample:
+            raise ValueError(_OTHER_SAMPLES)
+        if row.kind != "pointwise" and adjoint.shape != equation.name.shape:
+            adjoint = self.builder.value(self._spread(adjoint, equation.name))
+        operands = [self.builder.value(x) for x in equation.operands]
+        y = self.builder.value(equation.name)
+        for i, x in enumerate(equation.operands):
+            rule = row.pull(i)
+            if rule is None or x not in self.active:
+                continue
+            part = rule(adjoint, y, *operands, **dict(equation.attributes))
+            if part is not None:
+                self._add(equation, x, adjoint, self.builder.value(part))
+
+    def _add(self, equation: Equation, x: Name, adjoint: Value, part: Value) -> None:
+        """Bring a contribution to the operand's shape and level, and add it."""
+        row = TABLE[equation.operation]
+        if row.kind == "pointwise":
+            if equation.name in self.zeroed and self._may_be_infinite(equation):
+                part = self._guard(adjoint, part)
+            part = self._fit(part, equation.name, x)
+        if row.kinked or equation.name in self.zeroed:
+            self.zeroed.add(x)
+        crosses = equation.name.per_sample and not x.per_sample and row.kind != "level"
+        if crosses and not self.own_sample and _level(part):
+            part = self.builder.apply("expectation", part)
+        if not _is_zero(part):
+            self.sums.setdefault(x, []).append(part)
+
+    def _may_be_infinite(self, equation: Equation) -> bool:
+        return equation.name in self.risky or not self.risky.isdisjoint(equation.operands)
+
+    def _guard(self, adjoint: Value, part: Value) -> Value:
+        """0 times an infinite derivative is 0: the branch was not taken."""
+        if _is_number(part) or _is_number(adjoint):
+            return part
+        taken = self.builder.apply("eq", adjoint, 0)
+        return self.builder.apply("select", taken, 0, part)
+
+    def _fit(self, part: Value, y: Name, x: Name) -> Value:
+        """Sum a contribution over what was broadcast, from y's shape to x's."""
+        if x.shape == y.shape:
+            return part
+        if part.shape != y.shape:
+            part = self.builder.apply("broadcast_to", part, shape=y.shape)
+        return unbroadcast(part, x.shape)
+
+
+_OTHER_SAMPLES = (
+    "this gradient is one sample's, and it reaches through sg.expectation or sg.batch into the "
+    "other samples of the mini-batch: take the gradient of sg.expectation(loss), or hold the "
+    "mini-batch's part independent with a let"
+)
+
+
+def _risky(equations: Sequence[Equation]) -> set[Operand]:
+    """The names that may be infinite, or have an infinite derivative, at finite operands."""
+    found: set[Operand] = set()
+    for e in equations:
+        if TABLE[e.operation].may_be_infinite(e.operands) or not found.isdisjoint(e.operands):
+            found.add(e.name)
+    return found
+
+
+def _depending(equations: Sequence[Equation], sources: set[Name]) -> set[Operand]:
+    """The names that depend on the sources, themselves included."""
+    found: set[Operand] = set(sources)
+    for e in equations:
+        if not found.isdisjoint(e.operands):
+            found.add(e.name)
+    return found
+
+
+def _is_number(value: Value) -> bool:
+    return not isinstance(value.operand, Name)
+
+
+def _is_zero(value: Value) -> bool:
+    return _is_number(value) and value.operand == sp.S.Zero
+
+
+def _level(value: Value) -> bool:
+    return isinstance(value.operand, Name) and value.operand.per_sample

@@ -1,0 +1,187 @@
+"""Indexing: ints, slices, `...`, None, and integer tensors (`P[u]`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
+
+from symgrad.language.operation import Operation, shown_operand
+from symgrad.language.row import Row, broadcast, op, register
+from symgrad.language.symbols import constant
+from symgrad.language.tensor import Shaped, describe, sympify
+from symgrad.language.views import Slice, reshape, transpose
+
+
+def _gather(lead: int, table: np.ndarray, *index: np.ndarray) -> np.ndarray:
+    return table[(*_samples(lead, table, index), *index)]
+
+
+def _scatter(lead: int, g: np.ndarray, *index: np.ndarray, shape: tuple) -> np.ndarray:
+    out = np.zeros(g.shape[:lead] + shape, g.dtype)
+    np.add.at(out, (*_samples(lead, out, index), *index), g)
+    return out
+
+
+def _samples(lead: int, array: np.ndarray, index: tuple) -> tuple:
+    """The sample axis as an index of its own, so that each sample meets its own indices."""
+    if not lead:
+        return ()
+    rank = max(i.ndim for i in index)
+    return (np.arange(array.shape[0]).reshape(-1, *(1,) * (rank - 1)),)
+
+
+def _gather_shape(table: tuple, *index: tuple) -> tuple:
+    return broadcast(*index) + table[len(index) :]
+
+
+def _gather_pull(i: int, g: Any, y: Any, *x: Any) -> Any:
+    return op.scatter(g, *x[1:], shape=x[0].shape) if i == 0 else None
+
+
+def _scatter_pull(i: int, g: Any, y: Any, *x: Any, shape: tuple) -> Any:
+    return op.gather(g, *x[1:]) if i == 0 else None
+
+
+register(
+    Row("gather", "indexing", _gather, (_gather_pull,), shape=_gather_shape, variadic=True,
+        result="same"),
+    Row("scatter", "indexing", _scatter, (_scatter_pull,), shape=lambda *_, shape: shape,
+        variadic=True, result="same"),
+)  # fmt: skip
+
+
+class Gather(Operation):
+    row = "gather"
+    level = PRECEDENCE["Atom"]
+
+    def _sympystr(self, printer: Any) -> str:
+        table, *index = self.operands
+        shown = ", ".join(shown_operand(printer, i, 0) for i in index)
+        return f"{shown_operand(printer, table, PRECEDENCE['Atom'])}[{shown}]"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        table, *index = self.operands
+        shown = ", ".join(shown_operand(printer, i, 0) for i in index)
+        power = f"^{{{exp}}}" if exp else ""
+        return f"{{{shown_operand(printer, table, 0)}}}_{{{shown}}}{power}"
+
+
+class Scatter(Operation):
+    """Zeros, with g's rows added at the indices: the adjoint of indexing."""
+
+    row = "scatter"
+    template = "scatter({all})"
+
+
+def take(z: Any, index: Any) -> sp.Expr:
+    """`z[index]` by NumPy's rules, over one sample's axes.
+
+    The index may hold ints, slices, `...`, None, integer data (a sample's own), integer arrays.
+
+    >>> import symgrad as sg
+    >>> P, u = sg.parameter("P", shape=(100, 8), init=0), sg.data("u", dtype=int)
+    >>> sg.take(P, u)
+    P[u]
+    """
+    z = sympify(z)
+    shape = describe(z)[0]
+    entries = _expand(z, shape, index if isinstance(index, tuple) else (index,))
+    z, shape, advanced = _static_part(z, shape, entries)
+    return _advanced_part(z, shape, advanced) if advanced else z
+
+
+def _expand(z: sp.Expr, shape: tuple, index: tuple) -> list:
+    """The index with `...` written out, one entry an axis and one for each None."""
+    used = sum(1 for e in index if e is not None and e is not Ellipsis)
+    if not shape and used:
+        raise TypeError(f"{z} is a scalar for each sample: it has no axis to index with {index}")
+    if used > len(shape):
+        raise IndexError(f"{z} of shape {shape} has {len(shape)} axes, and {used} indices given")
+    if sum(1 for e in index if e is Ellipsis) > 1:
+        raise IndexError("an index holds `...` at most once")
+    at = next((k for k, e in enumerate(index) if e is Ellipsis), len(index))
+    rest = [slice(None)] * (len(shape) - used)
+    return [*index[:at], *rest, *index[at + 1 :]]
+
+
+def _static_part(z: sp.Expr, shape: tuple, entries: list) -> tuple[sp.Expr, tuple, dict]:
+    """Apply ints, slices and None; give the result and {axis of it: integer tensor}."""
+    spec, result, advanced, axis = [], [], {}, 0
+    for e in entries:
+        if e is None:
+            result.append(1)
+            continue
+        size = shape[axis]
+        if isinstance(e, int | np.integer | sp.Integer) and not isinstance(e, bool):
+            spec.append(("at", _bounded(z, int(e), size, axis)))
+        elif isinstance(e, slice):
+            spec.append(_range(z, e, size))
+            kept = spec[-1]
+            result.append(size if kept == ("range", 0, size, 1) else len(range(*kept[1:])))
+        else:
+            spec.append(("range", 0, size, 1))
+            advanced[len(result)] = _integer_tensor(z, e, size, axis)
+            result.append(size)
+        axis += 1
+    whole = all(e == ("range", 0, s, 1) for e, s in zip(spec, shape, strict=True))
+    z = z if whole else Slice(z, spec=tuple(spec))
+    return (reshape(z, tuple(result)) if None in entries else z), tuple(result), advanced
+
+
+def _bounded(z: sp.Expr, i: int, size: Any, axis: int) -> int:
+    if isinstance(size, int) and not -size <= i < size:
+        raise IndexError(f"index {i} is out of range for axis {axis} of {z}, which has {size}")
+    if not isinstance(size, int) and i < 0:
+        raise IndexError(f"index {i}: axis {axis} of {z} has the symbolic size {size}")
+    return i % size if isinstance(size, int) else i
+
+
+def _range(z: sp.Expr, s: slice, size: Any) -> tuple:
+    if any(not isinstance(v, int | np.integer | None) for v in (s.start, s.stop, s.step)):
+        raise TypeError(f"{z}[{s.start}:{s.stop}:{s.step}]: a slice wants plain ints")
+    if s == slice(None):
+        return ("range", 0, size, 1)
+    if not isinstance(size, int):
+        raise IndexError(f"{z}: an axis of symbolic size {size} is only sliced as a whole")
+    start, stop, step = s.indices(size)
+    stop = start if len(range(start, stop, step)) == 0 else stop
+    return ("range", start, stop, step)
+
+
+def _integer_tensor(z: sp.Expr, e: Any, size: Any, axis: int) -> sp.Expr:
+    if isinstance(e, list | np.ndarray):
+        array = np.asarray(e)
+        if array.dtype.kind == "b":
+            array = np.flatnonzero(array) if array.ndim == 1 else array
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"{z}[...]: an index array holds ints, not {array.dtype}")
+        if isinstance(size, int) and array.size and not (
+            -size <= array.min() and array.max() < size
+        ):
+            raise IndexError(f"an index array for axis {axis} of {z} leaves the range of {size}")
+        return constant(np.where(array < 0, array + size, array))
+    if not isinstance(e, sp.Basic):
+        raise TypeError(f"{z}[{e!r}]: an index is an int, a slice, ..., None or integer data")
+    if describe(e)[1] != "int" and not (isinstance(e, Shaped) and e.dtype == "int"):
+        raise TypeError(
+            f"{z}[{e}]: {e} is not integer; declare the data with sg.data({str(e)!r}, dtype=int)"
+        )
+    return e
+
+
+def _advanced_part(z: sp.Expr, shape: tuple, advanced: dict[int, sp.Expr]) -> sp.Expr:
+    """Integer tensors: bring their axes to the front, gather, bring the result's axes back."""
+    axes = sorted(advanced)
+    rest = [k for k in range(len(shape)) if k not in advanced]
+    front = transpose(z, (*axes, *rest))
+    value = Gather(front, *(advanced[a] for a in axes))
+    new = len(value.shape) - len(rest)
+    adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
+    if not adjacent or axes[0] == 0:
+        return value
+    before = axes[0]
+    order = [*range(new, new + before), *range(new), *range(new + before, len(value.shape))]
+    return transpose(value, tuple(order))

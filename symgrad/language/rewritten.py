@@ -1,0 +1,35 @@
+"""SymPy's functions that are other functions in disguise: what capture reads in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sympy as sp
+
+HALF_PI = sp.pi / 2
+
+# fmt: off
+REWRITTEN: dict[type, Callable[..., Any]] = {
+    sp.cot:   lambda x: 1/sp.tan(x),
+    sp.sec:   lambda x: 1/sp.cos(x),
+    sp.csc:   lambda x: 1/sp.sin(x),
+    sp.coth:  lambda x: 1/sp.tanh(x),
+    sp.sech:  lambda x: 1/sp.cosh(x),
+    sp.csch:  lambda x: 1/sp.sinh(x),
+    sp.acot:  lambda x: sp.atan(1/x),
+    sp.asec:  lambda x: sp.acos(1/x),
+    sp.acsc:  lambda x: sp.asin(1/x),
+    sp.acoth: lambda x: sp.atanh(1/x),
+    sp.asech: lambda x: sp.acosh(1/x),
+    sp.acsch: lambda x: sp.asinh(1/x),
+    sp.sinc:  lambda x: sp.Piecewise((sp.sin(x)/x, sp.Ne(x, 0)), (1, True)),
+    sp.frac:  lambda x: x - sp.floor(x),
+    sp.re:    lambda x: x,
+    sp.im:    lambda x: sp.Integer(0),
+    sp.conjugate: lambda x: x,
+    sp.ITE:   lambda c, a, b: sp.Or(sp.And(c, a), sp.And(sp.Not(c), b)),
+    sp.Xor:   lambda *x: sp.Xor(*x).to_nnf(),
+    sp.Implies: lambda a, b: sp.Or(sp.Not(a), b),
+}
+# fmt: on

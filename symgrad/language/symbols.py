@@ -1,0 +1,293 @@
+"""Symbols with a shape: data, parameters, hypers, constants and lets."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.language.digest import digest, expression_digests
+from symgrad.language.tensor import Shaped, describe, sympify
+from symgrad.language.walk import postorder
+
+_created = itertools.count()
+
+
+class TensorSymbol(Shaped, sp.Symbol):
+    """A SymPy symbol with a shape and a role in the model.
+
+    `structure` digests name and specification, `identity` also which object is meant: two calls of
+    `sg.parameter` make two parameters.  Equality and order rest on the name and these alone.
+    """
+
+    role: str
+    structure: str
+    identity: str
+    payload: Any  # a parameter's init, a hyper's or constant's value, a let's definition
+
+    def __new__(
+        cls, name: str, shape: tuple, dtype: str, role: str, structure: str, identity: str,
+        payload: Any = None,
+    ) -> TensorSymbol:  # fmt: skip
+        assumptions = {"integer": True} if dtype == "int" else {"real": True}
+        self = sp.Symbol.__xnew__(cls, name, **assumptions)  # not through SymPy's symbol cache
+        self.shape, self.dtype, self.role = shape, dtype, role
+        self.structure, self.identity, self.payload = structure, identity, payload
+        return self
+
+    def __getnewargs_ex__(self) -> tuple[tuple, dict]:
+        content = (self.name, self.shape, self.dtype, self.role, self.structure, self.identity)
+        return (*content, self.payload), {}
+
+    def __getstate__(self) -> None:
+        return None
+
+    def __deepcopy__(self, memo: dict) -> TensorSymbol:
+        return self
+
+    def __copy__(self) -> TensorSymbol:
+        return self
+
+    def _hashable_content(self) -> tuple:
+        return (self.name, self.structure, self.identity)
+
+    def sort_key(self, order: Any = None) -> tuple:
+        return self.class_key(), (3, (self.name, self.structure, self.identity)), 1, sp.S.One
+
+    @property
+    def init(self) -> Any:
+        """How a parameter starts."""
+        return self.payload
+
+    @property
+    def value(self) -> Any:
+        """A hyper's default or a constant's array."""
+        return self.payload
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        if key in ("value", "init"):
+            raise AttributeError(f"{self.name} is a symbol: set values through the compiled model")
+        super().__setattr__(key, value)
+
+
+class Let(TensorSymbol):
+    """A named intermediate value; anonymous where an operation names its composite operand."""
+
+    @property
+    def definition(self) -> sp.Expr:
+        return self.payload
+
+    @property
+    def free_symbols(self) -> set:
+        if "_free" not in self.__dict__:
+            for let in postorder([self], _inner_lets):
+                if "_free" not in let.__dict__:
+                    let._free = frozenset({let} | let.definition.free_symbols)
+        return set(self._free)
+
+    def _eval_derivative_n_times(self, s: sp.Symbol, n: Any) -> sp.Expr:
+        if n == 0:
+            return self
+        first = sp.S.One if s == self else sp.diff(self.definition, s)
+        return first if n == 1 else sp.diff(first, s, n - 1)
+
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> sp.Basic | None:
+        if self != old and old in self.free_symbols:
+            raise ValueError(
+                f"{old} stands inside the let {self}, which `subs` does not enter: use "
+                f"sg.substitute(expression, {{{old}: ...}}), or sg.inline to remove lets first"
+            )
+        return None
+
+    def _xreplace(self, rule: Any) -> tuple[sp.Basic, bool]:
+        if self in rule:
+            return rule[self], True
+        hidden = self.free_symbols.intersection(rule)
+        if hidden:
+            self._eval_subs(hidden.pop(), sp.S.Zero)
+        return self, False
+
+    def _sympystr(self, printer: Any) -> str:
+        return self.name or f"({printer._print(self.definition)})"
+
+    def _latex(self, printer: Any) -> str:
+        if not self.name:
+            return rf"\left({printer._print(self.definition)}\right)"
+        return printer._deal_with_super_sub(self.name)
+
+
+def _inner_lets(e: sp.Basic) -> Iterable[sp.Basic]:
+    """The lets that a let's definition uses directly."""
+    seen = [x for x in postorder([e.payload], lambda n: () if isinstance(n, Let) else n.args)]
+    return [x for x in seen if isinstance(x, Let)]
+
+
+def _names(name: str, what: str) -> list[str]:
+    if not isinstance(name, str):
+        raise TypeError(f"sg.{what} wants a name as a string, not {name!r}")
+    names = [n.removesuffix(",") for n in name.split(" ")]
+    names = [n for n in names if n]
+    if not names:
+        raise ValueError(f"sg.{what} wants a name, and {name!r} holds none")
+    return names
+
+
+def _each(name: str, what: str, make: Any) -> Any:
+    made = [make(n) for n in _names(name, what)]
+    return made[0] if len(made) == 1 else tuple(made)
+
+
+def check_shape(shape: Any, what: str) -> tuple[int, ...]:
+    """A shape as a tuple of sizes; an int is the shape of a vector."""
+    sizes = (shape,) if isinstance(shape, int | np.integer) else shape
+    try:
+        sizes = tuple(sizes)
+        valid = all(isinstance(s, int | np.integer) and not isinstance(s, bool) for s in sizes)
+    except TypeError:
+        valid = False
+    if not valid or any(s < 0 for s in sizes):
+        raise ValueError(f"{what}: a shape is a tuple of sizes from 0, not {shape!r}")
+    return tuple(int(s) for s in sizes)
+
+
+def _kind(dtype: Any, what: str) -> str:
+    kind = {"f": "float", "i": "int", "u": "int", "b": "int"}.get(np.dtype(dtype).kind)
+    if kind is None:
+        raise TypeError(f"{what}: dtype must be float or int, not {dtype!r}")
+    return kind
+
+
+def data(name: str, shape: Any = (), dtype: Any = float) -> Any:
+    """One sample's value of the data called `name`.
+
+    shape: one sample's, without the sample axis.  dtype: float, or int for labels and indices.
+    Names split at spaces.  Data of equal name and specification are equal.
+
+    >>> import symgrad as sg
+    >>> x, y = sg.data("x y")
+    >>> label = sg.data("label", dtype=int)
+    >>> sg.data("x") == x
+    True
+    """
+
+    def make(n: str) -> TensorSymbol:
+        sizes, kind = check_shape(shape, f"data {n!r}"), _kind(dtype, f"data {n!r}")
+        key = digest("data", n, sizes, kind)
+        return TensorSymbol(n, sizes, kind, "data", key, key)
+
+    return _each(name, "data", make)
+
+
+def parameter(name: str, shape: Any = (), init: Any = None) -> Any:
+    """A new parameter; every call makes another one, even under the same name.
+
+    init: a number, an array, a name such as "linear" or "kaiming_uniform", or
+    `callable(rng, shape)`; by default 0 for rank 0 and 1.
+
+    >>> import symgrad as sg
+    >>> w, b = sg.parameter("w b")
+    >>> W = sg.parameter("W", shape=(10, 784), init="linear")
+    >>> W.shape
+    (10, 784)
+    """
+
+    def make(n: str) -> TensorSymbol:
+        sizes = check_shape(shape, f"parameter {n!r}")
+        key = digest("parameter", n, sizes)
+        return TensorSymbol(n, sizes, "float", "parameter", key, digest(key, next(_created)), init)
+
+    return _each(name, "parameter", make)
+
+
+def hyper(name: str, value: Any) -> Any:
+    """A number or array that may change at run time without compiling again.
+
+    >>> import symgrad as sg
+    >>> lam = sg.hyper("lam", 1e-4)
+    """
+    array = _real_array(value, f"hyper {name!r}").astype(np.float64)
+
+    def make(n: str) -> TensorSymbol:
+        key = digest("hyper", n, array.shape)
+        identity = digest(key, array.tobytes().hex())
+        return TensorSymbol(n, array.shape, "float", "hyper", key, identity, array)
+
+    return _each(name, "hyper", make)
+
+
+def constant(value: Any) -> sp.Expr:
+    """A fixed array as a tensor.  NumPy arrays in expressions become this by themselves.
+
+    >>> import symgrad as sg
+    >>> sg.shape(sg.constant([[1.0, 2.0], [3.0, 4.0]]))
+    (2, 2)
+    """
+    array = _real_array(value, "sg.constant")
+    if array.ndim == 0:
+        return sp.sympify(array.item())
+    kind = _kind(array.dtype, "sg.constant")
+    array = np.array(array, dtype=np.int64 if kind == "int" else np.float64)
+    array.setflags(write=False)
+    key = digest("constant", array.shape, kind, array.tobytes().hex())
+    name = "const_" + "x".join(map(str, array.shape))
+    return TensorSymbol(name, array.shape, kind, "constant", key, key, array)
+
+
+def _real_array(value: Any, what: str) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{what} wants numbers in a regular array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{what} wants real numbers; an array of dtype {array.dtype} was given"
+            + (" (an array of symbols: use sg.stack or lets)" if array.dtype.kind == "O" else "")
+        )
+    return array
+
+
+def let(name: str, expr: Any) -> sp.Expr:
+    """Name an intermediate value.
+
+    It keeps printed gradients readable, and stops SymPy's own simplification and growth: in a
+    Python loop, let the carried value.
+
+    >>> import symgrad as sg, sympy as sp
+    >>> x, w = sg.data("x"), sg.parameter("w")
+    >>> h = sg.let("h", sp.tanh(w * x))
+    >>> h**2
+    h**2
+    """
+    _names(name, "let")
+    return _let(name, sympify(expr))
+
+
+def _let(name: str, expr: sp.Expr) -> sp.Expr:
+    shape, kind = describe(expr)
+    structure, identity = expression_digests(expr)
+    key = digest("let", name, shape, kind)
+    return Let(name, shape, kind, "let", digest(key, structure), digest(key, identity), expr)
+
+
+def anonymous(expr: sp.Expr) -> sp.Expr:
+    """A composite operand under an anonymous name, so that expressions do not grow."""
+    simple = isinstance(expr, TensorSymbol | sp.Symbol) or not expr.args
+    return expr if simple else _let("", expr)
+
+
+def is_integral(shape: tuple) -> bool:
+    return all(isinstance(s, int) for s in shape)
+
+
+def size(shape: tuple) -> int:
+    """Number of elements of a concrete shape."""
+    return math.prod(shape)
+
+
+_B, _STEP = digest("batch_size"), digest("step")
+batch_size = TensorSymbol("B", (), "int", "batch_size", _B, _B)
+step = TensorSymbol("step", (), "int", "step", _STEP, _STEP)
