@@ -1,6 +1,6 @@
 """An optimiser is one row: its numbers, its state, and the update as an expression.
 
-    sg.Rule(lambda p, g, lr: p - lr*g, numbers={"lr": 0.1})
+sg.Rule(lambda p, g, lr: p - lr*g, numbers={"lr": 0.1})
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Rule:
     def arguments(self) -> dict[str, sp.Expr]:
         """The numbers as the update sees them: a hyper each, or the expression that was given."""
         return {
-            name: value if isinstance(value, sp.Expr) else symbols.hyper(name, value)
+            name: value
+            if isinstance(value, sp.Expr)
+            else symbols.hyper(f"{self.name}.{name}", value)
             for name, value in self.numbers.items()
         }
 

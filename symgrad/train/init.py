@@ -8,12 +8,13 @@ Of a shape (out, in, *kernel), fan_in is in * prod(kernel) and fan_out is out * 
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from symgrad.train.names import unknown
 
 Shape = tuple[int, ...]
 Draw = Callable[[np.random.Generator, Shape], np.ndarray]
@@ -55,12 +56,7 @@ def as_values(value: Any, shape: Shape, what: str) -> np.ndarray:
 
 def _named(parameter: str, name: str) -> Draw:
     if name not in INITS:
-        near = difflib.get_close_matches(name, INITS, n=1)
-        raise ValueError(
-            f"parameter {parameter!r}: no init is called {name!r}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-            + f" There are {', '.join(sorted(INITS))}"
-        )
+        raise ValueError(f"parameter {parameter!r}: {unknown('init', name, INITS)}")
     return INITS[name]()
 
 
@@ -137,7 +133,9 @@ def linear(fan_in: int | None = None) -> Draw:
     return _scaled("linear", lambda n, _: 1 / math.sqrt(3 * n), "uniform", fan_in, 0)
 
 
-def xavier_uniform(gain: float = 1.0, fan_in: int | None = None, fan_out: int | None = None) -> Draw:
+def xavier_uniform(
+    gain: float = 1.0, fan_in: int | None = None, fan_out: int | None = None
+) -> Draw:
     """U(-k, k) of variance gain**2 2/(fan_in + fan_out).  Glorot and Bengio 2010."""
     return _scaled("xavier_uniform", _xavier(gain), "uniform", fan_in, fan_out)
 

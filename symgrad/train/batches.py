@@ -1,0 +1,121 @@
+"""A user's data as a model reads it, and the order in which an epoch visits the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.train.intake import as_array, check_range
+from symgrad.train.names import UnknownName, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a kernel expects of one data symbol.
+
+    shape: one sample's.  size: how many entries the values index, None where they index nothing.
+    """
+
+    symbol: sp.Symbol
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    size: int | None = None
+
+    def accept(self, given: Any) -> np.ndarray:
+        """The given values, (N, *shape), checked; converted only where they must be."""
+        if not (
+            type(given) is np.ndarray
+            and given.dtype == self.dtype
+            and given.ndim == len(self.shape) + 1
+            and given.shape[1:] == self.shape
+            and given.flags.c_contiguous
+            and given.flags.aligned
+        ):
+            given = as_array(given, self.name, self.shape, self.dtype)
+        if self.size is not None:
+            check_range(given, self.name, self.size)
+        return given
+
+
+class Intake:
+    """Checks a dict or DataFrame against the data symbols that a program reads."""
+
+    def __init__(
+        self, reads: Iterable[sp.Symbol], known: Iterable[sp.Symbol], dtype: np.dtype,
+        sizes: Mapping[sp.Symbol, Any],
+    ) -> None:  # fmt: skip
+        """reads: needed here; known: also allowed, and ignored; sizes: see Column.size."""
+        self.columns = tuple(_column(s, dtype, sizes.get(s)) for s in reads)
+        self.names = {c.name for c in self.columns} | {s.name for s in known}
+
+    def __call__(self, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
+        """The arrays by symbol, and the number of samples (1 for a program without data)."""
+        if type(data) is not dict or any(type(name) is not str for name in data):
+            data = self._columns_of(data)
+        arrays: dict[sp.Symbol, np.ndarray] = {}
+        n = -1
+        for column in self.columns:
+            if column.name not in data:
+                self._refuse_names(data)
+            array = arrays[column.symbol] = column.accept(data[column.name])
+            if len(array) != n:
+                if n >= 0:
+                    self._refuse_sizes(arrays)
+                n = len(array)
+        if len(data) != len(self.columns):
+            self._refuse_names(data)
+        if n == 0:
+            raise ValueError(f"the data are empty: {self.columns[0].name!r} holds 0 samples")
+        return arrays, max(n, 1)
+
+    def _columns_of(self, data: Any) -> dict[str, Any]:
+        """Columns by name.  Those of a DataFrame that the model does not know do not matter."""
+        if isinstance(data, Mapping):
+            return {k.name if isinstance(k, sp.Symbol) else k: v for k, v in data.items()}
+        if not hasattr(data, "columns"):
+            raise TypeError(
+                f"data are a dict or a DataFrame of arrays by name, not {type(data).__name__}"
+                + (f"; expected {', '.join(sorted(self.names))}" if self.names else "")
+            )
+        return {name: data[name] for name in data.columns if name in self.names}
+
+    def _refuse_names(self, data: Mapping[str, Any]) -> None:
+        """Raise UnknownName if a name is missing, or one is given that the model does not have."""
+        strangers = [k for k in data if k not in self.names]
+        if strangers:
+            raise UnknownName(unknown("data of this model", strangers[0], sorted(self.names)))
+        missing = [c.name for c in self.columns if c.name not in data]
+        if missing:
+            raise UnknownName(
+                f"data {', '.join(map(repr, missing))} missing; given "
+                + (", ".join(map(repr, data)) or "none")
+            )
+
+    def _refuse_sizes(self, arrays: Mapping[sp.Symbol, np.ndarray]) -> None:
+        counts = ", ".join(f"{s.name!r} {len(a)}" for s, a in arrays.items())
+        raise ValueError(f"data hold different numbers of samples: {counts}")
+
+
+def _column(symbol: sp.Symbol, dtype: np.dtype, size: Any) -> Column:
+    kind = np.dtype(np.int64) if getattr(symbol, "dtype", "float") == "int" else dtype
+    shape = getattr(symbol, "shape", ())
+    return Column(symbol, symbol.name, shape, kind, size if isinstance(size, int) else None)
+
+
+def shuffled(seed: int, epoch: int, n: int) -> np.ndarray:
+    """The order of an epoch's samples, (n,) int64; depends on these three numbers alone."""
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(n)
+
+
+def at_least_one(value: Any, name: str) -> int:
+    """A count given by the user, checked."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} is a whole number from 1, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} is {value}, and should be at least 1")
+    return int(value)
