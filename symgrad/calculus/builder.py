@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -175,7 +176,27 @@ def _add(builder: Builder, operands: tuple[Operand, ...]) -> Any:
         return names[0]  # x + 0 = x
     if len(numbers) > 1 or (numbers and total == 0):
         return builder.apply("add", *names, *([total] if total != 0 else []))
-    return None
+    if len(set(names)) < len(names):  # x + x = 2 x
+        counts = Counter(names)
+        terms = [builder.apply("mul", n, x) if n > 1 else x for x, n in counts.items()]
+        return builder.apply("add", *terms, *numbers)
+    return _add_branches(builder, operands)
+
+
+def _add_branches(builder: Builder, operands: tuple[Operand, ...]) -> Any:
+    """select(c, a, 0) + select(c, 0, b) = select(c, a, b)"""
+    pair = [builder.definition(x) for x in operands if not is_number(x)]
+    if len(operands) != 2 or len(pair) != 2:
+        return None
+    first, second = pair
+    if not (first and second and first.operation == second.operation == "select"):
+        return None
+    (c, a, b), (d, e, f) = first.operands, second.operands
+    if c is not d or first.name.shape != second.name.shape:
+        return None
+    if b == 0 and e == 0:
+        return builder.apply("select", c, a, f)
+    return builder.apply("select", c, e, b) if a == 0 and f == 0 else None
 
 
 def _mul(builder: Builder, operands: tuple[Operand, ...]) -> Any:

@@ -83,22 +83,43 @@ class _Sweep:
             raise ValueError(_OTHER_SAMPLES)
         if row.kind != "pointwise" and adjoint.shape != equation.name.shape:
             adjoint = self.builder.value(self._spread(adjoint, equation.name))
-        operands = [self.builder.value(x) for x in equation.operands]
-        y = self.builder.value(equation.name)
         for i, x in enumerate(equation.operands):
-            rule = row.pull(i)
-            if rule is None or x not in self.active:
-                continue
-            part = rule(adjoint, y, *operands, **dict(equation.attributes))
-            if part is not None:
-                self._add(equation, x, adjoint, self.builder.value(part))
+            if row.pull(i) is not None and x in self.active:
+                part = self._part(equation, i, adjoint)
+                if part is not None:
+                    self._add(equation, x, part)
 
-    def _add(self, equation: Equation, x: Name, adjoint: Value, part: Value) -> None:
+    def _part(self, equation: Equation, i: int, adjoint: Value) -> Value | None:
+        """The contribution to operand i.
+
+        A branch not taken has the adjoint 0, and 0 times an infinite derivative must stay 0: the
+        mask of a `select` is drawn outside the pull-back; where it cannot be seen any more, the
+        pull-back is masked by the adjoint itself.
+        """
+        b, row = self.builder, TABLE[equation.operation]
+        operands = [b.value(x) for x in equation.operands]
+        rule = row.pull(i)
+
+        def pull(g: Value) -> Value | None:
+            part = rule(g, b.value(equation.name), *operands, **dict(equation.attributes))
+            return None if part is None else b.value(part)
+
+        if row.kind != "pointwise" or equation.name not in self.zeroed:
+            return pull(adjoint)
+        select = _as_mask(b, adjoint)
+        if select is not None:
+            condition, *branches = select
+            return b.apply("select", condition, *(0 if g == 0 else pull(b.value(g)) for g in branches))
+        part = pull(adjoint)
+        return b.apply("masked", part, adjoint) if self._may_be_infinite(equation) else part
+
+    def _may_be_infinite(self, equation: Equation) -> bool:
+        return equation.name in self.risky or not self.risky.isdisjoint(equation.operands)
+
+    def _add(self, equation: Equation, x: Name, part: Value) -> None:
         """Bring a contribution to the operand's shape and level, and add it."""
         row = TABLE[equation.operation]
         if row.kind == "pointwise":
-            if equation.name in self.zeroed and self._may_be_infinite(equation):
-                part = self._guard(adjoint, part)
             part = self._fit(part, equation.name, x)
         if row.kinked or equation.name in self.zeroed:
             self.zeroed.add(x)
@@ -107,16 +128,6 @@ class _Sweep:
             part = self.builder.apply("expectation", part)
         if not _is_zero(part):
             self.sums.setdefault(x, []).append(part)
-
-    def _may_be_infinite(self, equation: Equation) -> bool:
-        return equation.name in self.risky or not self.risky.isdisjoint(equation.operands)
-
-    def _guard(self, adjoint: Value, part: Value) -> Value:
-        """0 times an infinite derivative is 0: the branch was not taken."""
-        if _is_number(part) or _is_number(adjoint):
-            return part
-        taken = self.builder.apply("eq", adjoint, 0)
-        return self.builder.apply("select", taken, 0, part)
 
     def _fit(self, part: Value, y: Name, x: Name) -> Value:
         """Sum a contribution over what was broadcast, from y's shape to x's."""
@@ -141,6 +152,14 @@ def _risky(equations: Sequence[Equation]) -> set[Operand]:
         if TABLE[e.operation].may_be_infinite(e.operands) or not found.isdisjoint(e.operands):
             found.add(e.name)
     return found
+
+
+def _as_mask(builder: Builder, adjoint: Value) -> tuple[Operand, ...] | None:
+    """(condition, a, b) of an adjoint `select(condition, a, b)` with a 0 among a and b."""
+    name = adjoint.operand
+    e = builder.definition(name) if isinstance(name, Name) else None
+    known = e is not None and e.operation == "select" and sp.S.Zero in e.operands[1:]
+    return e.operands if known else None
 
 
 def _depending(equations: Sequence[Equation], sources: set[Name]) -> set[Operand]:

@@ -41,12 +41,14 @@ def _shape(*shapes: tuple, subscripts: str) -> tuple:
     return tuple(sizes[letter] for letter in split(subscripts)[1])
 
 
-def _einsum(lead: int, *arrays: np.ndarray, subscripts: str) -> np.ndarray:
+def _einsum(leads: tuple[int, ...], *arrays: np.ndarray, subscripts: str) -> np.ndarray:
+    """`leads` says which operands have the sample axis in front; here it gets a letter."""
     terms, out = split(subscripts)
-    if lead:
-        free = next(x for x in LETTERS if x not in subscripts)
-        terms, out = [free + t for t in terms], free + out
-    return np.einsum(",".join(terms) + "->" + out, *arrays, optimize=len(arrays) > 2)
+    if any(leads):
+        free = letters(1, subscripts)
+        terms = [free * lead + t for lead, t in zip(leads, terms, strict=True)]
+        out = free + out
+    return np.einsum(",".join(terms) + "->" + out, *arrays, optimize=len(arrays) > 1)
 
 
 def _pull(i: int, g: Any, _: Any, *x: Any, subscripts: str) -> Any:
@@ -55,15 +57,24 @@ def _pull(i: int, g: Any, _: Any, *x: Any, subscripts: str) -> Any:
     others = [(t, v) for k, (t, v) in enumerate(zip(terms, x, strict=True)) if k != i]
     known = set(out).union(*(t for t, _ in others))
     kept = "".join(letter for letter in terms[i] if letter in known)
-    pairs = [(out, g), *others]
-    value = op.einsum(
-        *(v for _, v in pairs), subscripts=",".join(t for t, _ in pairs) + "->" + kept
-    )
+    value = _contract([(out, g), *others], kept)
     if kept == terms[i]:
         return value
     shape = x[i].shape
     thin = tuple(s if c in known else 1 for c, s in zip(terms[i], shape, strict=True))
     return op.broadcast_to(op.reshape(value, shape=thin), shape=shape)
+
+
+def _contract(pairs: list[tuple[str, Any]], out: str) -> Any:
+    """An einsum whose scalars are factors outside."""
+    tensors = [(t, v) for t, v in pairs if t]
+    factors = [v for t, v in pairs if not t]
+    if not tensors or (len(tensors) == 1 and tensors[0][0] == out):
+        factors += [v for _, v in tensors]
+    else:
+        text = ",".join(t for t, _ in tensors) + "->" + out
+        factors.append(op.einsum(*(v for _, v in tensors), subscripts=text))
+    return op.mul(*factors) if len(factors) > 1 else factors[0]
 
 
 register(
@@ -76,7 +87,7 @@ register(
 
 class Einsum(Operation):
     row = "einsum"
-    level = PRECEDENCE["Mul"]
+    level = PRECEDENCE["Mul"] - 1  # below *, so that a factor stands in parentheses
 
     PATTERNS = {  # printed like in a paper, up to the names of the letters
         "a,a->": "{0} @ {1}", "ab,b->a": "{0} @ {1}", "a,ab->b": "{0} @ {1}",

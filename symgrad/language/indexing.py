@@ -15,22 +15,26 @@ from symgrad.language.tensor import Shaped, describe, sympify
 from symgrad.language.views import Slice, reshape, transpose
 
 
-def _gather(lead: int, table: np.ndarray, *index: np.ndarray) -> np.ndarray:
-    return table[(*_samples(lead, table, index), *index)]
+def _gather(leads: tuple[int, ...], table: np.ndarray, *index: np.ndarray) -> np.ndarray:
+    return table[(*_samples(leads[0], table.shape, index), *index)]
 
 
-def _scatter(lead: int, g: np.ndarray, *index: np.ndarray, shape: tuple) -> np.ndarray:
-    out = np.zeros(g.shape[:lead] + shape, g.dtype)
-    np.add.at(out, (*_samples(lead, out, index), *index), g)
+def _scatter(
+    leads: tuple[int, ...], g: np.ndarray, *index: np.ndarray, shape: tuple
+) -> np.ndarray:
+    lead = max(leads)
+    samples = max((a.shape[0] for a, k in zip((g, *index), leads, strict=True) if k), default=0)
+    out = np.zeros((samples,) * lead + shape, np.result_type(g, np.float32))
+    np.add.at(out, (*_samples(lead, out.shape, index), *index), g)
     return out
 
 
-def _samples(lead: int, array: np.ndarray, index: tuple) -> tuple:
+def _samples(lead: int, shape: tuple, index: tuple) -> tuple:
     """The sample axis as an index of its own, so that each sample meets its own indices."""
     if not lead:
         return ()
     rank = max(i.ndim for i in index)
-    return (np.arange(array.shape[0]).reshape(-1, *(1,) * (rank - 1)),)
+    return (np.arange(shape[0]).reshape(-1, *(1,) * (rank - 1)),)
 
 
 def _gather_shape(table: tuple, *index: tuple) -> tuple:
@@ -38,7 +42,11 @@ def _gather_shape(table: tuple, *index: tuple) -> tuple:
 
 
 def _gather_pull(i: int, g: Any, y: Any, *x: Any) -> Any:
-    return op.scatter(g, *x[1:], shape=x[0].shape) if i == 0 else None
+    if i > 0:
+        return None
+    if isinstance(g.operand, sp.Expr):  # a number: it stands before the one-hot vector
+        return g * op.scatter(1, *x[1:], shape=x[0].shape)
+    return op.scatter(g, *x[1:], shape=x[0].shape)
 
 
 def _scatter_pull(i: int, g: Any, y: Any, *x: Any, shape: tuple) -> Any:
@@ -49,7 +57,7 @@ register(
     Row("gather", "indexing", _gather, (_gather_pull,), shape=_gather_shape, variadic=True,
         result="same"),
     Row("scatter", "indexing", _scatter, (_scatter_pull,), shape=lambda *_, shape: shape,
-        variadic=True, result="same"),
+        variadic=True),
 )  # fmt: skip
 
 
@@ -73,7 +81,10 @@ class Scatter(Operation):
     """Zeros, with g's rows added at the indices: the adjoint of indexing."""
 
     row = "scatter"
-    template = "scatter({all})"
+
+    @property
+    def template(self) -> str:
+        return "onehot({1})" if self.operands == (1, self.operands[-1]) else "scatter({all})"
 
 
 def take(z: Any, index: Any) -> sp.Expr:

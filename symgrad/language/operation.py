@@ -124,4 +124,4 @@ def shown_operand(printer: Any, x: sp.Expr, level: int) -> str:
     """An operand as text, anonymous lets by their definition, in parentheses where needed."""
     while isinstance(x, Let) and not x.name:
         x = x.definition
-    return printer.parenthesize(x, level) if level else printer._print(x)
+    return printer.parenthesize(x, level, strict=True) if level else printer._print(x)

@@ -66,6 +66,10 @@ class indicator(Pointwise):
         return rf"\left[{printer._print(self.args[0])}\right]" + (f"^{{{exp}}}" if exp else "")
 
 
+class masked(Pointwise):
+    """masked(x, g): x, but 0 where g is 0, also where x is infinite or NaN there."""
+
+
 class stop_gradient(Pointwise):
     """The value, held constant by differentiation."""
 
@@ -163,6 +167,9 @@ register(
     _row("select", None, np.where,
          None, lambda g, y, c, a, b: op.select(c, g, 0), lambda g, y, c, a, b: op.select(c, 0, g),
          result="same", kinked=True),
+    _row("masked", masked, lambda x, g: np.where(np.equal(g, 0), np.zeros_like(x), x),
+         lambda g, y, x, mask: op.masked(g, mask), kinked=True,
+         expand=lambda x, g: op.select(op.eq(g, 0), 0, x)),
     _row("stop_gradient", stop_gradient, lambda x: x, None, result="same", expand=lambda x: x),
     # ---- activations
     _row("relu", relu, lambda x: np.maximum(x, 0),

@@ -22,7 +22,9 @@ def reduced_shape(shape: tuple, axes: tuple[int, ...], keepdims: bool = False) -
 
 
 def _spread(g: Any, x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
-    """The reduced value at every element that was reduced."""
+    """The reduced value at every element that was reduced; a scalar spreads by itself."""
+    if g.shape == ():
+        return g
     return op.broadcast_to(op.reshape(g, shape=reduced_shape(x.shape, axes, True)), shape=x.shape)
 
 

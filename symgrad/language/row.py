@@ -38,7 +38,8 @@ class Row:
     kind:      how lowering and the reference target treat it
     numpy:     its meaning.  Pointwise rows take broadcast arrays.  The others take
                (lead, *arrays, **attributes) where `lead` is 1 when every array has the sample axis
-               in front, else 0; axes in attributes count without it
+               in front, else 0; axes in attributes count without it.  Contractions and indexing
+               take a tuple of leads, one for each array
     pullback:  for each operand a function (g, y, *x, **attributes) -> adjoint of that operand, of
                y's shape for pointwise rows (derive sums what was broadcast), of the operand's
                shape for the others; None where there is none.  A variadic row has one function

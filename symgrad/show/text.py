@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
+from symgrad.calculus.block import Block, Name
 from symgrad.language.symbols import Let
 from symgrad.language.walk import postorder
 
@@ -57,3 +58,42 @@ def gradient_text(parts: Mapping[sp.Symbol, sp.Expr]) -> str:
 def printable(name: str) -> str:
     """A user's name on one line, whatever characters it holds."""
     return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def block_text(block: Block) -> str:
+    """A block, an equation a line: what it reads, computes, gives and assigns.
+
+    Names without a label are numbered in the order of their equations.
+    """
+    names = block_names(block)
+
+    def shown(x: object) -> str:
+        return names[x] if isinstance(x, Name) else str(x)
+
+    lines = [f"input {_typed(n, names)}" for n in block.inputs.values()]
+    for e in block.equations:
+        options = [f"{k}={v}" for k, v in e.attributes]
+        arguments = ", ".join([*map(shown, e.operands), *options])
+        lines.append(f"{_typed(e.name, names)} = {e.operation}({arguments})")
+    lines += [f"output {printable(k)} = {names[n]}" for k, n in block.outputs.items()]
+    lines += [f"{printable(s.name)} := {names[n]}" for s, n in block.writes.items()]
+    return "\n".join(lines)
+
+
+def block_names(block: Block) -> dict[Name, str]:
+    """A distinct text for every name of a block."""
+    names: dict[Name, str] = {}
+    taken: set[str] = set()
+    for k, name in enumerate([*block.inputs.values(), *(e.name for e in block.equations)]):
+        text = printable(name.label) or f"v{k}"
+        if text in taken:
+            text = f"{text}_{k}"
+        taken.add(text)
+        names[name] = text
+    return names
+
+
+def _typed(name: Name, names: Mapping[Name, str]) -> str:
+    """`h1: sample float (10,)`"""
+    level = "sample " if name.per_sample else ""
+    return f"{names[name]}: {level}{name.kind} {name.shape}"

@@ -1,0 +1,218 @@
+"""The reference target: a block evaluated by NumPy, with the rows' own meanings.
+
+No lowering and no compiler stand between the mathematics and its numbers here, so it is the oracle
+for both.  Per-sample names hold (n, *shape) arrays; only the shape broadcasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.calculus.block import Block, Equation, Name, Operand
+from symgrad.calculus.program import Program
+from symgrad.language.row import TABLE, kind_of
+from symgrad.language.symbols import batch_size as BATCH_SIZE
+from symgrad.language.symbols import step as STEP
+
+Arrays = Mapping[sp.Symbol, np.ndarray]
+ALIGNED = ("pointwise", "indexing")  # operands are brought to one rank behind the sample axis
+LEADS = ("contraction", "indexing")  # the row is told which operands are per sample
+
+
+class Reference:
+    """The Executable that evaluates a program's blocks with NumPy."""
+
+    def __init__(self, program: Program, dtype: str, batch_size: int) -> None:
+        self.program, self.dtype, self.batch_size = program, np.dtype(dtype), batch_size
+
+    @property
+    def source(self) -> str:
+        """The blocks as text: there is no other code."""
+        from symgrad.show.text import block_text
+
+        blocks = [self.program.step, self.program.update]
+        return "\n\n".join(block_text(b) for b in blocks if b is not None)
+
+    def run(
+        self,
+        arrays: Arrays,
+        order: np.ndarray | None,
+        first: int,
+        last: int,
+        every: int = 1,
+        pending: int = 0,
+        outputs: Mapping[str, np.ndarray] | None = None,
+    ) -> int:
+        """Work through positions [first, last) in mini-batches; see the README of executables.
+
+        Returns how many mini-batches have been accumulated since the last update.
+        """
+        for k, start in enumerate(range(first, last, self.batch_size)):
+            stop = min(start + self.batch_size, last)
+            rows = slice(start, stop) if order is None else order[start:stop]
+            values = self._step(self.program.step, arrays, rows, stop - start)
+            for label, name in self.program.step.outputs.items():
+                if outputs and label in outputs:
+                    at = slice(start - first, stop - first) if name.per_sample else k
+                    _record(outputs[label], values[name], name, at)
+            pending += 1
+            if self.program.update is None:
+                pending = 0
+            elif pending >= every:
+                self._step(self.program.update, arrays, rows, stop - start)
+                pending = 0
+        return pending
+
+    def _step(self, block: Block, arrays: Arrays, rows: Any, n: int) -> dict[Operand, Any]:
+        values = evaluate(block, arrays, rows, n, self.dtype)
+        for symbol, name in block.writes.items():
+            arrays[symbol][...] = values[name]
+        return values
+
+
+def _record(out: np.ndarray, value: Any, name: Name, at: Any) -> None:
+    if name.per_sample or not name.shape:
+        out[at] = value
+    else:
+        out[...] = value
+
+
+def evaluate(
+    block: Block,
+    arrays: Arrays,
+    rows: Any = slice(None),
+    n: int | None = None,
+    dtype: Any = np.float64,
+    nan: str = "pass",
+) -> dict[Operand, Any]:
+    """The value of every name in a block: (n, *shape) where it is per sample.
+
+    rows selects the samples of the data; nan="raise" raises FloatingPointError at the first
+    equation that makes a NaN of operands without one.
+    """
+    n = _samples(block, arrays, rows) if n is None else n
+    values: dict[Operand, Any] = {}
+    for symbol, name in block.inputs.items():
+        array = _input(symbol, arrays, n)
+        values[name] = array[rows] if name.per_sample else array
+    precise = _step_scalars(block)
+    with np.errstate(all="ignore"):
+        for e in block.equations:
+            values[e.name] = _evaluate(e, values, n, dtype, e.name in precise)
+            if nan == "raise":
+                _refuse_nan(e, values)
+    return values
+
+
+def _samples(block: Block, arrays: Arrays, rows: Any) -> int:
+    """How many samples the data hold; 1 where there are no data."""
+    data = (arrays[s] for s, name in block.inputs.items() if name.per_sample)
+    return next((len(np.asarray(array)[rows]) for array in data), 1)
+
+
+def _input(symbol: sp.Symbol, arrays: Arrays, n: int) -> Any:
+    if symbol == BATCH_SIZE:
+        return np.float64(n)
+    if symbol == STEP:
+        return np.asarray(arrays[symbol]).copy()
+    if getattr(symbol, "role", "") == "constant" and symbol not in arrays:
+        return symbol.value
+    return np.asarray(arrays[symbol])
+
+
+def _evaluate(e: Equation, values: dict, n: int, dtype: Any, precise: bool) -> Any:
+    row = TABLE[e.operation]
+    attributes = {k: sized(v, n) for k, v in e.attributes}
+    operands = list(_prepared(e, values, n))
+    if row.kind in LEADS:
+        _check_indices(e, operands, n)
+        leads = tuple(int(_sampled(x)) for x in e.operands)
+        result = row.numpy(leads, *operands, **attributes)
+    elif row.kind == "pointwise":
+        result = row.numpy(*operands)
+    else:
+        result = row.numpy(int(any(map(_sampled, e.operands))), *operands, **attributes)
+    if e.name.kind != "float" or precise:
+        return np.asarray(result)
+    return np.asarray(result, np.float64 if _is_mean_scalar(e) else dtype)
+
+
+def _is_mean_scalar(e: Equation) -> bool:
+    """Sums of losses are float64 in every dtype."""
+    return e.operation == "expectation" and e.name.shape == ()
+
+
+def _prepared(e: Equation, values: dict, n: int) -> Iterator[Any]:
+    """The operands as arrays that the row's NumPy meaning can take."""
+    row = TABLE[e.operation]
+    sampled = any(map(_sampled, e.operands))
+    index = e.operands[1:] if row.kind == "indexing" else e.operands
+    rank = max((len(x.shape) for x in index if isinstance(x, Name)), default=0)
+    for k, x in enumerate(e.operands):
+        value = values[x] if isinstance(x, Name) else _number(x)
+        is_table = row.kind == "indexing" and k == 0
+        if row.kind in ALIGNED and not is_table and _sampled(x):
+            value = value.reshape(n, *(1,) * (rank - len(x.shape)), *value.shape[1:])
+        elif row.kind not in ("pointwise", *LEADS) and sampled and not _sampled(x):
+            value = np.broadcast_to(value, (n, *np.shape(value)))
+        yield value
+
+
+def _check_indices(e: Equation, operands: list, n: int) -> None:
+    """Never an out-of-bounds read: NumPy would take negative indices from the end."""
+    if TABLE[e.operation].kind != "indexing":
+        return
+    target = e.operands[0].shape if e.operation == "gather" else e.attribute("shape")
+    for size, index in zip(target, operands[1:], strict=False):
+        index = np.asarray(index)
+        bad = (index < 0) | (index >= sized(size, n))
+        if bad.any():
+            raise IndexError(
+                f"an index of {e.name or e.operation} is {index[bad].flat[0]}; the axis it selects "
+                f"from has the size {sized(size, n)}"
+            )
+
+
+def _number(x: Any) -> Any:
+    if x in (sp.true, sp.false):
+        return bool(x)
+    return int(x) if kind_of(x) == "int" else float(x)
+
+
+def _sampled(x: Operand) -> bool:
+    return isinstance(x, Name) and x.per_sample
+
+
+def sized(attribute: Any, n: int) -> Any:
+    """An attribute with the mini-batch's size in place of its symbol."""
+    if isinstance(attribute, tuple):
+        return tuple(sized(a, n) for a in attribute)
+    if isinstance(attribute, sp.Expr):
+        return int(attribute.xreplace({BATCH_SIZE: sp.Integer(n)}))
+    return attribute
+
+
+def _step_scalars(block: Block) -> set[Operand]:
+    """Names computed from hypers, the step and numbers alone: float64 in every dtype."""
+    scalars = {
+        name
+        for symbol, name in block.inputs.items()
+        if getattr(symbol, "role", "") in ("hyper", "step", "batch_size") and name.shape == ()
+    }
+    for e in block.equations:
+        if e.name.shape == () and all(x in scalars for x in e.names):
+            scalars.add(e.name)
+    return scalars
+
+
+def _refuse_nan(e: Equation, values: dict) -> None:
+    def has_nan(x: Operand) -> bool:
+        array = np.asarray(values[x]) if isinstance(x, Name) else np.asarray(_number(x))
+        return array.dtype.kind == "f" and bool(np.isnan(array).any())
+
+    if has_nan(e.name) and not any(map(has_nan, e.operands)):
+        raise FloatingPointError(f"NaN first appears in {e.name!r} = {e.operation}{e.operands}")
