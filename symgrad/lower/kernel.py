@@ -1,0 +1,240 @@
+"""The loop IR: what a target prints.
+
+    Kernel     = buffers, sections of statements: once a run, each mini-batch, each update
+    statement  = Loop | Store | Update | Product | Collect
+    expression = Number | Load | Apply | Whole
+
+Buffers of rank 0 are local variables of the run, unless they are outputs.  Sizes are literal, but
+for the number of samples in the mini-batch, n, which is at most the kernel's batch size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from symgrad.lower.index import Index
+
+ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int8": 1, "bool": 1}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Buffer:
+    """Memory, or a local variable where the rank is 0.
+
+    role:        data, parameter, state, hyper, constant, step, batch_size, output or scratch
+    symbol:      the language's symbol whose array it is; None for outputs and scratch
+    label:       an output's label, else for people: never printed as it stands
+    shape:       one sample's for data; for what is per sample otherwise (batch size, ...)
+    per_sample:  outputs: one value a sample, by position, not one for the whole
+    storage:     the buffer whose memory holds it, where that is another's (a new value in place)
+    """
+
+    role: str
+    label: str
+    shape: tuple[int, ...]
+    dtype: str
+    symbol: sp.Symbol | None = None
+    per_sample: bool = False
+    storage: Buffer | None = None
+
+    @property
+    def home(self) -> Buffer:
+        return self.storage or self
+
+    @property
+    def is_local(self) -> bool:
+        return not self.shape and self.role not in ("output", "data")
+
+    @property
+    def nbytes(self) -> int:
+        return ITEM_BYTES[self.dtype] * math.prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Axis:
+    """A loop's variable, from 0 to its extent; extent None is n, the mini-batch's samples."""
+
+    extent: int | None
+    limit: int  # the largest extent it may have
+    depth: int
+
+    @property
+    def bound(self) -> int:
+        return max(self.limit - 1, 0)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Counter:
+    """An integer that the driver loop keeps: `at`, `slot` or `row`."""
+
+    name: str
+    bound: int = 2**40
+
+
+AT = Counter("at")  # position of the mini-batch's first sample
+SLOT = Counter("slot")  # index of the mini-batch in recorded outputs, 0 when not recorded
+ROW = Counter("row")  # index of its first sample in recorded per-sample outputs
+
+
+# ---- expressions: compared by identity; lowering shares equal ones
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Number:
+    value: int | float | bool
+    dtype: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Load:
+    buffer: Buffer
+    index: tuple[Index, ...]
+    dtype: str
+    bound: int = 2**40  # where it is an integer that serves as an index
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Apply:
+    operation: str  # a pointwise row, or cast, position (of a sample in the data), clamp
+    operands: tuple[Expression, ...]
+    dtype: str
+    bound: int = 2**40
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Whole:
+    """The value of an index, as an int64."""
+
+    index: Index
+    dtype: str = "int64"
+
+
+Expression = Number | Load | Apply | Whole
+
+
+# ---- statements
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Store:
+    """buffer[index] = value"""
+
+    buffer: Buffer
+    index: tuple[Index, ...]
+    value: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Update:
+    """buffer[index] = combine(buffer[index], value), combine one of add, mul, max, min"""
+
+    buffer: Buffer
+    index: tuple[Index, ...]
+    combine: str
+    value: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Matrix:
+    """A matrix in a buffer: row-major from `offset`, rows `leading` elements apart.
+
+    collected: the data buffer whose rows stand in `buffer` where samples come in an order, and
+    which is read directly, from sample `at`, where they do not
+    """
+
+    buffer: Buffer
+    offset: Index
+    transposed: bool
+    leading: int
+    collected: Buffer | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Product:
+    """c = alpha * a @ b + beta * c, with sizes (m, k) @ (k, n); None is the number of samples."""
+
+    c: Matrix
+    a: Matrix
+    b: Matrix
+    sizes: tuple[int | None, int | None, int | None]  # m, n, k
+    alpha: Expression
+    beta: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Collect:
+    """Copy the mini-batch's rows of a data buffer together, where samples come in an order."""
+
+    buffer: Buffer
+    data: Buffer
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Loop:
+    axis: Axis
+    body: tuple[Statement, ...]
+    comment: str = ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Comment:
+    text: str
+
+
+Statement = Store | Update | Product | Collect | Loop | Comment
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A whole run of steps, specialised to a dtype and a batch size.
+
+    buffers: the arrays that the run is given, in the order of its arguments
+    scalars: rank-0 buffers that live in local variables: read from their arrays at the start;
+             those in `written` go back at the end
+    """
+
+    dtype: str
+    batch_size: int
+    buffers: tuple[Buffer, ...]
+    once: tuple[Statement, ...]
+    step: tuple[Statement, ...]
+    update: tuple[Statement, ...] | None
+    written: frozenset[Buffer] = field(default_factory=frozenset)
+
+    @property
+    def sections(self) -> tuple[tuple[Statement, ...], ...]:
+        return self.once, self.step, self.update or ()
+
+    @property
+    def scratch_bytes(self) -> int:
+        return sum(b.nbytes for b in self.buffers if b.role == "scratch")
+
+    @property
+    def bytes(self) -> dict[str, int]:
+        """Bytes by role; data and per-sample outputs are counted for one mini-batch."""
+        total: dict[str, int] = {}
+        for b in self.buffers:
+            size = b.nbytes * (self.batch_size if b.role == "data" else 1)
+            total[b.role] = total.get(b.role, 0) + size
+        return total
+
+    def check(self) -> Kernel:
+        """Raise AssertionError unless the kernel is well formed; return it."""
+        from symgrad.lower.check import check
+
+        check(self)
+        return self
+
+
+def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
+    """Every statement, outer before inner."""
+    stack = list(reversed(body))
+    while stack:
+        s = stack.pop()
+        yield s
+        if isinstance(s, Loop):
+            stack.extend(reversed(s.body))
