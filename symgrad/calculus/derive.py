@@ -48,6 +48,7 @@ class _Sweep:
         self.sums: dict[Name, list[Value]] = {root: [builder.value(1)]}
         self.zeroed: set[Name] = set()  # names whose adjoint may be 0 by a branch not taken
         self.active = _depending(builder.equations, set(wrt))
+        self.named = {e.name for e in builder.equations if e.name.label}
         self.risky = _risky(builder.equations)
         self.equations = [e for e in reversed(builder.equations) if e.name in self.active]
 
@@ -69,7 +70,7 @@ class _Sweep:
         if len(parts) > 1:
             self.sums[name] = [self.builder.apply("add", *parts)]
         total = self.sums[name][0]
-        if name in self.builder.lets and isinstance(total.operand, Name):
+        if name in self.named and isinstance(total.operand, Name):
             total.operand.label = total.operand.label or f"{name.label}_bar"
         return total
 

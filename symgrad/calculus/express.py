@@ -18,6 +18,7 @@ from symgrad.language.symbols import let
 from symgrad.language.tensor import HEADS
 from symgrad.language.walk import postorder
 
+ADJOINT = "_bar"
 LONG = 60  # nodes of an expression that is written out again where it is used again
 
 
@@ -61,7 +62,8 @@ class Expressions:
         value = express(equation, [self.made[c] for c in equation.operands])
         length = 1 + sum(self.length[c] for c in equation.operands)
         shared = self.uses[x] > 1
-        if value.args and shared and (x.label or length > LONG):
+        named = x.label and (shared or not x.label.endswith(ADJOINT))
+        if value.args and (named or (shared and length > LONG)):
             return let(x.label or "t", value)
         self.length[x] = length
         return value
