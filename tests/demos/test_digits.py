@@ -10,7 +10,7 @@ import pytest
 from tests.demos.running import DEMOS
 
 sys.path.insert(0, str(DEMOS))
-import digits  # noqa: E402
+import digits
 
 
 def idx(array: np.ndarray) -> bytes:

@@ -1,0 +1,109 @@
+"""y = w x + b by SGD, one sample a step, float64."""
+
+import numpy as np
+
+from tests.bench.workload import Run, Workload
+
+RATE = 0.01
+
+
+def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(0).standard_normal(count)
+    return x, 3 * x + 1
+
+
+def symgrad_fit(cores: int) -> Run:
+    import symgrad as sg
+
+    x, y = sg.data("x y")
+    w, b = sg.parameter("w b")
+    model = sg.compile((w * x + b - y) ** 2, optimizer=sg.SGD(lr=RATE), dtype="float64")
+    data = dict(zip("xy", samples(1_000_000), strict=True))
+
+    def run() -> int:
+        model.fit(data, batch_size=1, shuffle=False, progress=False)
+        return len(data["x"])
+
+    return run
+
+
+def numba_loop(fastmath: bool):
+    """What a user would write by hand."""
+
+    def prepare(cores: int) -> Run:
+        from numba import njit
+
+        @njit(fastmath=fastmath)
+        def descend(X, Y, w, b):
+            for i in range(X.size):
+                error = w * X[i] + b - Y[i]
+                w -= RATE * 2 * error * X[i]
+                b -= RATE * 2 * error
+            return w, b
+
+        x, y = samples(1_000_000)
+
+        def run() -> int:
+            descend(x, y, 0.0, 0.0)
+            return x.size
+
+        return run
+
+    return prepare
+
+
+def jax_scan(cores: int) -> Run:
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+
+    def loss(p, x, y):
+        return (p[0] * x + p[1] - y) ** 2
+
+    def step(p, sample):
+        g = jax.grad(loss)(p, *sample)
+        return (p[0] - RATE * g[0], p[1] - RATE * g[1]), None
+
+    epoch = jax.jit(lambda p, x, y: jax.lax.scan(step, p, (x, y))[0])
+    x, y = map(jnp.asarray, samples(1_000_000))
+
+    def run() -> int:
+        jax.block_until_ready(epoch((0.0, 0.0), x, y))
+        return x.size
+
+    return run
+
+
+def torch_eager(cores: int) -> Run:
+    import torch
+
+    torch.set_num_threads(cores)
+    x, y = map(torch.from_numpy, samples(1_000))
+    w, b = (torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(2))
+    optimizer = torch.optim.SGD([w, b], lr=RATE)
+
+    def run() -> int:
+        for xi, yi in zip(x, y, strict=True):
+            optimizer.zero_grad()
+            ((w * xi + b - yi) ** 2).backward()
+            optimizer.step()
+        return x.numel()
+
+    return run
+
+
+ONE_SAMPLE = Workload(
+    title="linear regression, one sample a step, float64",
+    unit="sample",
+    scale="ns",
+    cores=(1,),
+    aim="8 ns",
+    peers={
+        "symgrad": symgrad_fit,
+        "numba by hand": numba_loop(fastmath=False),
+        "numba by hand, fastmath": numba_loop(fastmath=True),
+        "JAX scan": jax_scan,
+        "torch eager": torch_eager,
+    },
+)
