@@ -84,7 +84,14 @@ class Scatter(Operation):
 
     @property
     def template(self) -> str:
-        return "onehot({1})" if self.operands == (1, self.operands[-1]) else "scatter({all})"
+        return "onehot({1})" if self._is_one_hot() else "scatter({all})"
+
+    @property
+    def latex_template(self) -> str:
+        return r"\mathbf{{e}}_{{{1}}}" if self._is_one_hot() else ""
+
+    def _is_one_hot(self) -> bool:
+        return len(self.operands) == 2 and self.operands[0] == 1
 
 
 def take(z: Any, index: Any) -> sp.Expr:

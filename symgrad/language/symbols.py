@@ -117,7 +117,9 @@ class Let(TensorSymbol):
     def _latex(self, printer: Any) -> str:
         if not self.name:
             return rf"\left({printer._print(self.definition)}\right)"
-        return printer._deal_with_super_sub(self.name)
+        from symgrad.show.latex import let_latex
+
+        return let_latex(self.name, printer)
 
 
 def _inner_lets(e: sp.Basic) -> Iterable[sp.Basic]:

@@ -1,0 +1,44 @@
+"""Gradients as LaTeX, for notebooks and papers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+
+from symgrad.language.symbols import Let
+from symgrad.show.text import lets_of, numbered
+
+
+class TeXPrinter(LatexPrinter):
+    """SymPy's LaTeX printer; lets that share a name are numbered."""
+
+    def __init__(self, names: Mapping[Let, str]) -> None:
+        super().__init__({"order": "none"})
+        self.names = names
+
+    def _print_Let(self, e: Let) -> str:
+        return let_latex(self.names[e], self) if e in self.names else e._latex(self)
+
+
+def let_latex(name: str, printer: LatexPrinter) -> str:
+    """A let's name; the adjoint of h is written with a bar."""
+    base = name.removesuffix("_bar")
+    text = printer._deal_with_super_sub(base)
+    return text if base == name else rf"\bar{{{text}}}"
+
+
+def gradient_latex(parts: Mapping[sp.Symbol, sp.Expr], objective: sp.Expr | None = None) -> str:
+    """Aligned equations: the named values, the objective where given, then the gradient."""
+    values = [*parts.values(), *([] if objective is None else [objective])]
+    lets = lets_of(values)
+    printer = TeXPrinter(numbered(lets))
+    rows = [(printer.doprint(e), printer.doprint(e.definition)) for e in lets]
+    if objective is not None:
+        rows.append((r"\mathcal{L}", printer.doprint(objective)))
+    rows += [
+        (rf"\nabla_{{{printer.doprint(s)}}}", printer.doprint(e)) for s, e in parts.items()
+    ]
+    body = r" \\ ".join(f"{left} &= {right}" for left, right in rows)
+    return rf"$\begin{{aligned}} {body} \end{{aligned}}$"
