@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import sympy as sp
 
-Size = int | sp.Symbol  # a symbolic size is the mini-batch's, `sg.batch_size`
-Shape = tuple[Size, ...]
-Attributes = tuple[tuple[str, object], ...]  # sorted (keyword, hashable value) pairs
+Size: TypeAlias = int | sp.Symbol  # a symbolic size is the mini-batch's, `sg.batch_size`
+Shape: TypeAlias = tuple[Size, ...]
+Attributes: TypeAlias = tuple[tuple[str, Any], ...]  # sorted (keyword, hashable value) pairs
 
 
 @dataclass(eq=False, slots=True)
@@ -33,7 +34,7 @@ class Name:
         return self.label or "_"
 
 
-Operand = Name | sp.Expr  # an expression here is always a number
+Operand: TypeAlias = Name | sp.Expr  # an expression here is always a number
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,7 +50,7 @@ class Equation:
     def names(self) -> tuple[Name, ...]:
         return tuple(x for x in self.operands if isinstance(x, Name))
 
-    def attribute(self, key: str):
+    def attribute(self, key: str) -> Any:
         return dict(self.attributes)[key]
 
 

@@ -169,7 +169,7 @@ def _identity(builder: Builder, operation: str, operands: tuple[Operand, ...]) -
 def _add(builder: Builder, operands: tuple[Operand, ...]) -> Any:
     numbers = [x for x in operands if is_number(x)]
     names = [x for x in operands if not is_number(x)]
-    total = sum(numbers, ZERO)
+    total = sp.Add(*numbers)
     if not names:
         return total  # numbers fold
     if total == 0 and len(names) == 1:
@@ -222,7 +222,7 @@ def _pow(_: Builder, operands: tuple[Operand, ...]) -> Any:
         return base  # x**1 = x
     if exponent == 0:
         return ONE  # x**0 = 1, as NumPy has it, at 0 and NaN too
-    return base**exponent if is_number(base) and is_number(exponent) else None
+    return sp.Pow(base, exponent) if is_number(base) and is_number(exponent) else None
 
 
 IDENTITIES = {"add": _add, "mul": _mul, "pow": _pow}

@@ -11,8 +11,8 @@ from sympy.logic.boolalg import BooleanAtom
 from symgrad.calculus.block import Block, Name, Operand
 from symgrad.calculus.builder import Builder, Value
 from symgrad.language.operation import Operation
-from symgrad.language.row import TABLE
 from symgrad.language.rewritten import REWRITTEN
+from symgrad.language.row import TABLE
 from symgrad.language.symbols import Let, TensorSymbol
 from symgrad.language.tensor import HEADS
 from symgrad.language.walk import postorder
@@ -34,9 +34,7 @@ def capture(
     """
     builder = Builder()
     names = capture_into(builder, outputs.values(), roles or {}, independent)
-    for label, operand in zip(outputs, names, strict=True):
-        if not isinstance(operand, Name):  # a number: an output is a name
-            names[names.index(operand)] = builder.constant(operand)
+    names = [x if isinstance(x, Name) else builder.constant(x) for x in names]
     return builder.block(dict(zip(outputs, names, strict=True)))
 
 
@@ -153,8 +151,15 @@ def is_constant(e: sp.Basic) -> bool:
     """Whether a node is a number in itself: 2, pi, sqrt(2), True."""
     if isinstance(e, BooleanAtom):
         return True
-    return isinstance(e, sp.Expr) and not isinstance(e, Operation) and (
-        e.is_Number or e.is_NumberSymbol or e is sp.I or (bool(e.is_number) and not e.free_symbols)
+    return (
+        isinstance(e, sp.Expr)
+        and not isinstance(e, Operation)
+        and (
+            e.is_Number
+            or e.is_NumberSymbol
+            or e is sp.I
+            or (bool(e.is_number) and not e.free_symbols)
+        )
     )
 
 

@@ -11,6 +11,7 @@ names are then this sample's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sympy as sp
 
@@ -85,13 +86,14 @@ class _Sweep:
         if row.kind != "pointwise" and adjoint.shape != equation.name.shape:
             adjoint = self.builder.value(self._spread(adjoint, equation.name))
         for i, x in enumerate(equation.operands):
-            if row.pull(i) is not None and x in self.active:
-                part = self._part(equation, i, adjoint)
+            rule = row.pull(i)
+            if rule is not None and x in self.active:
+                part = self._part(equation, rule, adjoint)
                 if part is not None:
                     self._add(equation, x, part)
 
-    def _part(self, equation: Equation, i: int, adjoint: Value) -> Value | None:
-        """The contribution to operand i.
+    def _part(self, equation: Equation, rule: Any, adjoint: Value) -> Value | None:
+        """The contribution of one pull-back.
 
         A branch not taken has the adjoint 0, and 0 times an infinite derivative must stay 0: the
         mask of a `select` is drawn outside the pull-back; where it cannot be seen any more, the
@@ -99,7 +101,6 @@ class _Sweep:
         """
         b, row = self.builder, TABLE[equation.operation]
         operands = [b.value(x) for x in equation.operands]
-        rule = row.pull(i)
 
         def pull(g: Value) -> Value | None:
             part = rule(g, b.value(equation.name), *operands, **dict(equation.attributes))
@@ -110,7 +111,8 @@ class _Sweep:
         select = _as_mask(b, adjoint)
         if select is not None:
             condition, *branches = select
-            return b.apply("select", condition, *(0 if g == 0 else pull(b.value(g)) for g in branches))
+            parts = (0 if g == 0 else pull(b.value(g)) for g in branches)
+            return b.apply("select", condition, *parts)
         part = pull(adjoint)
         return b.apply("masked", part, adjoint) if self._may_be_infinite(equation) else part
 
@@ -159,8 +161,9 @@ def _as_mask(builder: Builder, adjoint: Value) -> tuple[Operand, ...] | None:
     """(condition, a, b) of an adjoint `select(condition, a, b)` with a 0 among a and b."""
     name = adjoint.operand
     e = builder.definition(name) if isinstance(name, Name) else None
-    known = e is not None and e.operation == "select" and sp.S.Zero in e.operands[1:]
-    return e.operands if known else None
+    if e is None or e.operation != "select" or sp.S.Zero not in e.operands[1:]:
+        return None
+    return e.operands
 
 
 def _depending(equations: Sequence[Equation], sources: set[Name]) -> set[Operand]:

@@ -88,7 +88,9 @@ def holds_matrix(e: Any) -> bool:
 def _gradient(e: sp.Expr, symbols: list[sp.Symbol]) -> list[sp.Expr]:
     shape = describe(e)[0]
     if shape != ():
-        raise ValueError(f"a gradient is taken of a scalar; {e} has shape {shape}: sg.sum adds it up")
+        raise ValueError(
+            f"a gradient is taken of a scalar; {e} has shape {shape}: sg.sum adds it up"
+        )
     builder = Builder()
     lets = [s for s in symbols if isinstance(s, Let)]
     roles = {s: "parameter" for s in symbols if not isinstance(s, TensorSymbol)}

@@ -172,8 +172,8 @@ def _check_indices(e: Equation, operands: list, n: int) -> None:
         bad = (index < 0) | (index >= sized(size, n))
         if bad.any():
             raise IndexError(
-                f"an index of {e.name or e.operation} is {index[bad].flat[0]}; the axis it selects "
-                f"from has the size {sized(size, n)}"
+                f"an index of {e.name.label or e.operation} is {index[bad].flat[0]}; the axis that "
+                f"it selects from has the size {sized(size, n)}"
             )
 
 

@@ -29,7 +29,9 @@ def _rebuilt(
 ) -> Value:
     value = builder.apply(e.operation, *operands, **dict(e.attributes))
     made = builder.definition(value.operand) if isinstance(value.operand, Name) else None
-    for rewrite in rewrites.get(made.operation, ()) if made else ():
+    if made is None:
+        return value
+    for rewrite in rewrites.get(made.operation, ()):
         better = rewrite.apply(builder, made)
         if better is not None and better.shape == value.shape:
             return better

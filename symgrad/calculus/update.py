@@ -72,14 +72,14 @@ def accumulate(gradients: Block, wrt: Mapping[sp.Symbol, Operand], applied: Appl
     adding = Builder(gradients.inputs)
     adding.adopt(gradients.equations)
     sums = {
-        a: _shaped(adding, read(adding, a) + adding.value(wrt[p]), a)
+        a: shaped(adding, read(adding, a) + adding.value(wrt[p]), a)
         for p, a in applied.accumulators.items()
     }
     applying = Builder()
     given = {p: read(applying, a) for p, a in applied.accumulators.items()}
     writes = _rule_writes(applying, applied, given)
     for a in applied.accumulators.values():
-        writes[a] = _shaped(applying, applying.value(sp.Float(0)), a)
+        writes[a] = shaped(applying, applying.value(sp.Float(0)), a)
     return Program(adding.block(gradients.outputs, sums), applying.block({}, writes))
 
 
@@ -125,17 +125,17 @@ def _rule_writes(
     writes: dict[sp.Symbol, Name] = {}
     for p in applied.parameters:
         block, g = applied.captured[p]
-        gradient = builder.value(_shaped(builder, gradients[p], p))
+        gradient = builder.value(shaped(builder, gradients[p], p))
         outputs = splice(builder, block, {g: gradient})
         for label, target in {"": p, **applied.states[p]}.items():
             read(builder, target)  # what is written is an input
-            writes[target] = _shaped(builder, outputs[label], target)
+            writes[target] = shaped(builder, outputs[label], target)
     read(builder, step)
-    writes[step] = _shaped(builder, read(builder, step) + 1, step)
+    writes[step] = shaped(builder, read(builder, step) + 1, step)
     return writes
 
 
-def _shaped(builder: Builder, value: Value, target: sp.Symbol) -> Name:
+def shaped(builder: Builder, value: Value, target: sp.Symbol) -> Name:
     """A value as a name of the target's shape; numbers and smaller shapes are broadcast."""
     shape = getattr(target, "shape", ())
     operand: Any = value.operand

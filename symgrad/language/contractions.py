@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import string
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy as sp
@@ -89,13 +89,13 @@ class Einsum(Operation):
     row = "einsum"
     level = PRECEDENCE["Mul"] - 1  # below *, so that a factor stands in parentheses
 
-    PATTERNS = {  # printed like in a paper, up to the names of the letters
+    PATTERNS: ClassVar = {  # printed like in a paper, up to the names of the letters
         "a,a->": "{0} @ {1}", "ab,b->a": "{0} @ {1}", "a,ab->b": "{0} @ {1}",
         "ab,bc->ac": "{0} @ {1}", "ab,a->b": "{0}.T @ {1}", "ab,ac->bc": "{0}.T @ {1}",
         "ab,cb->ac": "{0} @ {1}.T", "a,b->ab": "outer({0}, {1})", "ab,ab->": "sum({0}*{1})",
         "a,ba->b": "{1} @ {0}", "a,b->ba": "outer({1}, {0})", "ab,ca->cb": "{1} @ {0}",
     }  # fmt: skip
-    LATEX = {
+    LATEX: ClassVar = {
         "a,a->": r"{0}^\top {1}", "ab,b->a": "{0} {1}", "a,ab->b": r"{1}^\top {0}",
         "ab,bc->ac": "{0} {1}", "ab,a->b": r"{0}^\top {1}", "ab,ac->bc": r"{0}^\top {1}",
         "ab,cb->ac": r"{0} {1}^\top", "a,b->ab": r"{0} {1}^\top", "a,ba->b": "{1} {0}",

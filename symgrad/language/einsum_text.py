@@ -71,9 +71,7 @@ def _expand_ellipsis(
     return wide_terms, wide, dots
 
 
-def _split_repeated(
-    terms: list[str], values: list[sp.Expr], out: str
-) -> tuple[list[str], str]:
+def _split_repeated(terms: list[str], values: list[sp.Expr], out: str) -> tuple[list[str], str]:
     """x_ii is x_ij d_ij: a repeated letter becomes two, joined by the identity matrix."""
     from symgrad.language.contractions import letters
 

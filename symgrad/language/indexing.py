@@ -19,9 +19,7 @@ def _gather(leads: tuple[int, ...], table: np.ndarray, *index: np.ndarray) -> np
     return table[(*_samples(leads[0], table.shape, index), *index)]
 
 
-def _scatter(
-    leads: tuple[int, ...], g: np.ndarray, *index: np.ndarray, shape: tuple
-) -> np.ndarray:
+def _scatter(leads: tuple[int, ...], g: np.ndarray, *index: np.ndarray, shape: tuple) -> np.ndarray:
     lead = max(leads)
     samples = max((a.shape[0] for a, k in zip((g, *index), leads, strict=True) if k), default=0)
     out = np.zeros((samples,) * lead + shape, np.result_type(g, np.float32))
@@ -83,11 +81,11 @@ class Scatter(Operation):
     row = "scatter"
 
     @property
-    def template(self) -> str:
+    def template(self) -> str:  # type: ignore[override]
         return "onehot({1})" if self._is_one_hot() else "scatter({all})"
 
     @property
-    def latex_template(self) -> str:
+    def latex_template(self) -> str:  # type: ignore[override]
         return r"\mathbf{{e}}_{{{1}}}" if self._is_one_hot() else ""
 
     def _is_one_hot(self) -> bool:
@@ -127,7 +125,10 @@ def _expand(z: sp.Expr, shape: tuple, index: tuple) -> list:
 
 def _static_part(z: sp.Expr, shape: tuple, entries: list) -> tuple[sp.Expr, tuple, dict]:
     """Apply ints, slices and None; give the result and {axis of it: integer tensor}."""
-    spec, result, advanced, axis = [], [], {}, 0
+    spec: list[tuple] = []
+    result: list[Any] = []
+    advanced: dict[int, sp.Expr] = {}
+    axis = 0
     for e in entries:
         if e is None:
             result.append(1)
@@ -176,8 +177,10 @@ def _integer_tensor(z: sp.Expr, e: Any, size: Any, axis: int) -> sp.Expr:
             array = np.flatnonzero(array) if array.ndim == 1 else array
         if array.dtype.kind not in "iu":
             raise TypeError(f"{z}[...]: an index array holds ints, not {array.dtype}")
-        if isinstance(size, int) and array.size and not (
-            -size <= array.min() and array.max() < size
+        if (
+            isinstance(size, int)
+            and array.size
+            and not (-size <= array.min() and array.max() < size)
         ):
             raise IndexError(f"an index array for axis {axis} of {z} leaves the range of {size}")
         return constant(np.where(array < 0, array + size, array))

@@ -47,9 +47,7 @@ def huber(prediction: Any, target: Any, delta: Any = 1) -> sp.Expr:
     p, y = _pair(prediction, target, "huber")
     error, delta = p - y, sympify(delta)
     size = sp.Abs(error)
-    loss = sp.Piecewise(
-        (error**2 / 2, sp.Le(size, delta)), (delta * (size - delta / 2), True)
-    )
+    loss = sp.Piecewise((error**2 / 2, sp.Le(size, delta)), (delta * (size - delta / 2), True))
     return _averaged(loss)
 
 

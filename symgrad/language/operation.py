@@ -43,8 +43,8 @@ class Operation(Shaped, sp.Expr):
     """
 
     row: ClassVar[str]
-    template: ClassVar[str] = ""  # how it prints: "sum({0})"; by default like a call
-    latex_template: ClassVar[str] = ""
+    template: str = ""  # how it prints: "sum({0})"; by default like a call
+    latex_template: str = ""
     level: ClassVar[int] = PRECEDENCE["Func"]
 
     is_commutative = is_real = is_extended_real = is_finite = is_complex = True
@@ -57,8 +57,8 @@ class Operation(Shaped, sp.Expr):
 
     def __new__(cls, *operands: Any, **attributes: Any) -> Operation:
         if operands and isinstance(operands[-1], Attributes):
-            *operands, given = operands
-            attributes = dict(given.values)
+            attributes = dict(operands[-1].values)
+            operands = operands[:-1]
         named = [anonymous(sympify(x)) for x in operands]
         self = super().__new__(cls, *named, Attributes(attributes))
         facts = [_Facts(*describe(x)) for x in named]

@@ -194,7 +194,7 @@ def _reduce(cls: type, what: str, z: Any, axis: Any, **attributes: Any) -> sp.Ex
     return cls(z, axes=normalize_axes(axis, len(shape), what), **attributes)
 
 
-def sum(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:  # noqa: A001
+def sum(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     """The sum over axes of one sample's value (all of them by default).
 
     >>> import symgrad as sg
@@ -214,12 +214,12 @@ def prod(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     return _reduce(ReduceProduct, "prod", z, axis, keepdims=bool(keepdims))
 
 
-def max(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:  # noqa: A001
+def max(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     """The largest element along axes; k-way ties share the gradient, 1/k each."""
     return _reduce(ReduceMax, "max", z, axis, keepdims=bool(keepdims))
 
 
-def min(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:  # noqa: A001
+def min(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     """The smallest element along axes; k-way ties share the gradient, 1/k each."""
     return _reduce(ReduceMin, "min", z, axis, keepdims=bool(keepdims))
 

@@ -83,7 +83,7 @@ class Row:
     def pull(self, i: int) -> Callable[..., Any] | None:
         """The pull-back to operand i, or None where none exists."""
         if self.variadic and self.pullback:
-            rule = self.pullback[0]
+            rule: Any = self.pullback[0]
             return lambda g, y, *x, **attributes: rule(i, g, y, *x, **attributes)
         return self.pullback[i] if i < len(self.pullback) else None
 

@@ -124,8 +124,8 @@ class Let(TensorSymbol):
 
 def _inner_lets(e: sp.Basic) -> Iterable[sp.Basic]:
     """The lets that a let's definition uses directly."""
-    seen = [x for x in postorder([e.payload], lambda n: () if isinstance(n, Let) else n.args)]
-    return [x for x in seen if isinstance(x, Let)]
+    nodes = postorder([e.payload], lambda n: () if isinstance(n, Let) else n.args)
+    return [x for x in nodes if isinstance(x, Let)]
 
 
 def _names(name: str, what: str) -> list[str]:

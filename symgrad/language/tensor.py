@@ -66,7 +66,7 @@ class Shaped:
 def sympify(x: Any) -> sp.Expr:
     """An operand as an expression: numbers, NumPy arrays (as constants) and expressions."""
     if isinstance(x, sp.Basic):
-        if isinstance(x, sp.MatrixBase | sp.NDimArray) or isinstance(x, sp.MatrixExpr):
+        if isinstance(x, sp.MatrixBase | sp.NDimArray | sp.MatrixExpr):
             raise TypeError(
                 f"{type(x).__name__} {x} cannot be mixed with symgrad tensors; "
                 "write the whole model with MatrixSymbols, or all of it with sg.data/sg.parameter"

@@ -43,9 +43,7 @@ def _broadcast_to_pull(g: Any, y: Any, x: Any, shape: tuple) -> Any:
 def unbroadcast(g: Any, shape: tuple) -> Any:
     """Sum an adjoint over the axes along which its value was broadcast."""
     new = len(g.shape) - len(shape)
-    wide = tuple(
-        k for k, s in enumerate(g.shape) if k < new or (shape[k - new] == 1 and s != 1)
-    )
+    wide = tuple(k for k, s in enumerate(g.shape) if k < new or (shape[k - new] == 1 and s != 1))
     if wide:
         g = op.sum(g, axes=wide, keepdims=False)
     return g if g.shape == shape else op.reshape(g, shape=shape)
@@ -125,9 +123,7 @@ class Slice(Operation):
 
     def _sympystr(self, printer: Any) -> str:
         shape = describe(self.operands[0])[0]
-        shown = [
-            _show_entry(e, s) for e, s in zip(self.attributes["spec"], shape, strict=True)
-        ]
+        shown = [_show_entry(e, s) for e, s in zip(self.attributes["spec"], shape, strict=True)]
         while shown[-1:] == [":"] and len(shown) > 1:
             shown.pop()
         return self._print(printer, "{0}", PRECEDENCE["Atom"]) + f"[{', '.join(shown)}]"
@@ -193,9 +189,7 @@ def reshape(z: Any, shape: Any) -> sp.Expr:
     if wanted.count(-1) == 1 and fixed and sp.sympify(math.prod(own)) % fixed == 0:
         wanted = tuple(math.prod(own) // fixed if s == -1 else s for s in wanted)
     if math.prod(wanted) != math.prod(own) or -1 in wanted:
-        raise ValueError(f"sg.reshape: {z} of shape {own} does not fill shape {tuple(shape)}"
-                         if not isinstance(shape, int) else
-                         f"sg.reshape: {z} of shape {own} does not fill shape ({shape},)")  # fmt: skip
+        raise ValueError(f"sg.reshape: {z} of shape {own} does not fill the shape {shape}")
     return z if wanted == own else Reshape(z, shape=wanted)
 
 

@@ -8,9 +8,7 @@ from typing import TypeVar
 Node = TypeVar("Node")
 
 
-def postorder(
-    roots: Iterable[Node], children: Callable[[Node], Iterable[Node]]
-) -> Iterator[Node]:
+def postorder(roots: Iterable[Node], children: Callable[[Node], Iterable[Node]]) -> Iterator[Node]:
     """Every object reachable from the roots, once, after its children."""
     seen: set[int] = set()
     stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]

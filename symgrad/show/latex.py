@@ -37,8 +37,6 @@ def gradient_latex(parts: Mapping[sp.Symbol, sp.Expr], objective: sp.Expr | None
     rows = [(printer.doprint(e), printer.doprint(e.definition)) for e in lets]
     if objective is not None:
         rows.append((r"\mathcal{L}", printer.doprint(objective)))
-    rows += [
-        (rf"\nabla_{{{printer.doprint(s)}}}", printer.doprint(e)) for s, e in parts.items()
-    ]
+    rows += [(rf"\nabla_{{{printer.doprint(s)}}}", printer.doprint(e)) for s, e in parts.items()]
     body = r" \\ ".join(f"{left} &= {right}" for left, right in rows)
     return rf"$\begin{{aligned}} {body} \end{{aligned}}$"

@@ -25,4 +25,3 @@ def model_text(objective: sp.Expr, gradient: Gradient) -> str:
     lines = {"minimise": objective}
     lines.update({f"gradient {printable(s.name)}": e for s, e in gradient.items()})
     return equations_text(lines, ": ")
-

@@ -25,7 +25,9 @@ class TextPrinter(StrPrinter):
 
 def lets_of(expressions: Iterable[sp.Expr]) -> list[Let]:
     """The named lets that expressions are written with, each after those it uses."""
-    found = postorder(list(expressions), lambda e: (e.definition,) if isinstance(e, Let) else e.args)
+    found = postorder(
+        list(expressions), lambda e: (e.definition,) if isinstance(e, Let) else e.args
+    )
     return list(dict.fromkeys(e for e in found if isinstance(e, Let) and e.name))
 
 
