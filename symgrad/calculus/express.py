@@ -42,9 +42,10 @@ class Expressions:
         for x in order:
             for child in self._children(x):
                 self.uses[child] = self.uses.get(child, 0) + 1
-        for x in order:
-            if x not in self.made:
-                self.made[x] = self._express(x)
+        with distribute(False):  # else SymPy writes 2*(a + b) as 2*a + 2*b
+            for x in order:
+                if x not in self.made:
+                    self.made[x] = self._express(x)
         return [self.made[x] for x in roots]
 
     def _children(self, x: Operand) -> tuple[Operand, ...]:
@@ -71,11 +72,10 @@ class Expressions:
 
 def express(equation: Equation, operands: list[Any]) -> sp.Expr:
     """One equation's right-hand side, with these operands."""
-    with distribute(False):  # else SymPy writes 2*(a + b) as 2*a + 2*b
-        special = SPECIAL.get(equation.operation)
-        if special is not None:
-            return special(*operands)
-        return CLASSES[equation.operation](*operands, **dict(equation.attributes))
+    special = SPECIAL.get(equation.operation)
+    if special is not None:
+        return special(*operands)
+    return CLASSES[equation.operation](*operands, **dict(equation.attributes))
 
 
 def _log1p(x: sp.Expr) -> sp.Expr:
