@@ -51,5 +51,13 @@ from symgrad.language.views import broadcast_to as broadcast_to
 from symgrad.language.views import concatenate as concatenate
 from symgrad.language.views import reshape as reshape
 from symgrad.language.views import transpose as transpose
+from symgrad.optimize import SGD as SGD
+from symgrad.optimize import Rule as Rule
+from symgrad.train import Every as Every
+from symgrad.train import History as History
+from symgrad.train import Model as Model
+from symgrad.train import Moment as Moment
+from symgrad.train import compile as compile  # noqa: A004
+from symgrad.train import init as init
 
 _install()

@@ -49,6 +49,17 @@ class Applied:
             values.update({s: self.rule.state[k] for k, s in self.states[p].items()})
         return values
 
+    @property
+    def hypers(self) -> list[sp.Symbol]:
+        """The hypers that were made for the rule's numbers."""
+        given = self.rule.numbers
+        return [s for name, s in self.numbers.items() if not isinstance(given[name], sp.Expr)]
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The rule as captured for each parameter."""
+        return [block for block, _ in self.captured.values()]
+
 
 def apply_rule(rule: Rule, parameters: Sequence[sp.Symbol]) -> Applied:
     """Make the rule's symbols and capture its update, once for each parameter."""

@@ -83,7 +83,7 @@ def test_an_order_depends_on_seed_and_epoch_alone():
 
 @pytest.mark.parametrize("value", [0, -1, np.int64(0)])
 def test_counts_below_one(value):
-    with pytest.raises(ValueError, match="epochs is .*, and should be at least 1"):
+    with pytest.raises(ValueError, match=r"epochs is .*, and should be at least 1"):
         at_least_one(value, "epochs")
 
 

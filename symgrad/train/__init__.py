@@ -1,0 +1,7 @@
+"""Training: from a loss to a model, its data, its epochs and their history."""
+
+from symgrad.train.callbacks import Every as Every
+from symgrad.train.callbacks import Moment as Moment
+from symgrad.train.driver import compile as compile  # noqa: A004
+from symgrad.train.history import History as History
+from symgrad.train.model import Model as Model

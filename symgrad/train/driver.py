@@ -1,0 +1,126 @@
+"""The compile driver: from a loss to a model that trains, one line a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.calculus.block import Block
+from symgrad.calculus.capture import capture
+from symgrad.calculus.update import Applied, apply_rule
+from symgrad.language.symbols import step
+from symgrad.language.tensor import sympify
+from symgrad.optimize.rule import as_rule
+from symgrad.train.cast import Cast, choose
+from symgrad.train.memory import constants, hypers, starting_values
+from symgrad.train.model import Model
+from symgrad.train.programs import Programs
+from symgrad.train.settings import Settings, check_settings
+from symgrad.train.targets import Executables
+
+
+def compile(
+    loss: Any,
+    optimizer: Any = None,
+    outputs: Mapping[str, Any] | None = None,
+    parameters: Any = None,
+    reduction: str = "mean",
+    samples: Any = None,
+    updates: Mapping[Any, Any] | None = None,
+    share: Model | None = None,
+    dtype: Any = "float32",
+    target: str = "cpu",
+    seed: int = 0,
+) -> Model:
+    """A model that minimises E[loss], the mean over the mini-batch.
+
+    loss:        one sample's, a scalar.  Where nothing in it is per sample it is taken as it stands
+    optimizer:   `sg.SGD(lr)`, an `sg.Rule`, or a function of p and g that gives p's new value;
+                 None for a model that is only evaluated
+    outputs:     label -> expression, for `model.predict`
+    parameters:  the symbols to train, others keep their values; {symbol: init} sets how they start.
+                 SymPy symbols that are not named here are data.  By default: every sg.parameter
+    reduction:   "mean", or "sum" to minimise n E[loss]
+    samples:     in a model of MatrixSymbols, the dimension that counts samples
+    updates:     state -> new value, assigned with the update
+    share:       another model: parameters that both have are the same arrays
+    dtype:       "float32" or "float64"
+    target:      "cpu", or "reference" (NumPy, no compiler)
+    seed:        decides initial values and the order of samples
+
+    Nothing is compiled for a batch size before its first use.
+
+    >>> import symgrad as sg
+    >>> x, y = sg.data("x y")
+    >>> w, b = sg.parameter("w b")
+    >>> model = sg.compile((w*x + b - y)**2, sg.SGD(lr=0.1), target="reference")
+    >>> model.step({"x": [1, 2], "y": [3, 5]})
+    17.0
+    >>> round(model.parameters["w"].item(), 6)
+    1.3
+    """
+    settings = check_settings(reduction, dtype, target, seed)
+    cast = choose(parameters)
+    captured = capture({"loss": sympify(loss)}, cast.roles)
+    predicted = _capture_outputs(outputs, cast)
+    trained = cast.trained(captured)
+    rule = None if optimizer is None else apply_rule(as_rule(optimizer), _some(trained))
+    programs = Programs(captured, predicted, trained, rule, reduction)
+    blocks = [captured, *predicted.values(), *(rule.blocks if rule else ())]
+    arrays = _arrays(blocks, cast, rule, settings, share)
+    executables = Executables(programs.make, target, settings.dtype.name)
+    return Model(sympify(loss), cast, programs, arrays, executables, settings)
+
+
+def _capture_outputs(outputs: Any, cast: Cast) -> dict[str, Block]:
+    if outputs is None:
+        return {}
+    if not isinstance(outputs, Mapping) or not all(isinstance(k, str) for k in outputs):
+        raise TypeError(f'outputs are expressions by label, as in {{"logits": z}}, not {outputs!r}')
+    return {label: capture({label: sympify(e)}, cast.roles) for label, e in outputs.items()}
+
+
+def _some(trained: list[sp.Symbol]) -> list[sp.Symbol]:
+    if not trained:
+        raise ValueError(
+            "there is nothing to train: the loss has no sg.parameter; of a model written with "
+            "SymPy's own symbols, name the trained ones: parameters=[w, b]"
+        )
+    return trained
+
+
+def _arrays(
+    blocks: list[Block], cast: Cast, rule: Applied | None, settings: Settings, share: Model | None
+) -> dict[sp.Symbol, np.ndarray]:
+    """Every array that outlives a step, with its first value."""
+    shared = {} if share is None else _shared(share, cast.of(blocks, "parameter"), settings)
+    own = [p for p in cast.of(blocks, "parameter") if p not in shared]
+    states = rule.initial if rule else {}
+    return {
+        **shared,
+        **starting_values(own, cast.inits, settings.dtype, settings.seed),
+        **{s: np.full(s.shape, value, settings.dtype) for s, value in states.items()},
+        **hypers([*cast.of(blocks, "hyper"), *(rule.hypers if rule else ())]),
+        **constants(cast.of(blocks, "constant"), settings.dtype),
+        step: np.zeros((), np.int64),
+    }
+
+
+def _shared(
+    other: Any, parameters: list[sp.Symbol], settings: Settings
+) -> dict[sp.Symbol, np.ndarray]:
+    """The arrays of the parameters that another model has, too."""
+    if not isinstance(other, Model):
+        raise TypeError(f"share is a model from sg.compile, not {other!r}")
+    if other.settings.dtype != settings.dtype:
+        raise ValueError(
+            f"share: the other model is {other.settings.dtype} and this one {settings.dtype}; "
+            "arrays are shared between models of one dtype"
+        )
+    shared = {p: other.arrays[p] for p in parameters if p in other.arrays}
+    if not shared:
+        raise ValueError("share: the models have no parameter in common")
+    return shared

@@ -1,0 +1,111 @@
+"""What a fit leaves behind: losses for each epoch and each step, as a table and a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+RECORDED = 10_000_000  # steps whose losses are kept; later ones only count in their epoch's loss
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the data.
+
+    loss: the mean over the epoch's samples of the loss before each update (with reduction="sum" the
+    sum); validation: the loss of the validation data after it, None where there are none.
+    """
+
+    number: int
+    loss: float
+    validation: float | None
+    seconds: float
+
+
+@dataclass
+class History:
+    """The record of a fit; `print` shows it as a table.
+
+    epochs: those that were completed.  interrupted: whether Ctrl-C or a callback ended the fit
+    before its last epoch.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    interrupted: bool = False
+    _steps: list[np.ndarray] = field(default_factory=list, repr=False)
+    _recorded: int = 0
+
+    @property
+    def loss(self) -> list[float]:
+        """The loss of each completed epoch."""
+        return [e.loss for e in self.epochs]
+
+    @property
+    def validation(self) -> list[float]:
+        """The validation loss after each completed epoch; empty without validation data."""
+        return [e.validation for e in self.epochs if e.validation is not None]
+
+    @property
+    def _validations(self) -> list[float]:
+        return [np.nan if e.validation is None else e.validation for e in self.epochs]
+
+    @property
+    def step_loss(self) -> np.ndarray:
+        """(steps,) float64: each mini-batch's loss before its update, the interrupted epoch's too.
+
+        At most the first 10,000,000 are kept.
+        """
+        self._steps = [np.concatenate([np.empty(0), *self._steps])]
+        return self._steps[0]
+
+    def record(self, losses: np.ndarray) -> None:
+        """Add the losses of the next steps."""
+        kept = losses[: RECORDED - self._recorded]
+        if len(kept):
+            self._steps.append(kept)
+            self._recorded += len(kept)
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame, a row for each epoch: loss, validation (if any) and seconds."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError(
+                "History.to_dataframe needs pandas (pip install pandas); history.loss and "
+                "history.step_loss hold the same numbers"
+            ) from None
+        columns = {"loss": self.loss, "seconds": [e.seconds for e in self.epochs]}
+        if self.validation:
+            columns["validation"] = self._validations
+        return pd.DataFrame(columns, index=pd.Index([e.number for e in self.epochs], name="epoch"))
+
+    def plot(self) -> Any:
+        """A matplotlib Figure of the losses against the steps."""
+        try:
+            from matplotlib.figure import Figure
+        except ImportError:
+            raise ImportError(
+                "History.plot needs matplotlib (pip install matplotlib); history.loss and "
+                "history.step_loss hold the numbers"
+            ) from None
+        figure = Figure(layout="constrained")
+        axes = figure.add_subplot(xlabel="step", ylabel="loss")
+        steps = self.step_loss
+        axes.plot(np.arange(1, len(steps) + 1), steps, lw=0.5, alpha=0.5, label="mini-batch")
+        ends = np.linspace(0, self._recorded, len(self.epochs) + 1)[1:]
+        axes.plot(ends, self.loss, marker=".", label="epoch")
+        if self.validation:
+            axes.plot(ends, self._validations, marker=".", label="validation")
+        axes.legend()
+        return figure
+
+    def __str__(self) -> str:
+        rows = [["epoch", "loss", *(["validation"] if self.validation else []), "seconds"]]
+        for e, v in zip(self.epochs, self._validations, strict=True):
+            validation = [f"{v:.6g}"] if self.validation else []
+            rows.append([str(e.number), f"{e.loss:.6g}", *validation, f"{e.seconds:.3f}"])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.rjust(w) for cell, w in zip(r, widths, strict=True)) for r in rows]
+        return "\n".join([*lines, *(["interrupted"] if self.interrupted else [])])

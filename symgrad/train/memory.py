@@ -1,0 +1,90 @@
+"""A model's arrays, and how a user reads and assigns them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.train.init import as_values, initial
+from symgrad.train.names import lookup
+
+
+class Arrays(MutableMapping):
+    """Arrays by name.  Reading gives the model's own array; assigning copies into it.
+
+    what: the kind of thing they are, for messages.  fixed: name -> (value, why it stays) for names
+    that may be read and not assigned.
+    """
+
+    def __init__(
+        self, arrays: Mapping[str, np.ndarray], what: str,
+        fixed: Mapping[str, tuple[Any, str]] | None = None,
+    ) -> None:  # fmt: skip
+        self._arrays, self._what, self._fixed = dict(arrays), what, dict(fixed or {})
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._fixed:
+            return self._fixed[name][0]
+        return lookup(self._arrays, name, self._what)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name in self._fixed:
+            kept, why = self._fixed[name]
+            if isinstance(kept, int | float) and np.array_equal(value, kept):
+                return
+            raise ValueError(f"{self._what} {name!r} {why}")
+        array = lookup(self._arrays, name, self._what)
+        array[...] = as_values(value, array.shape, f"{self._what} {name!r}")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"a model keeps its {self._what}s: {name!r} cannot be deleted")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._arrays, *self._fixed])
+
+    def __len__(self) -> int:
+        return len(self._arrays) + len(self._fixed)
+
+    def __repr__(self) -> str:
+        rows = [
+            f"{name}: {np.array2string(np.asarray(a), threshold=20)}" for name, a in self.items()
+        ]
+        return "\n".join(rows) or f"no {self._what}s"
+
+
+def starting_values(
+    parameters: Iterable[sp.Symbol], inits: Mapping[sp.Symbol, Any], dtype: np.dtype, seed: int
+) -> dict[sp.Symbol, np.ndarray]:
+    """A new array for each parameter, by its own init or the one given here."""
+    values = {}
+    for p in parameters:
+        init = inits[p] if p in inits else getattr(p, "init", None)
+        values[p] = initial(p.name, getattr(p, "shape", ()), init, seed).astype(dtype)
+    return values
+
+
+def constants(symbols: Iterable[sp.Symbol], dtype: np.dtype) -> dict[sp.Symbol, np.ndarray]:
+    """The constants' arrays as kernels read them: of the model's dtype, or int64."""
+    return {
+        s: np.ascontiguousarray(s.value, np.int64 if s.dtype == "int" else dtype) for s in symbols
+    }
+
+
+def hypers(symbols: Iterable[sp.Symbol]) -> dict[sp.Symbol, np.ndarray]:
+    """A float64 array for each hyper, with its first value."""
+    return {s: np.array(s.value, np.float64) for s in symbols}
+
+
+def by_name(symbols: Iterable[sp.Symbol], what: str) -> dict[str, sp.Symbol]:
+    """Symbols by name; two of one name would be confused."""
+    named: dict[str, sp.Symbol] = {}
+    for s in symbols:
+        if named.setdefault(s.name, s) != s:
+            raise ValueError(
+                f"two different {what}s are called {s.name!r}: sharing is sharing the Python "
+                "variable; give different ones different names"
+            )
+    return named

@@ -1,0 +1,69 @@
+"""What a model minimises, as blocks: the loss over the mini-batch, and its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symgrad.calculus.block import Block, Name, Operand
+from symgrad.calculus.builder import Builder
+from symgrad.calculus.derive import derive
+from symgrad.calculus.update import shaped
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """A scalar to be minimised, and what it is differentiated for.
+
+    block:      computes the output "loss"
+    gradients:  the same block with the adjoint equations
+    wrt:        each trained parameter with its gradient
+    """
+
+    block: Block
+    gradients: Block
+    wrt: Mapping[sp.Symbol, Operand]
+
+    @property
+    def gradient_block(self) -> Block:
+        """The gradients as outputs, by the parameters' names."""
+        builder = Builder.of(self.gradients)
+        outputs = {p.name: shaped(builder, builder.value(g), p) for p, g in self.wrt.items()}
+        return builder.block(outputs)
+
+
+def over_the_batch(captured: Block, reduction: str) -> Block:
+    """The loss of a mini-batch: E[loss], or n E[loss] for "sum".
+
+    A loss in which nothing is per sample is taken as it stands.
+
+    Raises ValueError where the loss is no scalar, TypeError where it is a condition.
+    """
+    loss = captured.outputs["loss"]
+    _check_loss(loss)
+    if not loss.per_sample:
+        return captured
+    builder = Builder.of(captured)
+    total = builder.apply("expectation", loss)
+    if reduction == "sum":
+        total = builder.batch_size * total
+    return builder.block({"loss": total.operand})
+
+
+def differentiate(block: Block, parameters: Sequence[sp.Symbol]) -> Objective:
+    """The gradients of a block's loss for the parameters, which are its inputs."""
+    names = [block.inputs[p] for p in parameters]
+    gradients, operands = derive(block, block.outputs["loss"], names)
+    return Objective(block, gradients, dict(zip(parameters, operands, strict=True)))
+
+
+def _check_loss(loss: Name) -> None:
+    if loss.kind == "bool":
+        raise TypeError("the loss is a condition, not a number: sg.indicator makes it 0 or 1")
+    if loss.shape != ():
+        raise ValueError(
+            f"the loss has shape {loss.shape} for one sample, and should be a scalar: reduce it "
+            "with sg.sum(loss) or sg.mean(loss)"
+        )

@@ -1,0 +1,62 @@
+"""The programs of a model, each derived when it is first needed.
+
+step              forward, gradient and update
+accumulate        the same in two blocks, for the sum of several mini-batches' gradients
+loss, gradients   of the mean over the mini-batch
+predict <label>   one output
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy as sp
+
+from symgrad.calculus.block import Block
+from symgrad.calculus.program import Program
+from symgrad.calculus.simplify import simplify
+from symgrad.calculus.stabilize import STABLE
+from symgrad.calculus.update import Applied, accumulate, update
+from symgrad.train.objective import Objective, differentiate, over_the_batch
+
+
+@dataclass(eq=False)
+class Programs:
+    """captured: computes the loss of one sample; predicted: label -> block with that output."""
+
+    captured: Block
+    predicted: Mapping[str, Block]
+    trained: Sequence[sp.Symbol]
+    rule: Applied | None
+    reduction: str
+
+    @cached_property
+    def mean(self) -> Objective:
+        """E[loss] and its gradients: what is evaluated."""
+        return differentiate(over_the_batch(self.captured, "mean"), self.trained)
+
+    @cached_property
+    def minimised(self) -> Objective:
+        """E[loss], or n E[loss], and its gradients: what is minimised."""
+        if self.reduction == "mean":
+            return self.mean
+        return differentiate(over_the_batch(self.captured, self.reduction), self.trained)
+
+    def make(self, key: str) -> Program:
+        """The program of that name, simplified."""
+        blocks = [simplify(block, STABLE) for block in self.appended(key).blocks]
+        return Program(*blocks)
+
+    def appended(self, key: str) -> Program:
+        """The program of that name as its stages wrote it."""
+        if key == "loss":
+            return Program(self.mean.block)
+        if key == "gradients":
+            return Program(self.mean.gradient_block)
+        if key in ("step", "accumulate"):
+            assert self.rule is not None, "a model without an optimiser has no step"
+            append = update if key == "step" else accumulate
+            return append(self.minimised.gradients, self.minimised.wrt, self.rule)
+        return Program(self.predicted[key.removeprefix("predict ")])

@@ -1,0 +1,62 @@
+"""A model described: what it holds, and what every stage made of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.show.text import block_text, printable
+
+if TYPE_CHECKING:
+    from symgrad.train.model import Model
+
+
+def summary(model: Model) -> str:
+    """A table of the parameters, then counts and bytes."""
+    rows = [["parameter", "shape", "numbers", "bytes", ""]]
+    trained = {p.name for p in model.programs.trained}
+    for name, array in model.parameters.items():
+        frozen = "" if name in trained else "not trained"
+        shape = str(array.shape) if array.shape else "scalar"
+        rows.append([printable(name), shape, f"{array.size:,}", f"{array.nbytes:,}", frozen])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join([*lines, "", *_totals(model)])
+
+
+def _totals(model: Model) -> list[str]:
+    parameters = model.parameters.values()
+    rule = model.programs.rule
+    sums = set(rule.accumulators.values()) if rule else set()
+    states = [model.arrays[s] for s in (rule.initial if rule else ()) if s not in sums]
+    lines = [
+        f"parameters  {sum(a.size for a in parameters):,} numbers, "
+        f"{sum(a.nbytes for a in parameters):,} bytes",
+        f"optimiser   {rule.rule.name if rule else 'none'}, state "
+        f"{sum(a.nbytes for a in states):,} bytes",
+        f"data        {', '.join(_typed(s) for s in model.data) or 'none'}",
+        f"dtype       {model.settings.dtype}, target {model.settings.target}",
+        f"trained     {model.epoch} epochs, {model.steps} updates",
+    ]
+    return lines
+
+
+def _typed(symbol: object) -> str:
+    name, shape = printable(getattr(symbol, "name", "")), getattr(symbol, "shape", ())
+    kind = getattr(symbol, "dtype", "float")
+    return f"{name} {kind} {shape or 'scalar'}"
+
+
+def explain(model: Model) -> str:
+    """The model after every stage, from the expression to the code."""
+    programs, key = model.programs, "step" if model.programs.rule else "loss"
+    stages = [
+        ("expression", str(model)),
+        ("capture: an equation for each operation", block_text(programs.captured)),
+        ("derive: the adjoint equations", block_text(programs.minimised.gradients)),
+        ("update: the optimiser's rule", block_text(programs.appended(key).step)),
+        ("simplify", block_text(model.executables.program(key).step)),
+        (f"source for the target {model.settings.target}", model.source),
+    ]
+    return "\n\n".join(f"--- {title} ---\n{text}" for title, text in stages)

@@ -1,0 +1,96 @@
+"""From a program to something that runs: the last stages, for each target."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import sympy as sp
+
+from symgrad.calculus.program import Program
+
+KEPT = 16  # executables of a model; the one unused for longest goes first
+
+
+class Executable(Protocol):
+    """A program specialised to a dtype and a batch size."""
+
+    @property
+    def source(self) -> str: ...
+
+    def run(
+        self, arrays: Mapping[sp.Symbol, np.ndarray], order: np.ndarray | None, first: int,
+        last: int, every: int = 1, pending: int = 0,
+        outputs: Mapping[str, np.ndarray] | None = None,
+    ) -> int: ...  # fmt: skip
+
+
+def reference(program: Program, dtype: str, batch_size: int) -> Executable:
+    from symgrad.calculus.reference import Reference
+
+    return Reference(program, dtype, batch_size)
+
+
+def cpu(program: Program, dtype: str, batch_size: int) -> Executable:
+    from symgrad.build import build
+    from symgrad.generate.cpu import generate
+    from symgrad.lower import lower
+
+    kernel = lower(program, dtype, batch_size)
+    return build(generate(kernel))
+
+
+TARGETS: dict[str, Callable[[Program, str, int], Executable]] = {
+    "reference": reference,
+    "cpu": cpu,
+}
+
+
+@dataclass
+class Executables:
+    """A model's executables, made when first needed, by program and batch size."""
+
+    make: Callable[[str], Program]
+    target: str
+    dtype: str
+    made: OrderedDict[tuple[str, int], Executable] = field(default_factory=OrderedDict)
+    known: dict[str, Program] = field(default_factory=dict)
+
+    def program(self, key: str) -> Program:
+        """The program of that name, derived when first asked for."""
+        if key not in self.known:
+            self.known[key] = self.make(key)
+        return self.known[key]
+
+    def exactly(self, key: str, size: int) -> Executable:
+        """The executable for mini-batches of this size."""
+        at = (key, size)
+        found = self.made.get(at)
+        if found is None:
+            found = self.made[at] = TARGETS[self.target](self.program(key), self.dtype, size)
+            if len(self.made) > KEPT:
+                self.made.popitem(last=False)
+        else:
+            self.made.move_to_end(at)
+        return found
+
+    def at_least(self, key: str, n: int) -> Executable:
+        """An executable for one mini-batch of n samples.
+
+        The first two sizes get kernels of their own, and serve what is up to four times smaller;
+        beyond them sizes are rounded up, so that few kernels serve ever new numbers of samples.
+        """
+        if (key, n) in self.made:
+            return self.exactly(key, n)
+        sizes = sorted(size for k, size in self.made if k == key)
+        fitting = [size for size in sizes if n <= size <= 4 * n]
+        if fitting:
+            return self.exactly(key, fitting[0])
+        return self.exactly(key, n if len(sizes) < 2 else 1 << (n - 1).bit_length())
+
+    def latest(self, key: str) -> Executable | None:
+        """The program's executable that was used last."""
+        return next((e for (k, _), e in reversed(self.made.items()) if k == key), None)
