@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
 import sympy as sp
 
 from symgrad.language.row import Domain, Row, op, register
+from symgrad.language.scipy_special import special
 from symgrad.language.tensor import HEADS, sympify
 
 HALF = sp.Rational(1, 2)
@@ -180,7 +180,7 @@ register(
          lambda g, y, x, slope: g*op.select(op.gt(x, 0), 1, slope),
          lambda g, y, x, slope: g*op.min(x, 0), on=((-2.0, 2.0), (0.1, 0.3)), kinked=True,
          expand=lambda x, slope: op.select(op.gt(x, 0), x, slope*x)),
-    _row("sigmoid", sigmoid, scipy.special.expit, lambda g, y, x: g*y*(1 - y),
+    _row("sigmoid", sigmoid, special("expit"), lambda g, y, x: g*y*(1 - y),
          expand=lambda x: 1/(1 + op.exp(-x))),
     _row("log_sigmoid", log_sigmoid, lambda x: -np.logaddexp(0, -x),
          lambda g, y, x: g*op.sigmoid(-x),

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
 import sympy as sp
 
 from symgrad.language.operation import Operation
 from symgrad.language.row import Row, op, register
+from symgrad.language.scipy_special import special
 from symgrad.language.tensor import describe, sympify
 
 
@@ -99,12 +99,12 @@ register(
     _reduction("prod", np.prod, _prod_pull, result="same", guarded=True),
     _reduction("amax", np.max,  _extreme_pull, result="same", kinked=True),
     _reduction("amin", np.min,  _extreme_pull, result="same", kinked=True),
-    _composite("logsumexp", scipy.special.logsumexp,
+    _composite("logsumexp", special("logsumexp"),
                lambda g, y, x, axes, keepdims: _spread(g, x, axes)*op.softmax(x, axes=axes),
                _expand_logsumexp, reduced_shape),
-    _composite("softmax", scipy.special.softmax, _softmax_pull, _expand_softmax,
+    _composite("softmax", special("softmax"), _softmax_pull, _expand_softmax,
                lambda shape, axes: shape),
-    _composite("log_softmax", scipy.special.log_softmax, _log_softmax_pull, _expand_log_softmax,
+    _composite("log_softmax", special("log_softmax"), _log_softmax_pull, _expand_log_softmax,
                lambda shape, axes: shape),
 )
 # fmt: on

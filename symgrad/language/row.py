@@ -13,7 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import sympy as sp
 
-Kind = Literal["pointwise", "reduction", "contraction", "view", "indexing", "level", "composite"]
+Kind = Literal[
+    "pointwise", "reduction", "contraction", "view", "indexing", "level", "composite", "library"
+]
 Result = Literal["float", "int", "bool", "same"]  # "same": int where every operand is int
 
 TABLE: dict[str, Row] = {}
@@ -35,7 +37,8 @@ class Row:
     """One operation.
 
     name:      the operation's name in a block
-    kind:      how lowering and the reference target treat it
+    kind:      how lowering and the reference target treat it; "library" is a routine on whole
+               arrays (Cholesky, sort) that targets call
     numpy:     its meaning.  Pointwise rows take broadcast arrays.  The others take
                (lead, *arrays, **attributes) where `lead` is 1 when every array has the sample axis
                in front, else 0; axes in attributes count without it.  Contractions and indexing
@@ -74,8 +77,8 @@ class Row:
         shape = self.shape(*shapes, **attributes) if self.shape else broadcast(*shapes)
         if self.result != "same":
             return shape, self.result
-        kinds = [kind_of(x) for x in operands]
-        return shape, "int" if all(k == "int" for k in kinds) else "float"
+        kinds = {kind_of(x) for x in operands} - {"bool"}  # a condition decides nothing
+        return shape, "int" if kinds == {"int"} else "float"
 
     def may_be_infinite(self, operands: Sequence[Any]) -> bool:
         return self.guarded(*operands) if callable(self.guarded) else self.guarded
