@@ -58,6 +58,7 @@ from symgrad.train import History as History
 from symgrad.train import Model as Model
 from symgrad.train import Moment as Moment
 from symgrad.train import compile as compile  # noqa: A004
+from symgrad.train import function as function
 from symgrad.train import init as init
 
 _install()

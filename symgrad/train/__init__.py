@@ -3,5 +3,6 @@
 from symgrad.train.callbacks import Every as Every
 from symgrad.train.callbacks import Moment as Moment
 from symgrad.train.driver import compile as compile  # noqa: A004
+from symgrad.train.function import function as function
 from symgrad.train.history import History as History
 from symgrad.train.model import Model as Model

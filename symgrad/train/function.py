@@ -1,0 +1,144 @@
+"""`sg.function`: expressions as a compiled numerical function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.calculus.block import Block
+from symgrad.calculus.bounds import index_bounds
+from symgrad.calculus.capture import capture, role_of
+from symgrad.calculus.program import Program
+from symgrad.calculus.simplify import simplify
+from symgrad.calculus.stabilize import STABLE
+from symgrad.language.tensor import sympify
+from symgrad.train.batches import Column
+from symgrad.train.evaluate import evaluate
+from symgrad.train.memory import constants
+from symgrad.train.pieces import independent, piece_size
+from symgrad.train.settings import Settings, check_settings
+from symgrad.train.targets import Executables
+
+FIXED = ("constant", "batch_size", "let")  # inputs that nobody has to give
+
+
+class Function:
+    """What `sg.function` gives: call it with the inputs' arrays, in their order."""
+
+    def __init__(
+        self,
+        expressions: list[sp.Expr],
+        inputs: list[sp.Symbol],
+        single: bool,
+        settings: Settings,
+    ) -> None:
+        dtype = settings.dtype
+        labels = [f"{k}" for k in range(len(expressions))]
+        self.block: Block = simplify(capture(dict(zip(labels, expressions, strict=True))), STABLE)
+        self.inputs, self.single, self.dtype = inputs, single, dtype
+        _check_inputs(self.block, inputs)
+        self._executables = Executables(lambda _: Program(self.block), settings.target, dtype.name)
+        sizes = index_bounds(self.block)
+        self._columns = [_column(s, dtype, sizes.get(s)) for s in inputs]
+        self._constants = constants(
+            [s for s in self.block.inputs if getattr(s, "role", "") == "constant"], dtype
+        )
+
+    def __call__(self, *values: Any) -> Any:
+        """The values of the expressions: (N, *shape) where they are per sample, else (*shape).
+
+        Data are (N, *shape); where no data input has the sample axis, they are one sample, and the
+        results have no sample axis either.
+        """
+        if len(values) != len(self.inputs):
+            names = ", ".join(s.name for s in self.inputs)
+            raise TypeError(f"expected {len(self.inputs)} values, for {names}; got {len(values)}")
+        arrays, n, one = self._arrays(values)
+        size = piece_size(self.block, n) if self._independent() else n
+        executable = self._executables.exactly("function", size)
+        found = evaluate(executable, arrays, n, size, self.block.outputs, self.dtype)
+        results = [
+            found[k][0] if one and name.per_sample else found[k]
+            for k, name in self.block.outputs.items()
+        ]
+        return results[0] if self.single else results
+
+    @property
+    def source(self) -> str:
+        """The code for the number of samples used last."""
+        latest = self._executables.latest("function")
+        return (latest or self._executables.exactly("function", 1)).source
+
+    def _independent(self) -> bool:
+        return independent(self.block, self.block.outputs.values())
+
+    def _arrays(self, values: tuple) -> tuple[dict[sp.Symbol, np.ndarray], int, bool]:
+        """The arrays by symbol, the number of samples, and whether one sample came bare."""
+        data = [c for c in self._columns if role_of(c.symbol, {}) == "data"]
+        given = dict(zip(self._columns, values, strict=True))
+        one = bool(data) and all(np.ndim(given[c]) == len(c.shape) for c in data)
+        arrays = dict(self._constants)
+        counts: dict[str, int] = {}
+        for column, value in given.items():
+            bare = column not in data or one
+            array = column.accept(np.asarray(value)[None] if bare else value)
+            arrays[column.symbol] = array if column in data else array[0]
+            if column in data:
+                counts[column.name] = len(array)
+        if len(set(counts.values())) > 1:
+            shown = ", ".join(f"{k!r} {v}" for k, v in counts.items())
+            raise ValueError(f"data hold different numbers of samples: {shown}")
+        n = next(iter(counts.values()), 1)
+        if n == 0:
+            raise ValueError(f"the data are empty: {next(iter(counts))!r} holds 0 samples")
+        return arrays, n, one
+
+
+def function(
+    expressions: Any, inputs: Sequence[sp.Symbol], dtype: Any = "float64", target: str = "cpu"
+) -> Function:
+    """A compiled function of symbols.
+
+    expressions: one, or a list of them (then the function returns a list)
+    inputs:      the symbols whose values are given, in their order: data, with the sample axis
+                 (plain SymPy symbols are data), parameters, hypers and `sg.step`, without it
+    Raises ValueError where an expression reads a symbol that is not among the inputs.
+
+    >>> import symgrad as sg
+    >>> x, w = sg.data("x"), sg.parameter("w")
+    >>> f = sg.function(w*x**2, [x, w], target="reference")
+    >>> f([1, 2, 3], 10)
+    array([10., 40., 90.])
+    >>> f(2, 10).item()
+    40.0
+    """
+    settings = check_settings("mean", dtype, target, seed=0)
+    single = not isinstance(expressions, list | tuple)
+    given = [expressions] if single else list(expressions)
+    if not given:
+        raise ValueError("sg.function wants at least one expression")
+    return Function([sympify(e) for e in given], list(inputs), single, settings)
+
+
+def _check_inputs(block: Block, inputs: list[sp.Symbol]) -> None:
+    for s in inputs:
+        if not isinstance(s, sp.Symbol) or getattr(s, "role", "") in FIXED:
+            raise TypeError(f"inputs are data, parameters and hypers; {s!r} is none")
+    needed = [s for s in block.inputs if getattr(s, "role", "") not in FIXED]
+    missing = [s.name for s in needed if s not in inputs]
+    if missing:
+        raise ValueError(
+            f"the expressions read {', '.join(map(repr, missing))}, which are not among the inputs"
+        )
+
+
+def _column(symbol: sp.Symbol, dtype: np.dtype, size: Any) -> Column:
+    role = role_of(symbol, {})
+    whole = getattr(symbol, "dtype", "float") == "int"
+    precise = np.dtype(np.float64) if role == "hyper" else dtype
+    kind = np.dtype(np.int64) if whole else precise
+    shape = getattr(symbol, "shape", ())
+    return Column(symbol, symbol.name, shape, kind, size if isinstance(size, int) else None)
