@@ -84,6 +84,10 @@ class Function:
         counts: dict[str, int] = {}
         for column, value in given.items():
             bare = column not in data or one
+            if bare and np.shape(value) != column.shape:
+                raise ValueError(
+                    f"{column.name!r} has shape {np.shape(value)}; expected {column.shape}"
+                )
             array = column.accept(np.asarray(value)[None] if bare else value)
             arrays[column.symbol] = array if column in data else array[0]
             if column in data:
