@@ -1,0 +1,71 @@
+"""From the generated text to object code, by numba.  Only imported when something is compiled."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import llvmlite.binding as llvm
+from numba.core import types
+from numba.core.compiler import Flags, compile_extra
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
+
+from symgrad.build.entry import INTEGER, entry_text
+
+
+def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence[str]) -> bytes:
+    """The object code of a module's function `entry`, callable from C as `name`.
+
+    text:  a Python module; its function is decorated with `njit(options)`, without a signature
+    path:  where tracebacks and debuggers look for the text
+    kinds: of its arguments, an array's dtype or "integer"
+    """
+    module = _execute(text, path, name)
+    return _object_code(getattr(module, entry), name, kinds)
+
+
+def _execute(text: str, path: Path, name: str) -> ModuleType:
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # numba looks up a function's globals by its module's name
+    exec(compile(text, str(path), "exec"), module.__dict__)
+    return module
+
+
+@global_compiler_lock
+def _object_code(dispatcher: Any, name: str, kinds: Sequence[str]) -> bytes:
+    cpu_target.target_context.refresh()
+    cpu_target.typing_context.refresh()
+    result = compile_extra(
+        cpu_target.typing_context, cpu_target.target_context, dispatcher.py_func,
+        tuple(_numba_type(kind) for kind in kinds), types.int64, _flags(dispatcher), {},
+    )  # fmt: skip
+    library = result.library
+    library.add_llvm_module(llvm.parse_assembly(_with_target(library, entry_text(
+        name, result.fndesc.llvm_func_name, kinds
+    ))))  # fmt: skip
+    library.finalize()
+    _, _, (code, _) = library.serialize_using_object_code()
+    return code
+
+
+def _with_target(library: Any, text: str) -> str:
+    return f'target triple = "{llvm.get_process_triple()}"\n{text}'
+
+
+def _flags(dispatcher: Any) -> Flags:
+    flags = Flags()
+    cpu_target.options.parse_as_flags(flags, dispatcher.targetoptions)
+    flags.noalias = True  # no two arrays overlap: loops need no run-time checks for it
+    flags.nrt = False  # an allocation in a kernel is an error, here and now
+    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    flags.no_compile = True  # machine code is made once, with the entry point
+    return flags
+
+
+def _numba_type(kind: str) -> Any:
+    return types.int64 if kind == INTEGER else types.Array(getattr(types, kind), 1, "C")

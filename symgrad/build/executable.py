@@ -1,0 +1,118 @@
+"""A compiled kernel as the training loop sees it: arrays by symbol in, one call, errors out."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.build.arrays import Given, Order, Recorded, aligned_zeros
+from symgrad.build.cache import object_code, text_path
+from symgrad.build.entry import INTEGER, words_of
+from symgrad.build.key import kernel_key
+from symgrad.build.linker import Loaded
+
+if TYPE_CHECKING:
+    from symgrad.generate.source import Source
+
+# ---- the arguments of a kernel before its buffers
+NUMBERS = ("ordered", "recorded", "first", "last", "every", "pending")
+COMPUTED_INDEX = (
+    "an index that the model computes is outside the axis that it selects from; the element at the "
+    "nearest end was taken in its place, and the updates of this call were made with it"
+)
+LEADING = ("int64", *(INTEGER for _ in NUMBERS))  # the order of the samples, then the numbers
+
+
+def build(source: Source) -> Compiled:
+    """Compile generated code, or find it in the cache, and load it."""
+    kinds = (*LEADING, *(buffer.dtype for buffer in source.buffers))
+    key = kernel_key(source.text, (source.entry, *kinds), source.modules)
+    name = f"symgrad_{key}"
+
+    def compile() -> bytes:
+        from symgrad.build.compiler import compile_kernel
+
+        return compile_kernel(source.text, text_path(key), source.entry, name, kinds)
+
+    return Compiled(source, Loaded(object_code(key, source.text, compile), name))
+
+
+class Compiled:
+    """A program on the CPU, specialised to a dtype and a batch size; see `Executable` in train.
+
+    Calls from several threads are made one after the other; other Python code runs meanwhile.
+    """
+
+    def __init__(self, source: Source, loaded: Loaded) -> None:
+        self._source, self._loaded, self._lock = source, loaded, Lock()
+        *places, length = words_of((*LEADING, *(b.dtype for b in source.buffers)))
+        self._words = (ctypes.c_int64 * length)()
+        self._address = ctypes.addressof(self._words)
+        self._numbers = places[1]
+        self._order = Order(self._words, places[0])
+        self._inputs: list[Given] = []
+        self._outputs: list[Recorded] = []
+        self._scratch: list[np.ndarray] = []
+        for buffer, place in zip(source.buffers, places[len(LEADING) :], strict=True):
+            self._add(buffer, place)
+
+    def _add(self, buffer: Any, place: int) -> None:
+        if buffer.role == "scratch":
+            array = aligned_zeros(buffer.shape, buffer.dtype)
+            self._scratch.append(array)
+            self._words[place : place + 2] = [array.ctypes.data, array.size]
+        elif buffer.role == "output":
+            self._outputs.append(Recorded(buffer, self._words, place, self._source.batch_size))
+        else:
+            self._inputs.append(Given(buffer, self._words, place))
+
+    @property
+    def source(self) -> str:
+        """The generated code."""
+        return self._source.text
+
+    def run(
+        self,
+        arrays: Mapping[Any, np.ndarray],
+        order: np.ndarray | None,
+        first: int,
+        last: int,
+        every: int = 1,
+        pending: int = 0,
+        outputs: Mapping[str, np.ndarray] | None = None,
+    ) -> int:
+        """Work through positions [first, last) in mini-batches, in one call.
+
+        arrays:  what each symbol holds, C-contiguous; parameters and states are written in place
+        order:   int64, which sample stands at which position; None for 0, 1, 2, ...
+        every:   mini-batches per update; pending: how many have been accumulated since the last
+        outputs: arrays to fill by label: a number is recorded for each mini-batch (float64), a
+                 value per sample by position from `first`, other values for the last mini-batch
+
+        Returns the new pending.  Raises IndexError where a computed index was out of range.
+        """
+        if not 0 <= first <= last or every < 1:
+            raise ValueError(f"positions {first} to {last}, {every} mini-batches per update")
+        with self._lock:
+            ordered = self._place(arrays, order, last)
+            for recorded in self._outputs:
+                recorded.place(outputs, last - first)
+            numbers = [ordered, bool(outputs), first, last, every, pending]
+            self._words[self._numbers : self._numbers + len(NUMBERS)] = numbers
+            result = self._loaded.call(self._address)
+        if result < 0:
+            raise IndexError(COMPUTED_INDEX)
+        return result
+
+    def _place(self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int) -> bool:
+        """Put every given array in the table; whether there is an order to follow."""
+        samples = None
+        for given in self._inputs:
+            given.place(arrays)
+            if given.per_sample and (samples is None or given.samples < samples):
+                samples = given.samples
+        return self._order.place(order, last, samples)

@@ -1,0 +1,54 @@
+"""The key of a kernel: everything that its object code depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import llvmlite.binding as llvm
+
+COMPILERS = ("numba", "llvmlite")
+OWN_MODULES = ("symgrad.build.compiler", "symgrad.build.entry")
+
+
+def kernel_key(text: str, arguments: Iterable[str], modules: Iterable[str]) -> str:
+    """A name for the object code of this text, on this machine, by these compilers.
+
+    arguments: the kinds of its arguments; modules: the symgrad modules that the text imports,
+    whose code becomes part of the kernel (numba itself would not see a change in them).
+    """
+    digest = hashlib.sha256()
+    helpers = (file_digest(name) for name in sorted({*modules, *OWN_MODULES}))
+    for part in (text, *arguments, "/", *helpers, *machine()):
+        data = part.encode()
+        digest.update(b"%d:%s" % (len(data), data))  # lengths, so that parts cannot run together
+    return digest.hexdigest()[:40]
+
+
+@cache
+def file_digest(module: str) -> str:
+    """The hash of a module's file, which is found and not imported."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"generated code imports {module}, and there is no such module")
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+
+
+@cache
+def machine() -> tuple[str, ...]:
+    """Compilers, interpreter, processor, and numba's settings from the environment."""
+    settings = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith("NUMBA_"))
+    return (
+        *(f"{name} {version(name)}" for name in COMPILERS),
+        sys.implementation.cache_tag or sys.version,
+        llvm.get_process_triple(),
+        llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+        *settings,
+    )
