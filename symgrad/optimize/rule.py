@@ -72,6 +72,9 @@ class Rule:
                 f"{1 + len(self.state)}: the parameter's, then "
                 + (f"those of {', '.join(self.state)}" if self.state else "nothing else")
             )
+        for value in values:
+            if not isinstance(value, sp.Expr | int | float):
+                raise TypeError(f"{self.name}: the update gives {value!r}, not an expression")
         return values[0], dict(zip(self.state, values[1:], strict=True))
 
 

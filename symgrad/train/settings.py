@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.train.targets import TARGETS
+from symgrad.train.targets import check_target
 
-CHOICES = {"reduction": ("mean", "sum"), "target": tuple(TARGETS)}
 DTYPES = ("float32", "float64")
 
 
@@ -25,9 +24,9 @@ class Settings:
 
 def check_settings(reduction: Any, dtype: Any, target: Any, seed: Any) -> Settings:
     """The settings; ValueError or TypeError in prose where one is impossible."""
-    for name, value in (("reduction", reduction), ("target", target)):
-        if not isinstance(value, str) or value not in CHOICES[name]:
-            raise ValueError(f"{name} is {' or '.join(map(repr, CHOICES[name]))}, not {value!r}")
+    check_target(target)
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise TypeError(f"seed is a whole number from 0, not {seed!r}")
     if seed < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import sympy as sp
@@ -94,3 +94,9 @@ class Executables:
     def latest(self, key: str) -> Executable | None:
         """The program's executable that was used last."""
         return next((e for (k, _), e in reversed(self.made.items()) if k == key), None)
+
+
+def check_target(target: Any) -> None:
+    """Raise ValueError unless there is a target of that name."""
+    if not isinstance(target, str) or target not in TARGETS:
+        raise ValueError(f"target is {' or '.join(map(repr, TARGETS))}, not {target!r}")
