@@ -135,7 +135,8 @@ def _evaluate(e: Equation, values: dict, n: int, dtype: Any, precise: bool) -> A
     elif row.kind == "pointwise":
         result = row.numpy(*operands)
     else:
-        result = row.numpy(int(any(map(_sampled, e.operands))), *operands, **attributes)
+        lead = int(any(map(_sampled, e.operands)))
+        result = row.numpy(lead, *map(np.asarray, operands), **attributes)
     if e.name.kind != "float" or precise:
         return np.asarray(result)
     return np.asarray(result, np.float64 if _is_mean_scalar(e) else dtype)

@@ -75,7 +75,10 @@ class stop_gradient(Pointwise):
 
 
 def _power(a: np.ndarray, b: Any) -> np.ndarray:
-    exact = {-1.0: np.reciprocal, 2.0: np.square, 0.5: np.sqrt}.get(b) if np.ndim(b) == 0 else None
+    a = np.asarray(a)
+    a = a if a.dtype.kind == "f" else a.astype(float)
+    powers = {-1: np.reciprocal, 2: np.square, 0.5: np.sqrt}
+    exact = powers.get(b) if isinstance(b, int | float) else None
     return exact(a) if exact else np.power(a, b)
 
 
