@@ -103,7 +103,7 @@ def _check_private(path: Path) -> None:
     if not hasattr(os, "geteuid"):
         return
     status = path.stat()
-    if status.st_uid not in (0, os.geteuid()):
+    if status.st_uid != os.geteuid():
         raise PermissionError(f"{path} belongs to another user")
     if status.st_mode & 0o022:
         raise PermissionError(f"other users may write in {path}")

@@ -50,7 +50,7 @@ class Compiled:
     def __init__(self, source: Source, loaded: Loaded) -> None:
         self._source, self._loaded, self._lock = source, loaded, Lock()
         *places, length = words_of((*LEADING, *(b.dtype for b in source.buffers)))
-        self._words = (ctypes.c_int64 * length)()
+        self._words: Any = (ctypes.c_int64 * length)()
         self._address = ctypes.addressof(self._words)
         self._numbers = places[1]
         self._order = Order(self._words, places[0])

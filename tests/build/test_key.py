@@ -1,0 +1,65 @@
+"""Whatever object code depends on changes its key."""
+
+import pytest
+
+from symgrad.build import key
+from symgrad.build.key import kernel_key
+
+ORDINARY = ("text", ("run", "float32"), ("symgrad.build.blas",))
+
+
+def changed(monkeypatch, **machine) -> str:
+    for name, value in machine.items():
+        monkeypatch.setattr(key, name, value)
+    key.machine.cache_clear()
+    key.file_digest.cache_clear()
+    try:
+        return kernel_key(*ORDINARY)
+    finally:
+        monkeypatch.undo()
+        key.machine.cache_clear()
+        key.file_digest.cache_clear()
+
+
+def test_it_is_the_same_for_the_same():
+    assert kernel_key(*ORDINARY) == kernel_key(*ORDINARY)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("texts", ("run", "float32"), ("symgrad.build.blas",)),
+        ("text", ("run", "float64"), ("symgrad.build.blas",)),
+        ("textrun", ("float32",), ("symgrad.build.blas",)),
+        ("text", ("run", "float32"), ()),
+    ],
+)
+def test_text_arguments_and_modules_count(other):
+    assert kernel_key(*other) != kernel_key(*ORDINARY)
+
+
+def test_a_helpers_file_counts(monkeypatch):
+    different = changed(monkeypatch, file_digest=key.cache(lambda name: "another file"))
+    assert different != kernel_key(*ORDINARY)
+
+
+def test_versions_count(monkeypatch):
+    assert changed(monkeypatch, version=lambda name: "99") != kernel_key(*ORDINARY)
+
+
+@pytest.mark.parametrize("function", ["get_host_cpu_name", "get_process_triple"])
+def test_the_processor_counts(monkeypatch, function):
+    ordinary = kernel_key(*ORDINARY)
+    monkeypatch.setattr(key.llvm, function, lambda: "another")
+    assert changed(monkeypatch) != ordinary
+
+
+def test_numbas_settings_count(monkeypatch):
+    ordinary = kernel_key(*ORDINARY)
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    assert changed(monkeypatch) != ordinary
+
+
+def test_a_module_that_does_not_exist():
+    with pytest.raises(ValueError, match="no such module"):
+        kernel_key("text", (), ("symgrad_nowhere",))
