@@ -128,7 +128,13 @@ class _Reduction(Operation):
 
 class ReduceSum(_Reduction):
     row = "sum"
-    latex_template = r"\sum {0}"
+
+    @property
+    def latex_template(self) -> str:  # type: ignore[override]
+        axes = self.attributes["axes"]
+        some = len(axes) < len(describe(self.operands[0])[0])
+        below = f"_{{{{{', '.join(map(str, axes))}}}}}" if some else ""
+        return rf"\sum{below}\left({{0}}\right)"
 
 
 class ReduceMean(_Reduction):

@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.language.digest import digest, expression_digests
+from symgrad.language.names import each_name, printable, split_names
 from symgrad.language.tensor import Shaped, describe, sympify
 from symgrad.language.walk import postorder
 
@@ -57,6 +58,9 @@ class TensorSymbol(Shaped, sp.Symbol):
 
     def sort_key(self, order: Any = None) -> tuple:
         return self.class_key(), (3, (self.name, self.structure, self.identity)), 1, sp.S.One
+
+    def _sympystr(self, printer: Any) -> str:
+        return printable(self.name)
 
     @property
     def init(self) -> Any:
@@ -112,7 +116,7 @@ class Let(TensorSymbol):
         return self, False
 
     def _sympystr(self, printer: Any) -> str:
-        return self.name or f"({printer._print(self.definition)})"
+        return printable(self.name) or f"({printer._print(self.definition)})"
 
     def _latex(self, printer: Any) -> str:
         if not self.name:
@@ -126,21 +130,6 @@ def _inner_lets(e: sp.Basic) -> Iterable[sp.Basic]:
     """The lets that a let's definition uses directly."""
     nodes = postorder([e.payload], lambda n: () if isinstance(n, Let) else n.args)
     return [x for x in nodes if isinstance(x, Let)]
-
-
-def _names(name: str, what: str) -> list[str]:
-    if not isinstance(name, str):
-        raise TypeError(f"sg.{what} wants a name as a string, not {name!r}")
-    names = [n.removesuffix(",") for n in name.split(" ")]
-    names = [n for n in names if n]
-    if not names:
-        raise ValueError(f"sg.{what} wants a name, and {name!r} holds none")
-    return names
-
-
-def _each(name: str, what: str, make: Any) -> Any:
-    made = [make(n) for n in _names(name, what)]
-    return made[0] if len(made) == 1 else tuple(made)
 
 
 def check_shape(shape: Any, what: str) -> tuple[int, ...]:
@@ -157,7 +146,10 @@ def check_shape(shape: Any, what: str) -> tuple[int, ...]:
 
 
 def _kind(dtype: Any, what: str) -> str:
-    kind = {"f": "float", "i": "int", "u": "int", "b": "int"}.get(np.dtype(dtype).kind)
+    try:
+        kind = {"f": "float", "i": "int", "u": "int", "b": "int"}.get(np.dtype(dtype).kind)
+    except TypeError:
+        kind = None
     if kind is None:
         raise TypeError(f"{what}: dtype must be float or int, not {dtype!r}")
     return kind
@@ -181,7 +173,7 @@ def data(name: str, shape: Any = (), dtype: Any = float) -> Any:
         key = digest("data", n, sizes, kind)
         return TensorSymbol(n, sizes, kind, "data", key, key)
 
-    return _each(name, "data", make)
+    return each_name(name, "data", make)
 
 
 def parameter(name: str, shape: Any = (), init: Any = None) -> Any:
@@ -202,7 +194,7 @@ def parameter(name: str, shape: Any = (), init: Any = None) -> Any:
         key = digest("parameter", n, sizes)
         return TensorSymbol(n, sizes, "float", "parameter", key, digest(key, next(_created)), init)
 
-    return _each(name, "parameter", make)
+    return each_name(name, "parameter", make)
 
 
 def hyper(name: str, value: Any) -> Any:
@@ -212,13 +204,14 @@ def hyper(name: str, value: Any) -> Any:
     >>> lam = sg.hyper("lam", 1e-4)
     """
     array = _real_array(value, f"hyper {name!r}").astype(np.float64)
+    array.setflags(write=False)
 
     def make(n: str) -> TensorSymbol:
         key = digest("hyper", n, array.shape)
         identity = digest(key, array.tobytes().hex())
         return TensorSymbol(n, array.shape, "float", "hyper", key, identity, array)
 
-    return _each(name, "hyper", make)
+    return each_name(name, "hyper", make)
 
 
 def constant(value: Any) -> sp.Expr:
@@ -247,8 +240,10 @@ def _real_array(value: Any, what: str) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{what} wants real numbers; an array of dtype {array.dtype} was given"
-            + (" (an array of symbols: use sg.stack or lets)" if array.dtype.kind == "O" else "")
+            + (" (write tensors, not arrays of symbols)" if array.dtype.kind == "O" else "")
         )
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{what}: {array.max()} is beyond what an int64 holds")
     return array
 
 
@@ -264,7 +259,7 @@ def let(name: str, expr: Any) -> sp.Expr:
     >>> h**2
     h**2
     """
-    _names(name, "let")
+    split_names(name, "let")
     return _let(name, sympify(expr))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
 from symgrad.language.symbols import Let
-from symgrad.show.text import lets_of, numbered
+from symgrad.show.text import lets_of, numbered, taken_names
 
 
 class TeXPrinter(LatexPrinter):
@@ -18,8 +19,10 @@ class TeXPrinter(LatexPrinter):
         super().__init__({"order": "none"})
         self.names = names
 
-    def _print_Let(self, e: Let) -> str:
-        return let_latex(self.names[e], self) if e in self.names else e._latex(self)
+    def _print(self, expr: Any, **options: Any) -> str:
+        """Before SymPy asks the let itself, which knows nothing of the others."""
+        name = self.names.get(expr)
+        return let_latex(name, self) if name else super()._print(expr, **options)
 
 
 def let_latex(name: str, printer: LatexPrinter) -> str:
@@ -33,7 +36,7 @@ def gradient_latex(parts: Mapping[sp.Symbol, sp.Expr], objective: sp.Expr | None
     """Aligned equations: the named values, the objective where given, then the gradient."""
     values = [*parts.values(), *([] if objective is None else [objective])]
     lets = lets_of(values)
-    printer = TeXPrinter(numbered(lets))
+    printer = TeXPrinter(numbered(lets, taken_names(values)))
     rows = [(printer.doprint(e), printer.doprint(e.definition)) for e in lets]
     if objective is not None:
         rows.append((r"\mathcal{L}", printer.doprint(objective)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
 from symgrad.calculus.block import Block, Name
+from symgrad.language.names import printable as printable
 from symgrad.language.symbols import Let
 from symgrad.language.walk import postorder
 
@@ -19,8 +22,9 @@ class TextPrinter(StrPrinter):
         super().__init__({"order": None})
         self.names = names
 
-    def _print_Let(self, e: Let) -> str:
-        return self.names.get(e) or e._sympystr(self)
+    def _print(self, expr: Any, **options: Any) -> str:
+        """Before SymPy asks the let itself, which knows nothing of the others."""
+        return self.names.get(expr) or super()._print(expr, **options)
 
 
 def lets_of(expressions: Iterable[sp.Expr]) -> list[Let]:
@@ -31,22 +35,32 @@ def lets_of(expressions: Iterable[sp.Expr]) -> list[Let]:
     return list(dict.fromkeys(e for e in found if isinstance(e, Let) and e.name))
 
 
-def numbered(lets: Iterable[Let]) -> dict[Let, str]:
-    """A name for each let; those of equal name are numbered."""
+def numbered(lets: Iterable[Let], taken: Iterable[str] = ()) -> dict[Let, str]:
+    """A distinct name for each let: those that share one, or take a symbol's, are numbered."""
     by_name: dict[str, list[Let]] = {}
     for e in lets:
-        by_name.setdefault(e.name, []).append(e)
-    return {
-        e: name if len(same) == 1 else f"{name}{k}"
-        for name, same in by_name.items()
-        for k, e in enumerate(same, 1)
-    }
+        by_name.setdefault(printable(e.name), []).append(e)
+    used = {*by_name, *taken}
+    names: dict[Let, str] = {}
+    for name, same in by_name.items():
+        if len(same) == 1 and name not in taken:
+            names[same[0]] = name
+            continue
+        free = (f"{name}{k}" for k in itertools.count(1) if f"{name}{k}" not in used)
+        names.update(zip(same, free))
+    return names
+
+
+def taken_names(lines: Iterable[sp.Expr]) -> set[str]:
+    """The names of the symbols, other than lets, that expressions are written with."""
+    symbols = set().union(*(e.free_symbols for e in lines))
+    return {printable(s.name) for s in symbols if not isinstance(s, Let)}
 
 
 def equations_text(lines: Mapping[str, sp.Expr], sign: str = " = ") -> str:
     """The lets that the right-hand sides use, as equations, then the lines themselves."""
     lets = lets_of(lines.values())
-    names = numbered(lets)
+    names = numbered(lets, taken_names(lines.values()))
     printer = TextPrinter(names)
     rows = [(names[e], " = ", e.definition) for e in lets]
     rows += [(left, sign, right) for left, right in lines.items()]
@@ -55,11 +69,6 @@ def equations_text(lines: Mapping[str, sp.Expr], sign: str = " = ") -> str:
 
 def gradient_text(parts: Mapping[sp.Symbol, sp.Expr]) -> str:
     return equations_text({printable(s.name): e for s, e in parts.items()}, ": ")
-
-
-def printable(name: str) -> str:
-    """A user's name on one line, whatever characters it holds."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def block_text(block: Block) -> str:
