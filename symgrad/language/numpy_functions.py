@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import sympy as sp
@@ -42,3 +42,19 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple, options: dict) -> s
     if rule is None:
         raise TypeError(f"np.{ufunc.__name__} does not know symbolic tensors")
     return rule(*values)
+
+
+NAMED = {  # NumPy's name -> ours, where they differ
+    "amax": "max", "amin": "min", "inner": "dot", "tensordot": "einsum", "trace": "einsum",
+    "swapaxes": "transpose", "moveaxis": "transpose", "ravel": "reshape", "squeeze": "reshape",
+    "expand_dims": "reshape", "vdot": "dot", "hstack": "concatenate", "vstack": "concatenate",
+}  # fmt: skip
+
+
+def refuse_function(func: Any) -> NoReturn:
+    """NumPy's functions of arrays would give something else than the model that is meant."""
+    import symgrad
+
+    name = NAMED.get(func.__name__, func.__name__)
+    remedy = f"use sg.{name}" if hasattr(symgrad, name) else "write it with symgrad's operations"
+    raise TypeError(f"np.{func.__name__} does not know symbolic tensors; {remedy}")

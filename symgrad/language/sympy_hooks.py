@@ -1,13 +1,17 @@
-"""What importing symgrad adds to SymPy: `@` for expressions that hold a symgrad symbol."""
+"""What importing symgrad adds to SymPy's expressions, where they hold a symgrad symbol: `@`, and
+NumPy's arrays and functions.  Other expressions behave as they did before."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from symgrad.language.contractions import matmul
+from symgrad.language.numpy_functions import apply_ufunc, refuse_function
 from symgrad.language.tensor import Shaped
 
 
@@ -37,6 +41,41 @@ def _ours(self: sp.Expr, other: Any) -> bool:
     return known and (holds_tensor(self) or holds_tensor(other))
 
 
+def _array_ufunc(self: sp.Expr, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    """`A * (x + 1)`: without this, an array of one expression for each element of A."""
+    if any(holds_tensor(x) for x in inputs):
+        return apply_ufunc(ufunc, method, inputs, options)
+    if ufunc.__name__ in COMPARISONS and all(np.ndim(x) == 0 for x in inputs):
+        return _compared(ufunc.__name__, *map(_unwrapped, inputs))
+    plain = [np.asarray(x, dtype=object) if isinstance(x, sp.Expr) else x for x in inputs]
+    return getattr(ufunc, method)(*plain, **options)
+
+
+def _compared(name: str, a: Any, b: Any) -> Any:
+    """A comparison of scalars, which NumPy would ask for its truth value."""
+    result = COMPARISONS[name](a, b)
+    return np.bool_(result) if result in (True, False) else result
+
+
+def _unwrapped(x: Any) -> Any:
+    return x.item() if isinstance(x, np.generic | np.ndarray) else x
+
+
+COMPARISONS: dict[str, Callable[..., Any]] = {
+    "less": operator.lt, "less_equal": operator.le, "greater": operator.gt,
+    "greater_equal": operator.ge, "equal": operator.eq, "not_equal": operator.ne,
+}  # fmt: skip
+
+
+def _array_function(self: sp.Expr, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """`np.sum(x + 1)`: without this, its argument."""
+    if any(holds_tensor(x) for x in (*args, *kwargs.values())):
+        return refuse_function(func)
+    return func._implementation(*args, **kwargs)
+
+
 def install() -> None:
     sp.Expr.__matmul__ = _matmul
     sp.Expr.__rmatmul__ = _rmatmul
+    sp.Expr.__array_ufunc__ = _array_ufunc
+    sp.Expr.__array_function__ = _array_function

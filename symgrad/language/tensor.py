@@ -56,8 +56,9 @@ class Shaped:
         return apply_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = func.__name__
-        raise TypeError(f"np.{name} does not know symbolic tensors; use sg.{name} where it exists")
+        from symgrad.language.numpy_functions import refuse_function
+
+        refuse_function(func)
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         raise TypeError(f"{self} is a symbol and has no values: it cannot become a NumPy array")
