@@ -71,7 +71,11 @@ class _Reader:
             return (self._rewritten(e, rewritten),)
         if isinstance(e, Operation):
             return e.operands
-        return () if is_constant(e) else e.args
+        if is_constant(e):
+            return ()
+        if type(e) not in HEADS:
+            raise TypeError(unknown(e))
+        return e.args
 
     def _rewritten(self, e: sp.Basic, rule: Any) -> sp.Basic:
         """The same node every time, for it is known by its identity."""
@@ -90,9 +94,7 @@ class _Reader:
             return _checked_constant(e)
         if isinstance(e, sp.Piecewise):
             return self._piecewise(parts)
-        operation = HEADS.get(type(e))
-        if operation is None:
-            raise TypeError(unknown(e))
+        operation = HEADS[type(e)]
         if operation == "heaviside":
             parts = parts[:1]
         return self._apply(operation, parts, {})
@@ -115,8 +117,8 @@ class _Reader:
                 f"sg.batch stacks the mini-batch's values of something per sample; {parts[0]} is "
                 "the same for every sample"
             )
-        if operation in ("min", "max") or (operation == "mul" and len(parts) > MANY_FACTORS):
-            while len(parts) > 2:  # pairwise: ties and derivatives of long products stay simple
+        if operation == "mul" and len(parts) > MANY_FACTORS:
+            while len(parts) > 2:  # pairwise: the derivatives of long products stay simple
                 parts = [self._pair(operation, parts[k : k + 2]) for k in range(0, len(parts), 2)]
         return self.builder.apply(operation, *parts, **attributes).operand
 
@@ -178,7 +180,10 @@ def unknown(e: sp.Basic) -> str:
     """The error for something without a row, with the remedy."""
     kind = type(e).__name__
     if isinstance(e, sp.MatrixExpr | sp.MatrixBase):
-        return f"the matrix {e} cannot be mixed with symgrad tensors"
+        return (
+            f"the matrix {e} cannot be mixed with symgrad tensors: write the whole model with "
+            "MatrixSymbols, or all of it with sg.data and sg.parameter"
+        )
     known = ", ".join(sorted(n for n in TABLE if TABLE[n].kind == "pointwise"))
     return (
         f"symgrad has no operation for {kind} in {str(e)[:200]}; rewrite it with known ones "
@@ -198,9 +203,17 @@ def _check_names(builder: Builder) -> None:
             continue
         other = seen.setdefault(symbol.name, symbol)
         if other is not symbol and other != symbol:
-            roles = sorted(getattr(s, "role", "symbol") for s in (symbol, other))
+            first, second = sorted(map(specification, (symbol, other)))
             raise ValueError(
-                f"two different symbols are called {symbol.name!r} ({roles[0]} and {roles[1]}): "
-                "every call of sg.parameter makes a new one; share the Python variable, or give "
-                "them different names"
+                f"two different symbols are called {symbol.name!r} ({first}, and {second}): share "
+                "the Python variable (every call of sg.parameter makes a new one), or give them "
+                "different names"
             )
+
+
+def specification(symbol: sp.Symbol) -> str:
+    """What a symbol is, for errors: `data of shape (3,), int`."""
+    if not isinstance(symbol, TensorSymbol):
+        return "plain symbol"
+    value = f", {symbol.value}" if symbol.role == "hyper" else ""
+    return f"{symbol.role} of shape {symbol.shape}, {symbol.dtype}{value}"
