@@ -1,4 +1,7 @@
-"""What generated CPU code imports: how it is compiled, and access without Python's conventions."""
+"""What generated CPU code imports: access without Python's conventions, choices without branches.
+
+All are LLVM instructions put in place: nothing here is compiled on its own.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.extending import intrinsic
-
-
-class Exclusive(CompilerBase):
-    """numba's compiler for functions whose arrays do not overlap.
-
-    LLVM then needs no run-time overlap checks, which grow with the square of the number of arrays
-    in a loop.  The mark holds for the function that is compiled, not for its callers.
-    """
-
-    def define_pipelines(self) -> list:
-        self.state.flags.noalias = True
-        return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
 
 
 @intrinsic
@@ -38,12 +28,66 @@ def pointer(context: Any, array: Any) -> Any:
 
 @intrinsic
 def select(context: Any, condition: Any, a: Any, b: Any) -> Any:
-    """a where the condition holds, else b, without a branch; a and b have one type."""
-    if a != b:
-        return None
+    """a where the condition holds, else b; a and b have one type."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        c, x, y = arguments
-        return builder.select(builder.trunc(c, ir.IntType(1)) if c.type.width > 1 else c, x, y)
+        return builder.select(*arguments)
 
-    return a(types.boolean, a, a), code
+    return (a(types.boolean, a, a), code) if a == b else None
+
+
+@intrinsic
+def maximum(context: Any, a: Any, b: Any) -> Any:
+    """The larger one, NaN where one is NaN."""
+    return (a(a, a), _extreme(">")) if a == b else None
+
+
+@intrinsic
+def minimum(context: Any, a: Any, b: Any) -> Any:
+    """The smaller one, NaN where one is NaN."""
+    return (a(a, a), _extreme("<")) if a == b else None
+
+
+def _extreme(sign: str) -> Any:
+    """`a sign b or a is NaN ? a : b`, for a constant a one instruction."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b = arguments
+        if isinstance(a.type, ir.IntType):
+            return builder.select(builder.icmp_signed(sign, a, b), a, b)
+        first = builder.or_(builder.fcmp_ordered(sign, a, b), builder.fcmp_unordered("uno", a, a))
+        return builder.select(first, a, b)
+
+    return code
+
+
+@intrinsic
+def sign(context: Any, x: Any) -> Any:
+    """-1, 0 or 1; NaN for NaN."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (x,) = arguments
+        if isinstance(x.type, ir.IntType):
+            above, below = (builder.icmp_signed(s, x, x.type(0)) for s in "><")
+        else:
+            above, below = (builder.fcmp_ordered(s, x, x.type(0)) for s in "><")
+        return builder.select(above, x.type(1), builder.select(below, x.type(-1), x))
+
+    return x(x), code
+
+
+@intrinsic
+def clamp(context: Any, i: Any, size: Any, fault: Any) -> Any:
+    """The index i within 0 ... size - 1; fault[0] becomes 1 where it was not."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        i, size, fault = arguments
+        zero, one = i.type(0), i.type(1)
+        outside = builder.icmp_unsigned(">=", i, size)
+        with builder.if_then(outside, likely=False):
+            builder.store(one, fault)
+        last = builder.sub(size, one)
+        inside = builder.select(builder.icmp_signed(">", i, last), last, i)
+        return builder.select(builder.icmp_signed("<", inside, zero), zero, inside)
+
+    return types.int64(types.int64, types.int64, types.CPointer(types.int64)), code

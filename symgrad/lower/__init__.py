@@ -1,0 +1,3 @@
+"""Blocks to kernels: the loop IR, and what decides its loops, products and memory."""
+
+from symgrad.lower.driver import lower as lower

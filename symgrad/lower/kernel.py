@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sympy as sp
 
 from symgrad.lower.index import Index
 
-ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int8": 1, "bool": 1}
+ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int8": 1}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -193,8 +193,9 @@ class Kernel:
     """A whole run of steps, specialised to a dtype and a batch size.
 
     buffers: the arrays that the run is given, in the order of its arguments
-    scalars: rank-0 buffers that live in local variables: read from their arrays at the start;
-             those in `written` go back at the end
+    written: the parameters and states that it changes; of rank 0, they are local variables that
+             go back to their arrays at the end
+    fault:   one integer, set to 1 where a computed index had to be clamped
     """
 
     dtype: str
@@ -203,7 +204,8 @@ class Kernel:
     once: tuple[Statement, ...]
     step: tuple[Statement, ...]
     update: tuple[Statement, ...] | None
-    written: frozenset[Buffer] = field(default_factory=frozenset)
+    written: frozenset[Buffer] = frozenset()
+    fault: Buffer | None = None
 
     @property
     def sections(self) -> tuple[tuple[Statement, ...], ...]:

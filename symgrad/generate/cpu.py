@@ -1,0 +1,225 @@
+"""The CPU target: a kernel as one numba function in readable Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symgrad.generate.cpu_expressions import Printer, axis_name
+from symgrad.generate.cpu_operations import NATIVE
+from symgrad.generate.source import Source
+from symgrad.generate.text import Lines, Names, remark
+from symgrad.lower import index as ix
+from symgrad.lower.kernel import (
+    ROW, SLOT, Buffer, Collect, Comment, Counter, Kernel, Loop, Matrix, Product, Statement, Store,
+    Update, statements,
+)  # fmt: skip
+
+ENTRY = "run"
+FASTMATH = ("afn", "arcp", "contract", "nsz", "reassoc")  # NaN and infinity keep their meaning
+
+
+def generate(kernel: Kernel) -> Source:
+    """The kernel's code.
+
+    `run(order, ordered, recorded, first, last, every, pending, *arrays)` works through the
+    positions first ... last - 1 in mini-batches and returns the new `pending`, or -1 where an
+    index that the model computes was out of range.  Arrays are flat, in the order of
+    `source.buffers`.
+    """
+    writer = _Writer(kernel)
+    return Source(
+        writer.text, ENTRY, kernel.buffers, writer.modules, kernel.dtype, kernel.batch_size
+    )
+
+
+class _Writer:
+    """Writes one kernel."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel, self.lines, self.names = kernel, Lines(), Names()
+        self.printer = Printer(self.names)
+        if kernel.fault:
+            self.names.set(kernel.fault, "fault")
+        for b in kernel.buffers:
+            self.names(b)
+        self._run()
+        body = self.lines.text
+        self.text = self._head(body) + body
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        used = ["symgrad.generate.native"]
+        if self._has(Product):
+            used.append("symgrad.build.blas")
+        return tuple(used)
+
+    def _has(self, kind: type) -> bool:
+        return any(isinstance(s, kind) for c in self.kernel.sections for s in statements(c))
+
+    def _head(self, body: str) -> str:
+        """Imports and constants."""
+        k, head = self.kernel, Lines()
+        head.add(f'"""Written by symgrad: {k.dtype}, mini-batches of {k.batch_size}."""', "")
+        if "math." in body:
+            head.add("import math", "")
+        head.add("import numba as nb", "import numpy as np", "")
+        if self._has(Product):
+            head.add("from symgrad.build.blas import gemm")
+        native = [f for f in NATIVE if f in self.printer.used or f == "pointer"]
+        head.add(f"from symgrad.generate.native import {', '.join(sorted(native))}", "")
+        for (value, dtype), name in self.printer.constants.items():
+            value = value if value not in ("inf", "-inf", "nan") else f'"{value}"'
+            head.add(f"{name} = np.{dtype}({value})")
+        head.add("", "")
+        return head.text
+
+    # ---- the function
+
+    def _run(self) -> None:
+        k, lines = self.kernel, self.lines
+        flags = ", ".join(f'"{f}"' for f in FASTMATH)
+        lines.add(f'@nb.njit(fastmath={{{flags}}}, error_model="numpy")')
+        fixed = ["orders", "ordered", "recorded", "first", "last", "every", "pending"]
+        lines.add(f"def {ENTRY}(")
+        lines.add(f"    {', '.join(fixed)},")
+        for b in k.buffers:
+            lines.add(f"    {self.names.array(b)},  # {self._described(b)}")
+        with lines.block("):"):
+            self._open()
+            self._section("what stays the same for the whole run", k.once)
+            self._batches()
+            self._close()
+
+    def _described(self, b: Buffer) -> str:
+        shape = "x".join(map(str, b.shape)) or "1"
+        label = f" {remark(b.label)!r}" if b.label else ""
+        return f"{b.role}{label}, {shape} {b.dtype}" + (" a sample" if b.role == "data" else "")
+
+    def _open(self) -> None:
+        self.lines.add("order = pointer(orders)")
+        for b in self.kernel.buffers:
+            name, array = self.names(b), self.names.array(b)
+            self.lines.add(f"{name} = {array}[0]" if b.is_local else f"{name} = pointer({array})")
+        if self.kernel.fault:
+            self.lines.add("fault[0] = 0")
+
+    def _close(self) -> None:
+        for b in self.kernel.buffers:
+            if b in self.kernel.written and b.is_local:
+                self.lines.add(f"{self.names.array(b)}[0] = {self.names(b)}")
+        self.lines.add("return -1 if fault[0] else pending" if self.kernel.fault else "return pending")
+
+    def _batches(self) -> None:
+        k, lines = self.kernel, self.lines
+        used = self._counters()
+        lines.add("", "# ---- the mini-batches")
+        if k.batch_size == 1:
+            with lines.block("for at in range(first, last):"):
+                lines.add("n = 1")
+                for c in (SLOT, ROW):
+                    if c in used:
+                        lines.add(f"{c.name} = (at - first) * recorded")
+                self._step()
+            return
+        lines.add("at = first")
+        for c in used:
+            if c in (SLOT, ROW):
+                lines.add(f"{c.name} = 0")
+        with lines.block("while at < last:"):
+            lines.add(f"n = min({k.batch_size}, last - at)")
+            self._step()
+            lines.add("at += n")
+            if SLOT in used:
+                lines.add("slot += recorded")
+            if ROW in used:
+                lines.add("row += n * recorded")
+
+    def _counters(self) -> dict[Counter, None]:
+        """The counters that the step uses."""
+        found: dict[Counter, None] = {}
+        for s in statements(self.kernel.step):
+            for i in s.index if isinstance(s, Store | Update) else ():
+                found.update((a, None) for a, _ in i.terms if isinstance(a, Counter))
+        return found
+
+    def _step(self) -> None:
+        k, lines = self.kernel, self.lines
+        for s in k.step:
+            self._statement(s)
+        if k.update is not None:
+            lines.add("pending += 1")
+            with lines.block("if pending >= every:"):
+                lines.add("# ---- the update")
+                for s in k.update:
+                    self._statement(s)
+                lines.add("pending = 0")
+
+    def _section(self, title: str, body: Sequence[Statement]) -> None:
+        if body:
+            self.lines.add("", f"# ---- {title}")
+        for s in body:
+            self._statement(s)
+
+    # ---- statements
+
+    def _statement(self, s: Statement) -> None:
+        if isinstance(s, Loop):
+            self._loop(s)
+        elif isinstance(s, Store):
+            place = self.printer.place(s.buffer, s.index)
+            self.lines.add(f"{place} = {self.printer.text(s.value)}")
+        elif isinstance(s, Update):
+            self._update(s)
+        elif isinstance(s, Product):
+            self._product(s)
+        elif isinstance(s, Collect):
+            self._collect(s)
+        else:
+            assert isinstance(s, Comment)
+            self.lines.add(f"# {remark(s.text)}")
+
+    def _loop(self, s: Loop) -> None:
+        if s.comment:
+            self.lines.add(f"# {remark(s.comment)}")
+        extent = "n" if s.axis.extent is None else str(s.axis.extent)
+        with self.lines.block(f"for {axis_name(s.axis)} in range({extent}):"):
+            for t in s.body:
+                self._statement(t)
+
+    def _update(self, s: Update) -> None:
+        place, value = self.printer.place(s.buffer, s.index), self.printer.text(s.value)
+        if s.combine in ("add", "mul"):
+            self.lines.add(f"{place} {'+' if s.combine == 'add' else '*'}= {value}")
+        else:
+            function = {"max": "maximum", "min": "minimum"}[s.combine]
+            self.printer.used.add(function)
+            self.lines.add(f"{place} = {function}({place}, {value})")
+
+    def _product(self, s: Product) -> None:
+        m, n, k = ("n" if e is None else str(e) for e in s.sizes)
+        alpha, beta = self.printer.text(s.alpha), self.printer.text(s.beta)
+        a, b, c = self._matrix(s.a), self._matrix(s.b), self._matrix(s.c)
+        flags = f"{int(s.a.transposed)}, {int(s.b.transposed)}"
+        self.lines.add(f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {b}, {beta}, {c})")
+
+    def _matrix(self, m: Matrix) -> str:
+        offset = self.printer.index(m.offset)[0]
+        if m.collected is None:
+            return f"{self.names.array(m.buffer)}, {offset}, {m.leading}"
+        name = self.names(m.buffer)
+        start = f"{name}_start" + (f" + {offset}" if offset != "0" else "")
+        return f"{name}_rows, {start}, {m.leading}"
+
+    def _collect(self, s: Collect) -> None:
+        """Rows in an order are copied together; otherwise they lie together already."""
+        size = ix.strides(s.buffer.shape)[0]
+        rows, data, lines = self.names(s.buffer), self.names(s.data), self.lines
+        lines.add(f"# the samples' rows of {data} together")
+        with lines.block("if ordered:"):
+            with lines.block("for b in range(n):"):
+                lines.add(f"row_at = order[at + b] * {size}")
+                with lines.block(f"for j in range({size}):"):
+                    lines.add(f"{rows}[b * {size} + j] = {data}[row_at + j]")
+            lines.add(f"{rows}_rows = {self.names.array(s.buffer)}", f"{rows}_start = 0")
+        with lines.block("else:"):
+            lines.add(f"{rows}_rows = {self.names.array(s.data)}", f"{rows}_start = at * {size}")

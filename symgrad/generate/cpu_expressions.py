@@ -1,0 +1,221 @@
+"""Expressions of the loop IR as Python text, with the brackets they need and no others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from symgrad.generate.cpu_operations import (
+    ATOM, BETWEEN, CASTS, CODE, PAIRWISE, POWER, PRODUCT, SUM, UNARY,
+)  # fmt: skip
+from symgrad.generate.text import Names
+from symgrad.lower import index as ix
+from symgrad.lower.index import Index, Quotient, Remainder
+from symgrad.lower.kernel import Apply, Axis, Buffer, Counter, Expression, Load, Number, Whole
+
+LETTERS = "ijklmpqrtu"
+Printed = tuple[str, int]  # text and how tightly it binds
+
+
+class Printer:
+    """Prints expressions; collects the named constants and native functions that they use."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.constants: dict[tuple[str, str], str] = {}  # (value, dtype) -> name
+        self.used: set[str] = set()
+
+    def text(self, x: Expression) -> str:
+        return self._print(x)[0]
+
+    def _within(self, x: Any, level: int) -> str:
+        text, own = self._print(x)
+        return text if own >= level else f"({text})"
+
+    def _print(self, x: Any) -> Printed:
+        if isinstance(x, Number):
+            return self.number(x)
+        if isinstance(x, Load):
+            return self.place(x.buffer, x.index), ATOM
+        if isinstance(x, Whole):
+            return self.index(x.index)
+        return self._apply(x)
+
+    # ---- numbers
+
+    def number(self, x: Number) -> Printed:
+        if x.dtype in ("int64", "bool"):
+            text = repr(x.value)
+        elif x.dtype == "float64" and math.isfinite(x.value):
+            text = repr(float(x.value))
+        else:
+            text = self._constant(repr(float(x.value)), x.dtype)
+        return text, UNARY if text.startswith("-") else ATOM
+
+    def _constant(self, value: str, dtype: str) -> str:
+        """A constant of the module, of a type that does not widen what it meets."""
+        return self.constants.setdefault((value, dtype), f"c{len(self.constants)}")
+
+    # ---- memory
+
+    def place(self, buffer: Buffer, index: Sequence[Index]) -> str:
+        name = self.names(buffer)
+        if buffer.is_local:
+            return name
+        shape = buffer.shape
+        if len(index) > len(shape):  # a sample's row, or a recorded number's slot, in front
+            shape = (1, *shape)
+        return f"{name}[{self.index(ix.flat(index, shape))[0]}]"
+
+    def index(self, index: Index) -> Printed:
+        parts = [self._term(atom, k) for atom, k in index.terms]
+        text = " + ".join(parts)
+        if index.constant or not parts:
+            sign = " - " if index.constant < 0 and parts else " + " if parts else ""
+            text += f"{sign}{abs(index.constant) if parts else index.constant}"
+        text = text.replace("+ -", "- ")
+        if len(parts) == 1 and not index.constant:
+            return text, PRODUCT if abs(index.terms[0][1]) != 1 else self._atom(index.terms[0][0])[1]
+        return text, ATOM if not parts else SUM
+
+    def _term(self, atom: Any, k: int) -> str:
+        text, level = self._atom(atom)
+        if k == 1:
+            return text if level >= PRODUCT else f"({text})"
+        text = text if level > PRODUCT else f"({text})"
+        return f"-{text}" if k == -1 else f"{text} * {k}" if k > 0 else f"-{text} * {-k}"
+
+    def _atom(self, atom: Any) -> Printed:
+        if isinstance(atom, Axis):
+            return axis_name(atom), ATOM
+        if isinstance(atom, Counter):
+            return atom.name, ATOM
+        if isinstance(atom, Quotient | Remainder):
+            text, level = self.index(atom.index)
+            text = text if level > PRODUCT else f"({text})"
+            return f"{text} {'//' if isinstance(atom, Quotient) else '%'} {atom.divisor}", PRODUCT
+        return self._print(atom)
+
+    # ---- operations
+
+    def _apply(self, x: Apply) -> Printed:
+        special = {
+            "add": self._sum, "mul": self._product, "pow": self._power, "cast": self._cast,
+            "relu": self._relu, "sigmoid": self._sigmoid,
+        }.get(x.operation)  # fmt: skip
+        if special:
+            return special(x)
+        if x.operation in BETWEEN:
+            between, level = BETWEEN[x.operation]
+            return between.join(self._within(y, level + 1) for y in x.operands), level
+        if x.operation in PAIRWISE:
+            return self._pairwise(x.operation, x.operands), ATOM
+        if x.operation in ("floor", "ceiling") and x.dtype == "int64":
+            return self._print(x.operands[0])
+        return self._code(x.operation, x.operands)
+
+    def _code(self, operation: str, operands: Sequence[Expression]) -> Printed:
+        code = CODE[operation]
+        self.used.add(code.text.split("(")[0])
+        return code.text.format(*(self._within(y, code.inner) for y in operands)), code.level
+
+    def _sum(self, x: Apply) -> Printed:
+        text = ""
+        for y in x.operands:
+            factors = y.operands if isinstance(y, Apply) and y.operation == "mul" else (y,)
+            first = factors[0]
+            if text and isinstance(first, Number) and first.value < 0 and len(factors) > 1:
+                positive = Number(-first.value, first.dtype)
+                rest = factors[1:] if first.value == -1 else (positive, *factors[1:])
+                text += " - " + self._factors(rest, x.dtype, SUM + 1)
+            else:
+                text += (" + " if text else "") + self._within(y, SUM + (1 if text else 0))
+        return text, SUM
+
+    def _product(self, x: Apply) -> Printed:
+        factors = x.operands
+        if isinstance(factors[0], Number) and factors[0].value == -1 and len(factors) > 1:
+            return f"-{self._factors(factors[1:], x.dtype, UNARY)}", UNARY
+        return self._factors(factors, x.dtype, PRODUCT), PRODUCT
+
+    def _factors(self, factors: Sequence[Expression], dtype: str, level: int) -> str:
+        """Factors with those of negative power divided by, in brackets below the level."""
+        above = [f for f in factors if not _is_inverse(f)]
+        below = [f for f in factors if _is_inverse(f)]
+        if len(factors) == 1:
+            return self._within(factors[0], level)
+        parts = [self._within(f, PRODUCT + (i > 0)) for i, f in enumerate(above)]
+        text = " * ".join(parts) if above else self.number(Number(1, dtype))[0]
+        for f in below:
+            assert isinstance(f, Apply)
+            text += " / " + self._raised(f.operands[0], -_exponent(f), dtype, PRODUCT + 1)
+        return text if level <= PRODUCT else f"({text})"
+
+    def _power(self, x: Apply) -> Printed:
+        if _is_inverse(x):
+            one = self.number(Number(1, x.dtype))[0]
+            below = self._raised(x.operands[0], -_exponent(x), x.dtype, PRODUCT + 1)
+            return f"{one} / {below}", PRODUCT
+        return self._raised(x.operands[0], _exponent(x), x.dtype, LOWEST_POWER, x), POWER
+
+    def _raised(self, base: Expression, k: Any, dtype: str, level: int, x: Any = None) -> str:
+        if k == 1:
+            return self._within(base, level)
+        if k == 0.5:
+            return self._code("sqrt", [base])[0]
+        if k == 1.5:
+            root = self._code("sqrt", [base])[0]
+            return f"({self._within(base, PRODUCT)} * {root})"
+        if isinstance(k, int) and abs(k) <= MOST_MULTIPLIED:
+            return f"{self._within(base, POWER + 1)}**{k}"
+        exponent = x.operands[1] if x is not None else Number(k, dtype)
+        exponent = Number(float(exponent.value), dtype) if isinstance(
+            exponent, Number) else exponent  # fmt: skip
+        return f"{self._within(base, POWER + 1)}**{self._within(exponent, POWER)}"
+
+    def _cast(self, x: Apply) -> Printed:
+        return CASTS[x.dtype].format(self._print(x.operands[0])[0]), ATOM
+
+    def _relu(self, x: Apply) -> Printed:
+        return self._pairwise("max", (*x.operands, Number(0, x.dtype))), ATOM
+
+    def _sigmoid(self, x: Apply) -> Printed:
+        one = self.number(Number(1, x.dtype))[0]
+        return f"{one} / ({one} + math.exp(-{self._within(x.operands[0], UNARY)}))", PRODUCT
+
+    def _pairwise(self, operation: str, operands: Sequence[Expression]) -> str:
+        """Constants first: they are never NaN, which saves an instruction."""
+        operands = sorted(operands, key=lambda y: not isinstance(y, Number))
+        template = PAIRWISE[operation]
+        self.used.add(template.split("(")[0])
+        text = self._print(operands[-1])[0]
+        for y in reversed(operands[:-1]):
+            text = template.format(self._print(y)[0], text)
+        return text
+
+
+LOWEST_POWER = 0
+MOST_MULTIPLIED = 64
+
+
+def axis_name(axis: Axis) -> str:
+    """`b` for a mini-batch's samples, letters by depth for others."""
+    if axis.extent is None:
+        return "b" if axis.depth == 0 else f"b{axis.depth}"
+    return LETTERS[axis.depth] if axis.depth < len(LETTERS) else f"i{axis.depth}"
+
+
+def _exponent(x: Apply) -> Any:
+    k = x.operands[1]
+    if not isinstance(k, Number):
+        return None
+    return int(k.value) if float(k.value).is_integer() else k.value
+
+
+def _is_inverse(x: Expression) -> bool:
+    """Whether x is a power by -1/2 or a small negative whole number, printed as a division."""
+    if not isinstance(x, Apply) or x.operation != "pow" or x.dtype == "int64":
+        return False
+    k = _exponent(x)
+    return k is not None and (k in (-0.5, -1.5) or (isinstance(k, int) and -MOST_MULTIPLIED <= k < 0))

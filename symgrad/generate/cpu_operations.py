@@ -1,0 +1,58 @@
+"""How each operation of the loop IR reads in numba's Python: the one table of the CPU target.
+
+A template takes the printed operands; its level says how tightly it binds, so that operands are
+put in brackets where they bind less.  To give an operation vector code, change its template here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ATOM, POWER, UNARY, PRODUCT, SUM, BITS, COMPARE, LOWEST = 8, 7, 6, 5, 4, 3, 2, 0
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text with {0}, {1}, ... for operands, which are printed to bind tighter than `inner`."""
+
+    text: str
+    level: int = ATOM
+    inner: int = LOWEST
+
+
+def _compare(sign: str) -> Code:
+    return Code(f"{{0}} {sign} {{1}}", COMPARE, COMPARE + 1)
+
+
+# fmt: off
+CODE = {
+    # ---- conditions
+    "lt": _compare("<"), "le": _compare("<="), "gt": _compare(">"), "ge": _compare(">="),
+    "eq": _compare("=="), "ne": _compare("!="), "not": Code("(not {0})"),
+    "select": Code("select({0}, {1}, {2})"),
+    # ---- kinks and steps
+    "abs": Code("abs({0})"), "sign": Code("sign({0})"), "floor": Code("np.floor({0})"),
+    "ceiling": Code("np.ceil({0})"), "mod": Code("{0} % {1}", PRODUCT, PRODUCT + 1),
+    # ---- exponentials and logarithms
+    "exp": Code("math.exp({0})"), "expm1": Code("math.expm1({0})"),
+    "log": Code("math.log({0})"), "log1p": Code("math.log1p({0})"),
+    "sqrt": Code("math.sqrt({0})"),
+    # ---- trigonometry
+    "sin": Code("math.sin({0})"), "cos": Code("math.cos({0})"), "tan": Code("math.tan({0})"),
+    "asin": Code("math.asin({0})"), "acos": Code("math.acos({0})"), "atan": Code("math.atan({0})"),
+    "atan2": Code("math.atan2({0}, {1})"),
+    # ---- hyperbolic functions
+    "sinh": Code("math.sinh({0})"), "cosh": Code("math.cosh({0})"), "tanh": Code("math.tanh({0})"),
+    "asinh": Code("math.asinh({0})"), "acosh": Code("math.acosh({0})"),
+    "atanh": Code("math.atanh({0})"), "erf": Code("math.erf({0})"),
+    # ---- indices
+    "position": Code("(order[{0}] if ordered else {0})"),
+    "clamp": Code("clamp({0}, {1}, fault)"),
+}
+# what is printed between the operands of an operation that takes any number of them
+BETWEEN = {"add": (" + ", SUM), "mul": (" * ", PRODUCT), "and": (" & ", BITS), "or": (" | ", BITS)}
+PAIRWISE = {"max": "maximum({0}, {1})", "min": "minimum({0}, {1})"}
+CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "np.int64({0})",
+         "int8": "np.int8({0})", "bool": "({0} != 0)"}  # fmt: skip
+NATIVE = ("pointer", "select", "maximum", "minimum", "sign", "clamp")
+# fmt: on

@@ -1,0 +1,82 @@
+"""Whether a kernel is well formed: every access fits, and nothing is read before it is set."""
+
+from __future__ import annotations
+
+from symgrad.lower.expressions import accesses, children, roots
+from symgrad.lower.index import Index
+from symgrad.lower.kernel import (
+    Axis, Buffer, Collect, Comment, Counter, Expression, Kernel, Load, Loop, Product, Statement,
+    Store, Update,
+)  # fmt: skip
+
+
+def check(kernel: Kernel) -> None:
+    """Raise AssertionError unless the kernel is well formed."""
+    known = set(kernel.buffers)
+    assert len(known) == len(kernel.buffers), "a buffer is given twice"
+    for section in kernel.sections:
+        _body(section, (), known, kernel)
+
+
+def _body(body: tuple[Statement, ...], open_axes: tuple, known: set[Buffer], k: Kernel) -> None:
+    for s in body:
+        if isinstance(s, Loop):
+            assert s.axis not in open_axes, "a loop inside itself"
+            assert s.axis.extent is None or s.axis.extent > 1, f"a loop of {s.axis.extent}"
+            _body(s.body, (*open_axes, s.axis), known, k)
+        elif not isinstance(s, Comment):
+            _statement(s, open_axes, known, k)
+
+
+def _statement(s: Statement, open_axes: tuple, known: set[Buffer], k: Kernel) -> None:
+    for buffer, index in accesses(s):
+        if buffer.is_local and not isinstance(s, Update):
+            given = buffer.home in known or buffer.role == "batch_size"
+            assert given, f"{buffer.label} is read before it is set"
+        if index is not None:
+            _index(buffer, index, open_axes)
+    for x in roots(s):
+        _expression(x, open_axes)
+    if isinstance(s, Store | Update):
+        _index(s.buffer, s.index, open_axes)
+        _placed(s.buffer, known)
+        assert s.value.dtype == s.buffer.dtype, f"{s.value.dtype} into {s.buffer.dtype}"
+    elif isinstance(s, Product):
+        sides = (s.c, s.a, s.b)
+        assert len({m.buffer.dtype for m in sides} | {s.alpha.dtype, s.beta.dtype}) == 1
+        assert not s.c.transposed
+        for m in sides:
+            _placed(m.buffer, known)
+    else:
+        assert isinstance(s, Collect)
+
+
+def _placed(buffer: Buffer, known: set[Buffer]) -> None:
+    if buffer.is_local:
+        known.add(buffer.home)
+    assert buffer.home in known, f"{buffer.label} has no memory"
+
+
+def _index(buffer: Buffer, index: tuple[Index, ...], open_axes: tuple) -> None:
+    recorded = buffer.role == "output" and not buffer.shape
+    sizes = (2**62, *buffer.shape) if buffer.role == "data" or recorded else buffer.shape
+    assert len(index) == len(sizes), f"{buffer.label}: {len(index)} indices for {buffer.shape}"
+    for i, size in zip(index, sizes, strict=True):
+        for atom, _ in i.terms:
+            assert not isinstance(atom, Axis) or atom in open_axes, "an index without its loop"
+        if all(isinstance(a, Axis) for a, _ in i.terms):
+            assert 0 <= i.lower and i.bound < max(size, 1), f"{buffer.label}: {i} beyond {size}"
+
+
+def _expression(root: Expression, open_axes: tuple) -> None:
+    stack, seen = [root], set()
+    while stack:
+        x = stack.pop()
+        if x in seen:
+            continue
+        seen.add(x)
+        stack.extend(children(x))
+        if isinstance(x, Load):
+            _index(x.buffer, x.index, open_axes)
+        for i in x.index if isinstance(x, Load) else ():
+            assert all(isinstance(a, Axis | Counter) or a is not None for a, _ in i.terms)

@@ -1,0 +1,104 @@
+"""Memory that lives within one iteration loses the loop's axis; without axes it is a local variable.
+
+    for i: t[i] = x[i] * w          for i: t = x[i] * w
+           y[i] = t[i] + t[i]**2           y[i] = t + t**2
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from symgrad.lower import index as ix
+from symgrad.lower.expressions import At, accesses, children, content, rebuilt, restated, roots
+from symgrad.lower.kernel import Buffer, Expression, Loop, Product, Statement, Store, Update
+
+Path = tuple[Loop, ...]
+
+
+def contracted(sections: list[list[Statement]]) -> list[list[Statement]]:
+    """The sections with scratch memory as small as its use allows."""
+    found: dict[Buffer, list[tuple[Any, Path]]] = defaultdict(list)
+    for section in sections:
+        _collect(section, found)
+    smaller = {}
+    for buffer, uses in found.items():
+        if buffer.role == "scratch" and buffer.shape:
+            dropped = _dropped(buffer, uses)
+            if dropped:
+                shape = tuple(s for i, s in enumerate(buffer.shape) if i not in dropped)
+                smaller[buffer] = (Buffer("scratch", buffer.label, shape, buffer.dtype), dropped)
+    if not smaller:
+        return sections
+    rewrite = _Rewrite(smaller)
+    return [[rewrite.statement(s) for s in section] for section in sections]
+
+
+def _collect(section: list[Statement], found: dict) -> None:
+    stack: list[tuple[Statement, Path]] = [(s, ()) for s in section]
+    while stack:
+        s, path = stack.pop()
+        if isinstance(s, Loop):
+            stack.extend((t, (*path, s)) for t in s.body)
+            continue
+        for buffer, index in accesses(s):
+            found[buffer].append((index, path))
+        if isinstance(s, Store | Update):
+            found[s.buffer].append((s.index, path))
+        else:
+            target = s.c.buffer if isinstance(s, Product) else s.buffer
+            found[target].append((None, path))
+
+
+def _dropped(buffer: Buffer, uses: list[tuple[Any, Path]]) -> set[int]:
+    """The axes along which every use is in one iteration of one and the same loop."""
+    if any(index is None for index, _ in uses):
+        return set()
+    common = uses[0][1]
+    for _, path in uses[1:]:
+        same = 0
+        while same < min(len(common), len(path)) and common[same] is path[same]:
+            same += 1
+        common = common[:same]
+    axes = {ix.of(loop.axis) for loop in common}
+    first = uses[0][0]
+    return {
+        i
+        for i in range(len(buffer.shape))
+        if first[i] in axes and all(index[i] == first[i] for index, _ in uses)
+    }
+
+
+class _Rewrite:
+    """Puts smaller buffers into statements; expressions that were one object stay one."""
+
+    def __init__(self, smaller: dict[Buffer, tuple[Buffer, set[int]]]) -> None:
+        self.smaller = smaller
+        self._known: dict[Any, Any] = {}
+        self._made: dict[Any, Any] = {}
+
+    def statement(self, s: Statement) -> Statement:
+        if isinstance(s, Loop):
+            return Loop(s.axis, tuple(self.statement(t) for t in s.body), s.comment)
+        for x in roots(s):
+            self._expression(x)
+        return restated(s, self._known, self._place)
+
+    def _place(self, buffer: Buffer, index: At) -> tuple[Buffer, At]:
+        if buffer not in self.smaller:
+            return buffer, index
+        new, dropped = self.smaller[buffer]
+        return new, tuple(x for i, x in enumerate(index) if i not in dropped)
+
+    def _expression(self, root: Expression) -> None:
+        stack = [root]
+        while stack:
+            x = stack[-1]
+            if x not in self._known:
+                missing = [c for c in children(x) if c not in self._known]
+                if missing:
+                    stack.extend(missing)
+                    continue
+                new = rebuilt(x, self._known, self._place)
+                self._known[x] = self._made.setdefault(content(new), new)
+            stack.pop()

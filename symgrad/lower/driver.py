@@ -1,0 +1,133 @@
+"""Program -> Kernel: the driver, one line a stage."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symgrad.calculus.block import Block, Name
+from symgrad.calculus.program import Program
+from symgrad.lower.contract import contracted
+from symgrad.lower.elements import Elements
+from symgrad.lower.expressions import accesses, roots, walk
+from symgrad.lower.kernel import Apply, Buffer, Kernel, Loop, Product, Statement, statements
+from symgrad.lower.nests import Nests
+from symgrad.lower.nodes import Node, node, ordered
+from symgrad.lower.normalize import Normalizer
+from symgrad.lower.plan import Plan
+from symgrad.lower.schedule import linked, merged
+from symgrad.lower.schedule import ordered as in_order
+from symgrad.lower.share import shared
+from symgrad.lower.sums import NotInPlace
+from symgrad.lower.tasks import Axes, Task
+
+FLOAT64_ROLES = ("hyper",)
+
+
+def lower(program: Program, dtype: str, batch_size: int) -> Kernel:
+    """The kernel of a program, for parameters in `dtype` and mini-batches of up to batch_size.
+
+    >>> import symgrad as sg
+    >>> from symgrad.calculus.capture import capture
+    >>> x, w = sg.data("x"), sg.parameter("w")
+    >>> kernel = lower(Program(capture({"loss": (w * x)**2})), "float32", 1)
+    """
+    apart: set[sp.Symbol] = set()  # parameters whose new values cannot be made in place
+    while True:
+        try:
+            return _Lowering(program, dtype, batch_size, apart).kernel.check()
+        except NotInPlace as clash:
+            assert clash.symbol not in apart
+            apart.add(clash.symbol)
+
+
+class _Lowering:
+    """Everything that the blocks of one program share."""
+
+    def __init__(self, program: Program, dtype: str, batch: int, apart: set[sp.Symbol]) -> None:
+        self.dtype, self.batch, self.apart = dtype, batch, apart
+        self.written = {s for b in program.blocks for s in b.writes}
+        self.inputs: dict[sp.Symbol, Buffer] = {}
+        self.outputs: list[Buffer] = []
+        self.axes = Axes(batch)
+        once: list[Task] = []
+        sections = []
+        for block in program.blocks:
+            tasks = self._tasks(block)
+            linked(tasks)
+            tasks = in_order(tasks)
+            once.extend(t for t in tasks if t.constant)
+            sections.append(merged([t for t in tasks if not t.constant]))
+        start, *repeated = contracted([merged(once), *sections])
+        self.kernel = self._kernel(*shared(start, repeated))
+
+    def _tasks(self, block: Block) -> list[Task]:
+        """The block's loop nests, outputs and writes, not yet merged."""
+        normal = Normalizer(block, self.batch, self.written)
+        outputs = {label: normal.node_of(name) for label, name in block.outputs.items()}
+        writes = {s: self._fresh(normal.node_of(name)) for s, name in block.writes.items()}
+        for symbol in block.writes:
+            normal.inputs.setdefault(symbol, normal.known[block.inputs[symbol]])
+        nodes = ordered([*outputs.values(), *writes.values()])
+        for x in (*outputs.values(), *writes.values()):
+            x.uses += 1
+        elements = Elements(self.dtype, self.batch)
+        for symbol, x in normal.inputs.items():
+            elements.memory[x] = self._input(symbol, x)
+        plan = Plan(nodes, self._in_place(writes, normal), set(writes.values()))
+        nests = Nests(elements, plan, self.axes)
+        for label, name in block.outputs.items():
+            self.outputs.append(nests.output(label, outputs[label], name.per_sample))
+        for symbol, x in writes.items():
+            nests.write(elements.memory[normal.inputs[symbol]], x)
+        return nests.tasks
+
+    def _fresh(self, x: Node) -> Node:
+        """A written value that is itself an input is copied first: all reads see old values."""
+        if x.operation != "input":
+            return x
+        return node("broadcast_to", [x], x.extents, self.batch, kind=x.kind)
+
+    def _in_place(self, writes: dict[sp.Symbol, Node], normal: Normalizer) -> dict[Node, Node]:
+        """New value -> the input whose memory it may take over."""
+        found: dict[Node, Node] = {}
+        for symbol, x in writes.items():
+            if symbol not in self.apart and x.extents and x.kind == "float":
+                found.setdefault(x, normal.inputs[symbol])
+        return found
+
+    def _input(self, symbol: sp.Symbol, x: Node) -> Buffer:
+        role = x.attributes["role"]
+        dtype = "int64" if x.kind == "int" else "float64" if role in FLOAT64_ROLES else self.dtype
+        if symbol not in self.inputs:
+            shape = x.shape[x.lead :]
+            self.inputs[symbol] = Buffer(role, symbol.name, shape, dtype, symbol)
+        return self.inputs[symbol]
+
+    def _kernel(self, once: list[Statement], repeated: list[list[Statement]]) -> Kernel:
+        sections = [tuple(once), *map(tuple, repeated)]
+        scratch = [b for b in _used(sections) if b.role == "scratch" and b.shape]
+        given = [b for b in self.inputs.values() if b.role != "batch_size"]
+        update = sections[2] if len(sections) > 2 else None
+        fault = Buffer("scratch", "", (1,), "int64") if _clamps(sections) else None
+        buffers = (*given, *self.outputs, *scratch, *([fault] if fault else []))
+        written = frozenset(b for b in given if b.symbol in self.written)
+        start, step = sections[:2]
+        return Kernel(self.dtype, self.batch, buffers, start, step, update, written, fault)
+
+
+def _used(sections: list[tuple[Statement, ...]]) -> dict[Buffer, None]:
+    """Every buffer that statements touch, in order."""
+    found: dict[Buffer, None] = {}
+    for section in sections:
+        for s in statements(section):
+            if isinstance(s, Loop):
+                continue
+            found.update((b.home, None) for b, _ in accesses(s))
+            found[(s.c.buffer if isinstance(s, Product) else s.buffer).home] = None
+    return found
+
+
+def _clamps(sections: list[tuple[Statement, ...]]) -> bool:
+    """Whether an index is computed, which may then be out of range."""
+    found = [x for c in sections for s in statements(c) for x in roots(s)]
+    return any(isinstance(x, Apply) and x.operation == "clamp" for x in walk(found))

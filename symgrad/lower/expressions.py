@@ -1,0 +1,142 @@
+"""Walks over expressions: what they read, and the same expression over other memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from symgrad.lower import index as ix
+from symgrad.lower.index import Index
+from symgrad.lower.kernel import (
+    Apply, Buffer, Collect, Expression, Load, Matrix, Product, Statement, Store, Update, Whole,
+)  # fmt: skip
+
+At = tuple[Index, ...]
+Access = tuple[Buffer, At | None]  # None: the whole buffer
+Place = Callable[[Buffer, At], tuple[Buffer, At]]
+
+
+def walk(expressions: Iterable[Any]) -> Iterator[Any]:
+    """Every part of expressions, those inside indices included, each once."""
+    seen: set[Any] = set()
+    stack: list[Any] = list(expressions)[::-1]
+    while stack:
+        x = stack.pop()
+        if x in seen:
+            continue
+        seen.add(x)
+        stack.extend(children(x))
+        yield x
+
+
+def loads(*expressions: Any) -> Iterator[Load]:
+    """Every access in expressions."""
+    return (x for x in walk(expressions) if isinstance(x, Load))
+
+
+def children(x: Any) -> Iterator[Any]:
+    """The expressions directly inside an expression or index."""
+    if isinstance(x, Apply):
+        yield from x.operands
+    elif isinstance(x, Load):
+        for i in x.index:
+            yield from children(i)
+    elif isinstance(x, Whole):
+        yield from children(x.index)
+    elif isinstance(x, Index):
+        for atom, _ in x.terms:
+            if isinstance(atom, Load | Apply):
+                yield atom
+            elif isinstance(atom, ix.Quotient | ix.Remainder):
+                yield from children(atom.index)
+
+
+def accesses(statement: Statement) -> list[Access]:
+    """What a statement reads."""
+    if isinstance(statement, Store | Update):
+        found = [(x.buffer, x.index) for x in loads(statement.value, *statement.index)]
+        return [*found, *([(statement.buffer, statement.index)] if isinstance(
+            statement, Update) else [])]  # fmt: skip
+    if isinstance(statement, Product):
+        whole: list[Access] = []
+        for m in (statement.a, statement.b):
+            whole.append((m.buffer, None))
+        offsets = [x for m in (statement.a, statement.b, statement.c) for x in children(m.offset)]
+        return whole + [(x.buffer, None) for x in loads(statement.alpha, statement.beta, *offsets)]
+    assert isinstance(statement, Collect)
+    return [(statement.data, None)]
+
+
+def roots(statement: Statement) -> list[Expression]:
+    """The expressions that a statement evaluates itself, those inside its indices included."""
+    if isinstance(statement, Store | Update):
+        return [statement.value, *(e for i in statement.index for e in children(i))]
+    if isinstance(statement, Product):
+        offsets = [m.offset for m in (statement.a, statement.b, statement.c)]
+        return [statement.alpha, statement.beta, *(e for o in offsets for e in children(o))]
+    return []
+
+
+# ---- rewriting
+
+
+def as_it_is(buffer: Buffer, index: At) -> tuple[Buffer, At]:
+    return buffer, index
+
+
+def content(x: Expression) -> tuple:
+    """What makes two expressions equal, given that their children are shared."""
+    if isinstance(x, Load):
+        return (Load, x.buffer, x.index)
+    if isinstance(x, Apply):
+        return (Apply, x.operation, x.operands, x.dtype)
+    if isinstance(x, Whole):
+        return (Whole, x.index)
+    return (x,)
+
+
+def rebuilt(x: Any, known: Mapping[Any, Any], place: Place = as_it_is) -> Any:
+    """An expression over the new ones of its children, in the memory that `place` gives."""
+    if isinstance(x, Load):
+        buffer, index = place(x.buffer, tuple(reindexed(i, known) for i in x.index))
+        same = buffer is x.buffer and index == x.index
+        return x if same else Load(buffer, index, x.dtype, x.bound)
+    if isinstance(x, Apply):
+        operands = tuple(known[c] for c in x.operands)
+        same = all(a is b for a, b in zip(operands, x.operands, strict=True))
+        return x if same else Apply(x.operation, operands, x.dtype, x.bound)
+    if isinstance(x, Whole):
+        index = reindexed(x.index, known)
+        return x if index == x.index else Whole(index)
+    return x
+
+
+def reindexed(i: Index, known: Mapping[Any, Any]) -> Index:
+    """An index over new expressions."""
+    if all(not isinstance(a, Load | Apply | ix.Quotient | ix.Remainder) for a, _ in i.terms):
+        return i
+    parts = []
+    for atom, k in i.terms:
+        if isinstance(atom, ix.Quotient | ix.Remainder):
+            new: Any = type(atom)(reindexed(atom.index, known), atom.divisor)
+        else:
+            new = known[atom] if isinstance(atom, Load | Apply) else atom
+        parts.append((ix.of(new), k))
+    return ix.linear(parts, i.constant)
+
+
+def restated(s: Statement, known: Mapping[Any, Any], place: Place = as_it_is) -> Statement:
+    """A statement other than a loop over new expressions, which `known` holds."""
+    if isinstance(s, Store | Update):
+        buffer, index = place(s.buffer, tuple(reindexed(i, known) for i in s.index))
+        if isinstance(s, Store):
+            return Store(buffer, index, known[s.value])
+        return Update(buffer, index, s.combine, known[s.value])
+    if isinstance(s, Product):
+        c, a, b = (_moved(m, known) for m in (s.c, s.a, s.b))
+        return Product(c, a, b, s.sizes, known[s.alpha], known[s.beta])
+    return s
+
+
+def _moved(m: Matrix, known: Mapping[Any, Any]) -> Matrix:
+    return Matrix(m.buffer, reindexed(m.offset, known), m.transposed, m.leading, m.collected)

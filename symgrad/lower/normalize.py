@@ -1,0 +1,251 @@
+"""Block -> nodes: composite operations expanded, means as totals, the sample axis written out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sympy as sp
+
+from symgrad.calculus.block import Block, Equation, Name
+from symgrad.calculus.builder import Builder
+from symgrad.language.row import TABLE
+from symgrad.language.symbols import batch_size
+from symgrad.lower import costs
+from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, is_scalar, node
+
+INVARIANT_ROLES = ("constant", "hyper", "parameter", "state", "step")
+
+
+def expanded(block: Block) -> Block:
+    """The block in operations that targets know, by the rows' expansions."""
+    while any(_expansion(e) for e in block.equations):
+        builder, known = Builder(block.inputs), dict[Any, Any]()
+        for e in block.equations:
+            operands = [builder.value(known.get(x, x)) for x in e.operands]
+            expand = _expansion(e)
+            value = (
+                expand(*operands, **dict(e.attributes))
+                if expand
+                else builder.apply(
+                    e.operation, *operands, label=e.name.label, **dict(e.attributes)
+                )
+            )
+            known[e.name] = builder.value(value).operand
+        block = _renamed(builder, block, known)
+    return block
+
+
+def _renamed(builder: Builder, block: Block, known: Mapping[Any, Any]) -> Block:
+    def named(name: Name) -> Name:
+        found = known.get(name, name)
+        if isinstance(found, Name):
+            return found
+        return builder.apply("broadcast_to", found, shape=name.shape).operand
+
+    outputs = {k: named(v) for k, v in block.outputs.items()}
+    return builder.block(outputs, {k: named(v) for k, v in block.writes.items()})
+
+
+def _expansion(e: Equation) -> Callable[..., Any] | None:
+    row = TABLE[e.operation]
+    if row.kind == "pointwise" and costs.is_primitive(e.operation):
+        return None
+    if row.kind in ("pointwise", "composite") and row.expand is None:
+        raise ValueError(f"{e.operation} has no code in the compiled targets, and no expansion")
+    return row.expand if row.kind in ("pointwise", "composite") else None
+
+
+class Normalizer:
+    """Translates one block's equations into nodes."""
+
+    def __init__(self, block: Block, batch: int, written: Iterable[sp.Symbol]) -> None:
+        self.block, self.batch = expanded(block), batch
+        self.written = set(written)
+        self.known: dict[Name, Operand] = {}
+        self.inputs: dict[sp.Symbol, Node] = {}
+        self.uses = Counter(x for e in self.block.equations for x in e.operands)
+        self.uses.update([*self.block.outputs.values(), *self.block.writes.values()])
+        for symbol, name in self.block.inputs.items():
+            self.known[name] = self._input(symbol, name)
+        for e in self.block.equations:
+            self.known[e.name] = self._translated(e)
+
+    def node_of(self, name: Name) -> Node:
+        """The node of an output or a written value."""
+        x = self.known[name]
+        if isinstance(x, Node) and x.shape == self._shape(name):
+            return x
+        return self.make("broadcast_to", [x], self.extents(name), attributes={})
+
+    def make(self, operation: str, operands: Any, extents: tuple, **more: Any) -> Node:
+        return node(operation, operands, extents, self.batch, **more)
+
+    def extents(self, name: Name) -> tuple[Extent, ...]:
+        many = None if self.batch > 1 else 1
+        body = tuple(s if isinstance(s, int) else many for s in name.shape)
+        return (None, *body) if self.lead(name) else body
+
+    def lead(self, name: Name) -> int:
+        return int(name.per_sample and self.batch > 1)
+
+    def _shape(self, name: Name) -> tuple[int, ...]:
+        return tuple(self.batch if e is None else e for e in self.extents(name))
+
+    def _input(self, symbol: sp.Symbol, name: Name) -> Node:
+        if symbol in self.inputs:
+            return self.inputs[symbol]
+        role = "batch_size" if symbol is batch_size or symbol == batch_size else role_of(symbol, name)
+        x = self.make("input", [], self.extents(name), lead=self.lead(name), kind=name.kind)
+        x.symbol, x.label, x.attributes = symbol, name.label, {"role": role}
+        x.wide = role in ("hyper", "step", "batch_size") and symbol not in self.written
+        x.wide = x.wide or role == "step"
+        x.constant = role in INVARIANT_ROLES and symbol not in self.written
+        self.inputs[symbol] = x
+        return x
+
+    def _translated(self, e: Equation) -> Operand:
+        operands = [self.known[x] if isinstance(x, Name) else x for x in e.operands]
+        rule = RULES.get(e.operation)
+        if rule is not None:
+            return rule(self, e, operands)
+        return self.plain(e, operands, dict(e.attributes))
+
+    def plain(self, e: Equation, operands: list, attributes: dict) -> Node:
+        x = self.make(e.operation, operands, self.extents(e.name), attributes=attributes,
+                      kind=e.name.kind, lead=self.lead(e.name), label=e.name.label)  # fmt: skip
+        x.uses = self.uses[e.name]
+        return x
+
+    # ---- arithmetic on nodes
+
+    def mul(self, *factors: Operand) -> Operand:
+        """A product of numbers, scalars of the step and at most one value of any shape."""
+        factors = tuple(f for f in factors if not (isinstance(f, sp.Expr) and f == 1))
+        if len(factors) <= 1:
+            return factors[0] if factors else sp.S.One
+        shaped = [f for f in factors if isinstance(f, Node) and f.extents]
+        extents = shaped[0].extents if shaped else ()
+        x = self.make("mul", factors, extents)
+        x.uses = 1
+        return x
+
+    def samples(self) -> Node:
+        """n, the number of samples in the mini-batch."""
+        name = Name("B", (), "int")
+        return self._input(batch_size, name)
+
+    def inverse(self, extents: Iterable[Extent]) -> Operand:
+        """1 / the product of extents."""
+        result: Operand = sp.S.One
+        for e in extents:
+            one = sp.Rational(1, e) if e else sp.S.NaN
+            if e is None:
+                one = self.make("pow", [self.samples(), sp.Integer(-1)], ())
+            result = one * result if isinstance(one, sp.Expr) and isinstance(
+                result, sp.Expr) else self.mul(result, one)  # fmt: skip
+        return result
+
+    def total(self, z: Operand, depth: int = 0) -> Operand:
+        """The sum over samples, moved inwards to the contraction or scatter that it can join."""
+        if not isinstance(z, Node) or not z.lead:
+            return self.mul(self.samples(), z)
+        if z.uses == 1 and depth < 50:
+            if z.operation == "mul" and any(is_scalar(x) for x in z.operands):
+                rest = [x for x in z.operands if not is_scalar(x)]
+                inner = rest[0] if len(rest) == 1 else self._product(rest, z)
+                if inner.extents == z.extents:
+                    scale = [x for x in z.operands if is_scalar(x)]
+                    return self.mul(*scale, self.total(inner, depth + 1))
+            if _core(z) in ("einsum", "scatter"):
+                return self._moved(z, depth)
+        x = self.make("total", [z], z.extents[1:], lead=0, kind="float", label=z.label)
+        x.uses = 1
+        return x
+
+    def _product(self, factors: list, z: Node) -> Node:
+        x = self.make("mul", factors, z.extents)
+        x.uses = 1
+        return x
+
+    def _moved(self, z: Node, depth: int) -> Node:
+        if z.operation == "einsum":
+            attributes = dict(z.attributes, out=tuple(c for c in z.attributes["out"] if c != SAMPLE))
+            operands = list(z.operands)
+        elif z.operation == "scatter":
+            attributes, operands = dict(z.attributes, total=True), list(z.operands)
+        else:
+            attributes, operands = z.attributes, [self.total(z.operands[0], depth + 1)]
+        x = self.make(z.operation, operands, z.extents[1:], attributes=attributes, lead=0,
+                      kind="float", label=z.label)  # fmt: skip
+        x.uses = 1
+        return x
+
+
+def role_of(symbol: sp.Symbol, name: Name) -> str:
+    return getattr(symbol, "role", "data" if name.per_sample else "parameter")
+
+
+def _core(z: Node) -> str:
+    """The operation under views and scalar factors that nothing else uses."""
+    while z.uses == 1 and z.lead:
+        if z.operation not in ("transpose", "reshape"):
+            return z.operation
+        z = z.operands[0]
+    return ""
+
+
+# ---- one rule for each operation that is not taken over as it stands
+
+
+def _expectation(s: Normalizer, e: Equation, x: list) -> Operand:
+    if s.batch == 1:
+        return x[0] if isinstance(x[0], Node) else s.plain(e, x, {})
+    if not isinstance(x[0], Node) or not x[0].lead:
+        return x[0]
+    return s.mul(s.inverse([None]), s.total(x[0]))
+
+
+def _mean(s: Normalizer, e: Equation, x: list) -> Operand:
+    attributes = dict(e.attributes)
+    body = x[0].body if isinstance(x[0], Node) else ()
+    total = s.plain(e, x, attributes)
+    total.operation, total.uses = "sum", 1
+    return s.mul(s.inverse(body[a] for a in attributes["axes"]), total)
+
+
+def _einsum(s: Normalizer, e: Equation, x: list) -> Operand:
+    left, out = dict(e.attributes)["subscripts"].split("->")
+    leads = [SAMPLE if isinstance(v, Node) and v.lead else "" for v in x]
+    terms = tuple(tuple(a + b) for a, b in zip(leads, left.split(","), strict=True))
+    letters: dict[str, Extent] = {}
+    for term, v in zip(terms, x, strict=True):
+        letters.update(zip(term, v.extents if isinstance(v, Node) else (), strict=True))
+    attributes = {"terms": terms, "letters": letters}
+    result = s.plain(e, x, attributes)
+    attributes["out"] = (SAMPLE,) * result.lead + tuple(out)
+    return result
+
+
+def _transpose(s: Normalizer, e: Equation, x: list) -> Operand:
+    """A transposed contraction is a contraction."""
+    z = x[0]
+    if not (isinstance(z, Node) and z.operation == "einsum" and z.uses == 1):
+        return s.plain(e, x, dict(e.attributes))
+    out = z.attributes["out"]
+    lead, axes = out[: z.lead], dict(e.attributes)["axes"]
+    attributes = dict(z.attributes, out=lead + tuple(out[z.lead + a] for a in axes))
+    result = s.plain(e, list(z.operands), attributes)
+    result.operation = "einsum"
+    return result
+
+
+def _batch(s: Normalizer, e: Equation, x: list) -> Operand:
+    return s.plain(e, x, {}) if isinstance(x[0], Node) and (x[0].lead or s.batch == 1) else x[0]
+
+
+RULES: dict[str, Callable[..., Operand]] = {
+    "expectation": _expectation, "mean": _mean, "einsum": _einsum, "transpose": _transpose,
+    "batch": _batch,
+}  # fmt: skip

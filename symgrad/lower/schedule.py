@@ -1,0 +1,164 @@
+"""Tasks -> statements: dependences, an order, and loops merged where no iteration needs another's.
+
+Two tasks share a loop when every element that one stores and the other reads (or stores) is met in
+the same iteration: the loop's axis stands alone at one place of both indices.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable
+
+from symgrad.lower import index as ix
+from symgrad.lower.expressions import At
+from symgrad.lower.kernel import Axis, Buffer, Loop, Statement, Store, Update
+from symgrad.lower.sums import NotInPlace
+from symgrad.lower.tasks import Task
+
+MOST_ARRAYS = 16  # in one merged loop: more would not stay in registers and caches
+
+
+def linked(tasks: list[Task]) -> None:
+    """Give every task the tasks that come before it, with the accesses that say why."""
+    readers: dict[Buffer, list[tuple[Task, At | None]]] = defaultdict(list)
+    writers: dict[Buffer, list[tuple[Task, At | None]]] = defaultdict(list)
+    for t in tasks:
+        for buffer, index in t.reads:
+            readers[buffer].append((t, index))
+        writers[t.target[0]].append((t, t.target[1]))
+    for buffer, stores in writers.items():
+        _after(readers[buffer], stores)
+        for i, (t, index) in enumerate(stores):
+            _after([(t, index)], stores[:i])
+        if buffer.storage:
+            for t, index in stores:
+                _after([(t, index)], readers[buffer.storage])
+                _check_own_reads(t, index, buffer.storage)
+
+
+def _after(later: list[tuple[Task, At | None]], earlier: list[tuple[Task, At | None]]) -> None:
+    for t, index in later:
+        for s, other in earlier:
+            if s is not t:
+                _edge(s, t, (other, index))
+
+
+def _edge(s: Task, t: Task, pair: tuple[At | None, At | None]) -> None:
+    pairs = t.before.setdefault(s, [])
+    if pair not in pairs:
+        pairs.append(pair)
+
+
+def _check_own_reads(t: Task, index: At | None, old: Buffer) -> None:
+    for buffer, at in t.reads:
+        if buffer is old and (at != index or index is None):
+            raise NotInPlace(old)
+
+
+def ordered(tasks: list[Task]) -> list[Task]:
+    """An order in which every task follows those it needs, otherwise as they were made."""
+    number = {t: i for i, t in enumerate(tasks)}
+    waiting = {t: len(t.before) for t in tasks}
+    after: dict[Task, list[Task]] = defaultdict(list)
+    for t in tasks:
+        for s in t.before:
+            after[s].append(t)
+    ready = [number[t] for t in tasks if not waiting[t]]
+    result = []
+    while ready:
+        t = tasks[heapq.heappop(ready)]
+        result.append(t)
+        for s in after[t]:
+            waiting[s] -= 1
+            if not waiting[s]:
+                heapq.heappush(ready, number[s])
+    if len(result) < len(tasks):
+        done = set(result)
+        stuck = next(t for t in tasks if t not in done and t.target[0].storage)
+        raise NotInPlace(stuck.target[0].storage)
+    return result
+
+
+class _Group:
+    """Tasks under one loop, or a run of statements where the axis is None."""
+
+    def __init__(self, axis: Axis | None) -> None:
+        self.axis, self.tasks = axis, list[Task]()
+        self.arrays: set[Buffer] = set()
+
+    def welcomes(self, t: Task, arrays: set[Buffer]) -> bool:
+        """Whether merging pays: samples and statements always, other loops that share data."""
+        if self.axis is None or self.axis.extent is None:
+            return True
+        shared = not self.arrays.isdisjoint(arrays)
+        return shared and len(self.arrays | arrays) <= MOST_ARRAYS
+
+    def add(self, t: Task, arrays: set[Buffer]) -> None:
+        self.tasks.append(t)
+        self.arrays |= arrays
+
+
+def merged(tasks: list[Task], depth: int = 0) -> list[Statement]:
+    """Loops for ordered tasks whose first `depth` axes are open already."""
+    groups: list[_Group] = []
+    where: dict[Task, int] = {}
+    for t in tasks:
+        axis = t.axes[depth] if depth < len(t.axes) else None
+        first = 0
+        for s, pairs in t.before.items():
+            if s in where:
+                group = groups[where[s]]
+                together = group.axis is axis and _aligned(pairs, axis)
+                first = max(first, where[s] + (not together))
+        arrays = {b.home for b in (t.target[0], *(b for b, _ in t.reads)) if b.shape}
+        at = next(
+            (
+                i
+                for i in range(first, len(groups))
+                if groups[i].axis is axis and groups[i].welcomes(t, arrays)
+            ),
+            None,
+        )
+        if at is None:
+            at = len(groups)
+            groups.append(_Group(axis))
+        groups[at].add(t, arrays)
+        where[t] = at
+    return [s for g in groups for s in _statements(g, depth)]
+
+
+def _aligned(pairs: Iterable[tuple[At | None, At | None]], axis: Axis | None) -> bool:
+    if axis is None:
+        return True
+    here = ix.of(axis)
+    return all(
+        a is not None
+        and b is not None
+        and any(i == here and j == here for i, j in zip(a, b, strict=True))
+        for a, b in pairs
+    )
+
+
+def _statements(group: _Group, depth: int) -> list[Statement]:
+    if group.axis is None:
+        return [t.statement for t in group.tasks]
+    result: list[Statement] = []
+    for t in group.tasks:
+        if t.summing == depth:
+            result.extend(_start(t, depth))
+    comments = dict.fromkeys(t.comment for t in group.tasks if t.comment)
+    body = merged(group.tasks, depth + 1)
+    return [*result, Loop(group.axis, tuple(body), ", ".join(comments))]
+
+
+def _start(t: Task, depth: int) -> list[Statement]:
+    """Set the memory of a sum before its first summing loop."""
+    u: Update = t.statement
+    assert t.start is not None
+    body: Statement = Store(u.buffer, u.index, t.start)
+    used = {atom for i in u.index for atom, _ in i.terms}
+    for axis in reversed(t.axes[depth:]):
+        if axis in used:
+            body = Loop(axis, (body,))
+    return [body]

@@ -1,0 +1,156 @@
+"""Sums that are accumulated part by part: matrix products, scatters, and what else is added.
+
+    p + c a @ b          one product with alpha = c, beta = 1, on p itself
+    mu v + a @ b         the same with beta = mu
+    p - lr scatter(g)    the touched rows of p only
+    a @ b + c @ d        two products into one memory
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgrad.lower import index as ix
+from symgrad.lower.elements import gather_index, product_of, scale, scaled_sum, sliced
+from symgrad.lower.expressions import At
+from symgrad.lower.kernel import Buffer, Expression, Matrix, Number, Product, Store, Update
+from symgrad.lower.nodes import Node
+from symgrad.lower.plan import Term
+from symgrad.lower.products import Match, Operand
+
+
+class NotInPlace(Exception):
+    """A new value cannot stand in the memory of the old one, which is still to be read."""
+
+    def __init__(self, old: Buffer) -> None:
+        super().__init__(f"{old.label} is read after its new value is complete")
+        self.symbol = old.symbol
+
+
+class Sums:
+    """Makes the tasks of one block's accumulated sums."""
+
+    def __init__(self, nests: Any) -> None:
+        self.nests, self.elements, self.plan = nests, nests.elements, nests.plan
+
+    def accumulate(self, x: Node) -> None:
+        target = self.plan.in_place.get(x)
+        buffer = self._buffer(x, target)
+        products, others, own, rest = [], [], [], []
+        for term in self.plan.sums[x]:
+            y = term[1]
+            kind = (
+                products if y in self.plan.matches and self._is_part(x, y)
+                else others if y.operation in ("scatter", "unslice") and self._is_part(x, y)
+                else own if y is target
+                else rest
+            )  # fmt: skip
+            kind.append(term)
+        beta = self._begin(x, buffer, own, rest, bool(products))
+        for term in products:
+            self._product(buffer, term, beta)
+            beta = self.elements.number(1, buffer.dtype)
+        for term in others:
+            self._added(x, buffer, term)
+        self.elements.memory[x] = buffer
+
+    def _is_part(self, x: Node, y: Node) -> bool:
+        return y is x or y in self.plan.absorbed
+
+    def _buffer(self, x: Node, target: Node | None) -> Buffer:
+        if target is None:
+            return self.nests.buffer(x)
+        old = self.elements.memory[target]
+        return Buffer(old.role, old.label, old.shape, old.dtype, old.symbol, storage=old)
+
+    def _begin(
+        self, x: Node, buffer: Buffer, own: list[Term], rest: list[Term], products: bool
+    ) -> Expression:
+        """What is in memory before the parts are added; returns the first product's beta."""
+        one, zero = (self.elements.number(v, buffer.dtype) for v in (1, 0))
+        if not rest:
+            beta = scaled_sum(self.elements, [(f, one) for f, _ in own], buffer.dtype)
+            if products or (isinstance(beta, Number) and beta.value == 1):
+                return beta
+        axes, index = self.nests.axes.loops(x.extents)
+        terms = [(f, self.elements.element(y, self.elements.below(x, y, index)))
+                 for f, y in [*own, *rest]]  # fmt: skip
+        value = scaled_sum(self.elements, terms, buffer.dtype) if terms else zero
+        self.nests.add(Store(buffer, index, value), axes, x)
+        return one
+
+    def _factor(self, factors: tuple, dtype: str) -> Expression:
+        return product_of(self.elements, scale(self.elements, factors, dtype), dtype)
+
+    # ---- parts
+
+    def _product(self, buffer: Buffer, term: Term, beta: Expression) -> None:
+        factors, y = term
+        m: Match = self.plan.matches[y]
+        axes, index = self.nests.axes.loops(m.batch)
+        a, b = self._matrix(m.a, index), self._matrix(m.b, index)
+        if buffer.home in (a.buffer.home, b.buffer.home):
+            raise NotInPlace(buffer.home)
+        alpha = self._factor(factors, buffer.dtype)
+        c = self._placed(m.c, buffer, index)
+        statement = Product(c, a, b, m.sizes, alpha, beta)
+        if c.transposed:  # (a b)' = b' a'
+            flip = lambda t: Matrix(t.buffer, t.offset, not t.transposed, t.leading, t.collected)  # noqa: E731
+            m_, n_, k_ = m.sizes
+            statement = Product(flip(c), flip(b), flip(a), (n_, m_, k_), alpha, beta)
+        self.nests.add(statement, axes, y)
+
+    def _matrix(self, operand: Operand, index: At) -> Matrix:
+        base = operand.base
+        rows = self.nests.rows.get(base)
+        placed = self._placed(operand, rows or self.elements.memory[base], index)
+        data = self.elements.memory[base]
+        if rows is not None:
+            return Matrix(rows, placed.offset, placed.transposed, placed.leading, data)
+        if data.role == "data":
+            first = ix.linear([(ix.of(self.elements.row(ix.ZERO)), _size(base))])
+            offset = ix.linear([(first, 1), (placed.offset, 1)])
+            return Matrix(data, offset, placed.transposed, placed.leading)
+        return placed
+
+    def _placed(self, operand: Operand, buffer: Buffer, index: At) -> Matrix:
+        offset = ix.linear(zip(index, operand.steps, strict=True), operand.offset)
+        return Matrix(buffer, offset, operand.transposed, operand.leading)
+
+    def _added(self, x: Node, buffer: Buffer, term: Term) -> None:
+        factors, y = term
+        if y.operation == "scatter":
+            axes, where, g = self._scattered(x, y)
+        else:
+            axes, where, g = self._unsliced(x, y)
+        value = [*scale(self.elements, factors, buffer.dtype), self.elements.cast(g, buffer.dtype)]
+        product = product_of(self.elements, value, buffer.dtype)
+        self.nests.add(Update(buffer, where, "add", product), axes, y)
+
+    def _scattered(self, x: Node, y: Node) -> tuple[tuple, At, Expression]:
+        """Loops over g; where its elements go; g's element."""
+        g, *indices = y.operands
+        lead = max(getattr(v, "lead", 0) for v in y.operands)
+        body = g.body if isinstance(g, Node) else ()
+        axes, index = self.nests.axes.loops((None,) * lead + body)
+        rank = len(body) - (y.rank - len(indices))
+        shape = (0,) * lead + y.shape[y.lead :]
+        source = Node("scatter", y.operands, {}, (), shape, lead=lead)
+        get = self.elements.element
+        found = gather_index(self.elements, source, index[: lead + rank], get) or ()
+        where = (*index[: x.lead], *found, *index[lead + rank :])
+        return axes, where, self.elements.element(g, self.elements.below(source, g, index))
+
+    def _unsliced(self, x: Node, y: Node) -> tuple[tuple, At, Expression]:
+        (g,) = y.operands
+        body = g.body if isinstance(g, Node) else ()
+        axes, index = self.nests.axes.loops(x.extents[: x.lead] + body)
+        where = (*index[: x.lead], *sliced(y.attributes["spec"], index[x.lead :]))
+        return axes, where, self.elements.element(g, index if getattr(g, "lead", 0) else index[x.lead :])
+
+
+def _size(x: Node) -> int:
+    size = 1
+    for s in x.shape:
+        size *= s
+    return size

@@ -1,0 +1,68 @@
+"""Roots -> tasks: what each loop nest computes, before loops are merged.
+
+A task is one statement under a list of axes.  Where an axis sums, the memory it sums into starts
+at the task's `start`, just before that axis' loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from symgrad.lower import index as ix
+from symgrad.lower.index import Index
+from symgrad.lower.expressions import Access, At
+from symgrad.lower.kernel import Axis, Expression, Product, Store, Update
+from symgrad.lower.nodes import Extent
+
+
+@dataclass(eq=False, slots=True)
+class Task:
+    """One statement and its loops.
+
+    axes:     outer to inner
+    summing:  depth of the first axis that sums; len(axes) where none does
+    start:    what a sum starts from
+    constant: computed once a run
+    """
+
+    statement: Any
+    axes: tuple[Axis, ...] = ()
+    summing: int = 0
+    start: Expression | None = None
+    constant: bool = False
+    comment: str = ""
+    reads: list[Access] = field(default_factory=list)
+    before: dict[Task, list[tuple[At | None, At | None]]] = field(default_factory=dict)
+
+    @property
+    def target(self) -> Access:
+        s = self.statement
+        if isinstance(s, Store | Update):
+            return s.buffer, s.index
+        return (s.c.buffer if isinstance(s, Product) else s.buffer), None
+
+
+class Axes:
+    """One axis for each depth and extent, so that nests which can be merged share theirs."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self._known: dict[tuple[int, Extent], Axis] = {}
+
+    def axis(self, extent: Extent, depth: int) -> Axis:
+        limit = self.batch if extent is None else extent
+        return self._known.setdefault((depth, extent), Axis(extent, limit, depth))
+
+    def loops(self, extents: Sequence[Extent]) -> tuple[tuple[Axis, ...], At]:
+        """Axes for the extents that need a loop, and the index under them."""
+        axes: list[Axis] = []
+        index: list[Index] = []
+        for e in extents:
+            if e == 1:
+                index.append(ix.ZERO)
+            else:
+                axes.append(self.axis(e, len(axes)))
+                index.append(ix.of(axes[-1]))
+        return tuple(axes), tuple(index)
