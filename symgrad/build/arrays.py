@@ -51,9 +51,9 @@ class Given(Slot):
 
     def place(self, arrays: Mapping[Any, np.ndarray]) -> None:
         array = arrays.get(self.symbol, self._payload)
+        if array is None:
+            raise KeyError(f"no array is given for {self.symbol}")
         if self.held() is not array:
-            if array is None:
-                raise KeyError(f"no array is given for {self.symbol}")
             self._check(array)
             self.samples = len(array) if self.per_sample else 0
             self._put(array)
