@@ -1,0 +1,115 @@
+"""What the micro-kernels know about the processor: vectors, registers, arithmetic, caches."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import llvmlite.binding as llvm
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+BYTES = {"K": 1024, "M": 1024**2, "": 1}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One core.
+
+    vector_bytes:  bytes of a vector register; registers: how many there are
+    fused:         multiply-add is one instruction
+    masked:        loads and stores of part of a vector are one instruction
+    arithmetic:    bytes of operands that multiply-adds take a cycle; latency: cycles until done
+    loads:         bytes from the first-level cache a cycle, at most loads_per_cycle loads
+    caches:        bytes of the first, second and last level
+    gigahertz:     cycles a nanosecond when busy
+    """
+
+    vector_bytes: int
+    registers: int
+    fused: bool
+    masked: bool
+    arithmetic: int
+    latency: int = 4
+    loads: int = 64
+    loads_per_cycle: int = 2
+    caches: tuple[int, int, int] = (32 * 1024, 1024**2, 16 * 1024**2)
+    gigahertz: float = 3.0
+
+    def lanes(self, itemsize: int) -> int:
+        return self.vector_bytes // itemsize
+
+    def peak(self, itemsize: int) -> float:
+        """Multiply-adds a cycle.
+
+        >>> Machine(64, 32, True, True, 64).peak(4)
+        16.0
+        """
+        return self.arithmetic / itemsize * (1.0 if self.fused else 0.5)
+
+
+# (feature that must be there, vector bytes, registers, masked), widest first
+VECTORS = (("avx512vl", 64, 32, True), ("avx2", 32, 16, True), ("avx", 32, 16, True))
+HALF_WIDTH = ("znver4", "znver3", "znver2")  # 512-bit arithmetic at half the rate, or none
+
+
+@functools.cache
+def host() -> Machine:
+    """The processor that this process runs on.
+
+    >>> host().vector_bytes >= 16 and host().caches[0] > 0
+    True
+    """
+    features = {name for name, on in llvm.get_host_cpu_features().items() if on}
+    arm = "neon" in features
+    for feature, width, registers, masked in VECTORS:
+        if feature in features:
+            break
+    else:
+        width, registers, masked = 16, 32 if arm else 16, False
+    narrow = width == 64 and llvm.get_host_cpu_name() in HALF_WIDTH
+    fused = arm or "fma" in features
+    rate = width if narrow else 2 * width
+    loads = 64 if narrow else 2 * width
+    return Machine(
+        width, registers, fused, masked, rate, loads=loads, caches=caches(), gigahertz=frequency()
+    )
+
+
+def caches() -> tuple[int, int, int]:
+    """Bytes of the data caches, first to last level; common sizes where the system does not tell.
+
+    >>> len(caches())
+    3
+    """
+    found = {}
+    for entry in sorted(CACHES.glob("index*")):
+        try:
+            kind = (entry / "type").read_text().strip()
+            level = int((entry / "level").read_text())
+            size = re.fullmatch(r"(\d+)([KM]?)", (entry / "size").read_text().strip())
+        except (OSError, ValueError):
+            continue
+        if kind != "Instruction" and size:
+            found[level] = int(size[1]) * BYTES[size[2]]
+    first, second, last = Machine.caches
+    first, second = found.get(1, first), found.get(2, second)
+    return first, second, max(found.get(3, last), second)
+
+
+def frequency() -> float:
+    """Gigahertz of a busy core: the highest that the system names, else a guess.
+
+    Only times that are printed depend on it; choices compare cycles.
+    """
+    try:
+        path = "/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq"
+        return int(Path(path).read_text()) / 1e6
+    except (OSError, ValueError):
+        pass
+    try:
+        told = re.findall(r"cpu MHz\s*:\s*([\d.]+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        told = []
+    return max(map(float, told), default=3000.0) / 1000

@@ -1,0 +1,189 @@
+"""Words for vectors and loops in LLVM IR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+BIT, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+FLOATS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
+ITEM_BYTES = {"float32": 4, "float64": 8}
+LETTER = {"float32": "f32", "float64": "f64"}
+
+Count = int | ir.Value  # known now, or an i64 when the code runs
+
+
+def i64(n: Count) -> ir.Value:
+    return ir.Constant(I64, n) if isinstance(n, int) else n
+
+
+def element(builder: ir.IRBuilder, pointer: ir.Value, *steps: tuple[Count, int]) -> ir.Value:
+    """The address `index * stride` elements on, for each (index, stride)."""
+    total: ir.Value | None = None
+    for index, stride in steps:
+        if isinstance(index, int):
+            step = i64(index * stride)
+        else:
+            step = index if stride == 1 else builder.mul(index, i64(stride))
+        total = step if total is None else builder.add(total, step)
+    return builder.gep(pointer, [total])
+
+
+def smaller(builder: ir.IRBuilder, a: Count, b: Count) -> Count:
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b)
+    a, b = i64(a), i64(b)
+    return builder.select(builder.icmp_signed("<", a, b), a, b)
+
+
+def minus(builder: ir.IRBuilder, a: Count, b: Count) -> Count:
+    if isinstance(a, int) and isinstance(b, int):
+        return a - b
+    return builder.sub(i64(a), i64(b))
+
+
+def divide(builder: ir.IRBuilder, a: Count, b: int) -> tuple[Count, Count]:
+    """Quotient and rest of a non-negative number."""
+    if isinstance(a, int):
+        return divmod(a, b)
+    return builder.udiv(a, i64(b)), builder.urem(a, i64(b))
+
+
+def repeat(
+    builder: ir.IRBuilder, count: Count, body: Callable[..., Sequence], carried: Sequence = ()
+) -> list[ir.Value]:
+    """values = body(i, *values) for i = 0, ..., count - 1, from `carried`; the last values."""
+    if isinstance(count, int) and count <= 1:
+        return list(body(i64(0), *carried) or ()) if count == 1 else list(carried)
+    before = builder.block
+    loop, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
+    if isinstance(count, int):
+        builder.branch(loop)
+    else:
+        builder.cbranch(builder.icmp_signed(">", count, i64(0)), loop, after)
+    builder.position_at_end(loop)
+    i = builder.phi(I64)
+    i.add_incoming(i64(0), before)
+    entering = [builder.phi(v.type) for v in carried]
+    for phi, v in zip(entering, carried, strict=True):
+        phi.add_incoming(v, before)
+    leaving = list(body(i, *entering) or ())
+    following = builder.add(i, i64(1), flags=("nsw", "nuw"))
+    latch = builder.block
+    builder.cbranch(builder.icmp_signed("<", following, i64(count)), loop, after)
+    i.add_incoming(following, latch)
+    for phi, v in zip(entering, leaving, strict=True):
+        phi.add_incoming(v, latch)
+    builder.position_at_end(after)
+    if isinstance(count, int):
+        return leaving
+    return [merged(builder, [(v, latch), (o, before)]) for v, o in zip(leaving, carried)]  # noqa: B905
+
+
+def merged(builder: ir.IRBuilder, sources: list[tuple[ir.Value, ir.Block]]) -> ir.Value:
+    phi = builder.phi(sources[0][0].type)
+    for value, block in sources:
+        phi.add_incoming(value, block)
+    return phi
+
+
+def when(
+    builder: ir.IRBuilder,
+    condition: ir.Value,
+    values: list[ir.Value],
+    change: Callable[[list[ir.Value]], list[ir.Value]],
+) -> list[ir.Value]:
+    """change(values) where the condition holds, else the values as they are."""
+    before = builder.block
+    then, after = builder.append_basic_block("then"), builder.append_basic_block("after")
+    builder.cbranch(condition, then, after)
+    builder.position_at_end(then)
+    changed = change(values)
+    end = builder.block
+    builder.branch(after)
+    builder.position_at_end(after)
+    return [merged(builder, [(c, end), (v, before)]) for c, v in zip(changed, values, strict=True)]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Vectors of `lanes` elements of a dtype; a mask is a vector of bits, None stands for all."""
+
+    builder: ir.IRBuilder
+    dtype: str
+    lanes: int
+    fused: bool = True
+
+    @property
+    def type(self) -> ir.VectorType:
+        return ir.VectorType(FLOATS[self.dtype], self.lanes)
+
+    @property
+    def suffix(self) -> str:
+        return f"v{self.lanes}{LETTER[self.dtype]}"
+
+    def splat(self, x: ir.Value) -> ir.Value:
+        single = self.builder.insert_element(
+            ir.Constant(ir.VectorType(x.type, self.lanes), ir.Undefined), x, I32(0)
+        )
+        return self.shuffle(single, single, [0] * self.lanes)
+
+    def shuffle(self, x: ir.Value, y: ir.Value, places: Sequence[int]) -> ir.Value:
+        mask = ir.Constant(ir.VectorType(I32, len(places)), [I32(p) for p in places])
+        return self.builder.shuffle_vector(x, y, mask)
+
+    def number(self, x: float) -> ir.Constant:
+        return ir.Constant(self.type, [ir.Constant(self.type.element, x)] * self.lanes)
+
+    def first(self, count: Count) -> ir.Value | None:
+        """The mask of the first `count` lanes."""
+        if isinstance(count, int):
+            if count >= self.lanes:
+                return None
+            bits = [BIT(int(i < count)) for i in range(self.lanes)]
+            return ir.Constant(ir.VectorType(BIT, self.lanes), bits)
+        wide = ir.VectorType(I64, self.lanes)
+        numbers = ir.Constant(wide, [I64(i) for i in range(self.lanes)])
+        return self.builder.icmp_signed("<", numbers, self.splat(count))
+
+    def fma(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
+        if not self.fused:
+            return self.builder.fadd(self.builder.fmul(x, y), z)
+        return self._call(f"llvm.fma.{self.suffix}", self.type, [x, y, z])
+
+    def load(self, pointer: ir.Value, mask: ir.Value | None = None) -> ir.Value:
+        place = self.builder.bitcast(pointer, self.type.as_pointer())
+        if mask is None:
+            return self.builder.load(place, align=ITEM_BYTES[self.dtype])
+        name = f"llvm.masked.load.{self.suffix}.p0"
+        operands = [place, I32(ITEM_BYTES[self.dtype]), mask, self.number(0.0)]
+        return self._call(name, self.type, operands)
+
+    def store(self, value: ir.Value, pointer: ir.Value, mask: ir.Value | None = None) -> None:
+        place = self.builder.bitcast(pointer, self.type.as_pointer())
+        if mask is None:
+            self.builder.store(value, place, align=ITEM_BYTES[self.dtype])
+            return
+        name = f"llvm.masked.store.{self.suffix}.p0"
+        self._call(name, ir.VoidType(), [value, place, I32(ITEM_BYTES[self.dtype]), mask])
+
+    def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
+        """The elements of 2**p rows column by column: each step interleaves two halves."""
+        x, lanes = list(rows), self.lanes
+        low = [lanes * (i % 2) + i // 2 for i in range(lanes)]
+        high = [p + lanes // 2 for p in low]
+        half = len(x) // 2
+        for _ in range(half.bit_length()):
+            pairs = [(x[i], x[i + half]) for i in range(half)]
+            x = [self.shuffle(*pair, places) for pair in pairs for places in (low, high)]
+        return x
+
+    def _call(self, name: str, result: ir.Type, operands: list[ir.Value]) -> ir.Value:
+        module = self.builder.module
+        function = module.globals.get(name)
+        if function is None:
+            kind = ir.FunctionType(result, [x.type for x in operands])
+            function = ir.Function(module, kind, name)
+        return self.builder.call(function, operands)
