@@ -5,10 +5,41 @@
 """
 
 from symgrad.calculus.gradient import gradient as gradient
+from symgrad.language.activations import celu as celu
+from symgrad.language.activations import elu as elu
+from symgrad.language.activations import gelu as gelu
+from symgrad.language.activations import hardshrink as hardshrink
+from symgrad.language.activations import hardsigmoid as hardsigmoid
+from symgrad.language.activations import hardswish as hardswish
+from symgrad.language.activations import hardtanh as hardtanh
+from symgrad.language.activations import mish as mish
+from symgrad.language.activations import prelu as prelu
+from symgrad.language.activations import relu6 as relu6
+from symgrad.language.activations import selu as selu
+from symgrad.language.activations import silu as silu
+from symgrad.language.activations import softshrink as softshrink
+from symgrad.language.activations import softsign as softsign
+from symgrad.language.activations import tanhshrink as tanhshrink
+from symgrad.language.activations import threshold as threshold
 from symgrad.language.contractions import dot as dot
 from symgrad.language.contractions import einsum as einsum
 from symgrad.language.contractions import matmul as matmul
 from symgrad.language.contractions import outer as outer
+from symgrad.language.elementary import cbrt as cbrt
+from symgrad.language.elementary import clamp as clamp
+from symgrad.language.elementary import exp2 as exp2
+from symgrad.language.elementary import expm1 as expm1
+from symgrad.language.elementary import hypot as hypot
+from symgrad.language.elementary import lerp as lerp
+from symgrad.language.elementary import log1p as log1p
+from symgrad.language.elementary import log2 as log2
+from symgrad.language.elementary import log10 as log10
+from symgrad.language.elementary import logaddexp as logaddexp
+from symgrad.language.elementary import logit as logit
+from symgrad.language.elementary import rsqrt as rsqrt
+from symgrad.language.elementary import sinc as sinc
+from symgrad.language.elementary import square as square
+from symgrad.language.elementary import xlogy as xlogy
 from symgrad.language.indexing import take as take
 from symgrad.language.levels import Expectation as Expectation
 from symgrad.language.levels import batch as batch
@@ -36,6 +67,16 @@ from symgrad.language.reductions import min as min  # noqa: A004
 from symgrad.language.reductions import prod as prod
 from symgrad.language.reductions import softmax as softmax
 from symgrad.language.reductions import sum as sum  # noqa: A004
+from symgrad.language.rounding import floor_divide as floor_divide
+from symgrad.language.rounding import fmod as fmod
+from symgrad.language.rounding import heaviside as heaviside
+from symgrad.language.rounding import remainder as remainder
+from symgrad.language.rounding import round as round  # noqa: A004
+from symgrad.language.rounding import trunc as trunc
+from symgrad.language.special import digamma as digamma
+from symgrad.language.special import erfc as erfc
+from symgrad.language.special import polygamma as polygamma
+from symgrad.language.special import trigamma as trigamma
 from symgrad.language.substitution import inline as inline
 from symgrad.language.substitution import substitute as substitute
 from symgrad.language.symbols import batch_size as batch_size

@@ -1,0 +1,156 @@
+"""Activations in the language itself, with torch's names, numbers and kinks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.language.elementary import expm1
+from symgrad.language.pointwise import HALF, Pointwise, leaky_relu, sigmoid, softplus, where
+from symgrad.language.row import Domain, Row, op, register
+from symgrad.language.special import erfc
+from symgrad.language.symbols import anonymous
+from symgrad.language.tensor import HEADS, describe, sympify
+from symgrad.language.views import reshape
+
+SELU_SCALE = sp.Float("1.0507009873554804934193349852946", 30)
+SELU_ALPHA = sp.Float("1.6732632423543772848170429916717", 30)
+
+
+class hardtanh(Pointwise):
+    """hardtanh(x, low=-1, high=1): x between the bounds, with derivative 0 on them as in torch."""
+
+    nargs = (1, 3)
+
+    @classmethod
+    def eval(cls, x: sp.Expr, *bounds: sp.Expr) -> sp.Expr | None:
+        return None if bounds else cls(x, sp.S.NegativeOne, sp.S.One)
+
+
+def _inside(x: Any, low: Any, high: Any) -> Any:
+    return getattr(op, "and")(op.gt(x, low), op.lt(x, high))
+
+
+# fmt: off
+register(
+    Row("hardtanh", "pointwise", lambda x, low, high: np.minimum(np.maximum(x, low), high),
+        (lambda g, y, x, low, high: g*op.indicator(_inside(x, low, high)),
+         lambda g, y, x, low, high: g*op.indicator(op.le(x, low)),
+         lambda g, y, x, low, high: g*op.indicator(op.ge(x, high))),
+        head=hardtanh, kinked=True, domain=Domain(((-2.0, 2.0), (-1.0, -0.5), (0.5, 1.0))),
+        expand=lambda x, low, high: op.min(op.max(x, low), high)),
+)
+# fmt: on
+
+HEADS[hardtanh] = "hardtanh"
+
+
+def relu6(x: Any) -> sp.Expr:
+    """min(max(x, 0), 6), with derivative 0 at 0 and 6.
+
+    >>> import symgrad as sg
+    >>> sg.relu6(sg.data("x"))
+    hardtanh(x, 0, 6)
+    """
+    return hardtanh(x, 0, 6)
+
+
+def hardsigmoid(x: Any) -> sp.Expr:
+    """relu6(x + 3)/6."""
+    return relu6(sympify(x) + 3) / 6
+
+
+def hardswish(x: Any) -> sp.Expr:
+    """x relu6(x + 3)/6."""
+    x = anonymous(sympify(x))
+    return x * relu6(x + 3) / 6
+
+
+def prelu(x: Any, weight: Any) -> sp.Expr:
+    """x where x > 0, weight x elsewhere; a vector of weights counts along x's first axis."""
+    x, weight = sympify(x), sympify(weight)
+    rank, own = len(describe(x)[0]), describe(weight)[0]
+    if len(own) == 1 and rank > 1:
+        weight = reshape(weight, own + (1,) * (rank - 1))
+    return leaky_relu(x, weight)
+
+
+def elu(x: Any, alpha: Any = 1) -> sp.Expr:
+    """x where x > 0, alpha (exp(x) - 1) elsewhere.
+
+    >>> import symgrad as sg
+    >>> sg.elu(sg.data("x"))
+    Piecewise((x, x > 0), (expm1(x), True))
+    """
+    x = anonymous(sympify(x))
+    return where(x > 0, x, sympify(alpha) * expm1(x))
+
+
+def selu(x: Any) -> sp.Expr:
+    """The self-normalising elu (Klambauer et al. 2017): 1.0507 elu(x, 1.6733)."""
+    return SELU_SCALE * elu(x, SELU_ALPHA)
+
+
+def celu(x: Any, alpha: Any = 1) -> sp.Expr:
+    """x where x > 0, alpha (exp(x/alpha) - 1) elsewhere."""
+    x, alpha = anonymous(sympify(x)), sympify(alpha)
+    return where(x > 0, x, alpha * expm1(x / alpha))
+
+
+def gelu(x: Any, approximate: str = "none") -> sp.Expr:
+    """x Phi(x) with the normal distribution function, or its form by tanh (approximate="tanh").
+
+    >>> import symgrad as sg
+    >>> sg.gelu(sg.data("x"))
+    x*erfc(-sqrt(2)*x/2)/2
+    """
+    x = anonymous(sympify(x))
+    if approximate == "tanh":
+        return x * sigmoid(2 * sp.sqrt(2 / sp.pi) * (x + sp.Float("0.044715", 30) * x**3))
+    if approximate != "none":
+        raise ValueError(f"sg.gelu: approximate is 'none' or 'tanh', not {approximate!r}")
+    return x * erfc(-x / sp.sqrt(2)) / 2
+
+
+def silu(x: Any) -> sp.Expr:
+    """x sigmoid(x), also called swish."""
+    x = anonymous(sympify(x))
+    return x * sigmoid(x)
+
+
+def mish(x: Any) -> sp.Expr:
+    """x tanh(softplus(x))."""
+    x = anonymous(sympify(x))
+    return x * sp.tanh(softplus(x))
+
+
+def softsign(x: Any) -> sp.Expr:
+    """x/(1 + |x|)."""
+    x = anonymous(sympify(x))
+    return x / (1 + sp.Abs(x))
+
+
+def softshrink(x: Any, lambd: Any = HALF) -> sp.Expr:
+    """x drawn towards 0 by lambd, and 0 within lambd of it."""
+    x, lambd = anonymous(sympify(x)), sympify(lambd)
+    return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, 0))
+
+
+def hardshrink(x: Any, lambd: Any = HALF) -> sp.Expr:
+    """x, but 0 within lambd of 0."""
+    x, lambd = anonymous(sympify(x)), sympify(lambd)
+    return where(x > lambd, x, where(x < -lambd, x, 0))
+
+
+def tanhshrink(x: Any) -> sp.Expr:
+    """x - tanh(x)."""
+    x = anonymous(sympify(x))
+    return x - sp.tanh(x)
+
+
+def threshold(x: Any, threshold: Any, value: Any) -> sp.Expr:
+    """x where it is above the threshold, value elsewhere."""
+    x = anonymous(sympify(x))
+    return where(x > sympify(threshold), x, value)

@@ -1,0 +1,166 @@
+"""Elementary functions that SymPy has no word for, or none that keeps its digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.language.pointwise import HALF, Pointwise, where
+from symgrad.language.row import Domain, Row, op, register
+from symgrad.language.scipy_special import special
+from symgrad.language.symbols import anonymous
+from symgrad.language.tensor import HEADS, sympify
+
+THIRD = sp.Rational(1, 3)
+
+
+class cbrt(Pointwise):
+    """The real cube root, of negative numbers too."""
+
+
+class hypot(Pointwise):
+    """sqrt(a**2 + b**2) without overflow."""
+
+
+class logaddexp(Pointwise):
+    """log(exp(a) + exp(b)), stable."""
+
+
+class xlogy(Pointwise):
+    """x*log(y), and 0 where x is 0."""
+
+
+class log1p(Pointwise):
+    """log(1 + x), exact for small x."""
+
+
+class expm1(Pointwise):
+    """exp(x) - 1, exact for small x."""
+
+
+def _expand_hypot(a: Any, b: Any) -> Any:
+    a, b = op.abs(a), op.abs(b)
+    large, small = op.max(a, b), op.min(a, b)
+    scaled = large * (1 + (small / large) ** 2) ** HALF
+    return op.select(op.eq(large * 2, large), large, scaled)  # 0 and infinity are their doubles
+
+
+def _expand_logaddexp(a: Any, b: Any) -> Any:
+    apart = op.max(a, b) + op.log1p(op.exp(-op.abs(a - b)))
+    return op.select(op.eq(a, b), a + sp.log(2), apart)  # also where both are infinite
+
+
+def _xlogy_pull(g: Any, y: Any, x: Any, z: Any) -> Any:
+    nothing = getattr(op, "and")(op.eq(x, 0), op.le(z, 0))
+    return g * op.select(nothing, 0, op.log(z))
+
+
+def _series(x: Any, start: int) -> Any:
+    """sinc's power series in x**2 from its term `start`, each divided by x: for |x| < 1."""
+
+    def coefficient(k: int) -> sp.Expr:
+        return sp.Rational((-1) ** k * (2 * k if start else 1), sp.factorial(2 * k + 1))
+
+    square, value = x**2, coefficient(9)
+    for k in range(8, start - 1, -1):
+        value = value * square + coefficient(k)
+    return value * x if start else value
+
+
+# fmt: off
+register(
+    Row("cbrt", "pointwise", np.cbrt, (lambda g, y, x: g*THIRD/y**2,), head=cbrt, guarded=True,
+        expand=lambda x: op.sign(x)*op.abs(x)**THIRD),
+    Row("hypot", "pointwise", np.hypot,
+        (lambda g, y, a, b: g*a/y, lambda g, y, a, b: g*b/y), head=hypot, guarded=True,
+        expand=_expand_hypot),
+    Row("logaddexp", "pointwise", np.logaddexp,
+        (lambda g, y, a, b: g*op.sigmoid(a - b), lambda g, y, a, b: g*op.sigmoid(b - a)),
+        head=logaddexp, expand=_expand_logaddexp),
+    Row("xlogy", "pointwise", special("xlogy"),
+        (_xlogy_pull, lambda g, y, x, z: g*x/z), head=xlogy, guarded=True,
+        domain=Domain(((-2.0, 2.0), (0.2, 3.0))),
+        expand=lambda x, z: op.select(op.eq(x, 0), 0*z, x*op.log(z))),
+    # for small x the derivative (cos(x) - sinc(x))/x cancels: its series has the digits
+    Row("sinc", "pointwise", lambda x: np.sinc(x/np.pi),
+        (lambda g, y, x: g*op.select(op.lt(op.abs(x), 1), _series(x, 1), (op.cos(x) - y)/x),),
+        head=sp.sinc, domain=Domain(((-4.0, 4.0),)),
+        expand=lambda x: op.select(op.lt(op.abs(x), 1), _series(x, 0), op.sin(x)/x)),
+)
+# fmt: on
+
+HEADS.update({log1p: "log1p", expm1: "expm1", cbrt: "cbrt", hypot: "hypot", xlogy: "xlogy",
+              logaddexp: "logaddexp", sp.sinc: "sinc"})  # fmt: skip
+
+
+def square(x: Any) -> sp.Expr:
+    """x**2."""
+    return sympify(x) ** 2
+
+
+def rsqrt(x: Any) -> sp.Expr:
+    """1/sqrt(x)."""
+    return sympify(x) ** -HALF
+
+
+def exp2(x: Any) -> sp.Expr:
+    """2**x.
+
+    >>> import symgrad as sg
+    >>> sg.exp2(sg.data("x"))
+    2**x
+    """
+    return sp.Pow(2, sympify(x))
+
+
+def log2(x: Any) -> sp.Expr:
+    """The logarithm of base 2."""
+    return sp.log(sympify(x)) / sp.log(2)
+
+
+def log10(x: Any) -> sp.Expr:
+    """The logarithm of base 10."""
+    return sp.log(sympify(x)) / sp.log(10)
+
+
+def logit(p: Any) -> sp.Expr:
+    """log(p/(1 - p)): the inverse of `sg.sigmoid`."""
+    p = anonymous(sympify(p))
+    return sp.log(p) - log1p(-p)
+
+
+def sinc(x: Any) -> sp.Expr:
+    """sin(pi x)/(pi x) as in torch and NumPy; SymPy's `sinc` has no pi.
+
+    >>> import symgrad as sg
+    >>> sg.sinc(sg.data("x"))
+    sinc(pi*x)
+    """
+    return sp.sinc(sp.pi * sympify(x))
+
+
+def lerp(start: Any, end: Any, weight: Any) -> sp.Expr:
+    """start + weight (end - start)."""
+    start = anonymous(sympify(start))
+    return start + sympify(weight) * (sympify(end) - start)
+
+
+def clamp(x: Any, min: Any = None, max: Any = None) -> sp.Expr:
+    """x, but at least `min` and at most `max`; the derivative is 1 on the bounds, as in torch.
+
+    >>> import symgrad as sg
+    >>> x = sg.data("x")
+    >>> sg.clamp(x, 0, 1)
+    Piecewise((0, x < 0), (1, x > 1), (x, True))
+    """
+    if min is None and max is None:
+        raise ValueError("sg.clamp wants a lower bound, an upper bound, or both")
+    x, pieces = anonymous(sympify(x)), []
+    if min is not None:
+        low = sympify(min) if max is None else where(sympify(min) > max, max, min)
+        pieces.append((low, x < low))
+    if max is not None:
+        pieces.append((sympify(max), x > sympify(max)))
+    return sp.Piecewise(*pieces, (x, True))

@@ -1,0 +1,168 @@
+"""Special functions: the error function, the gamma function, and their kin."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import sympy as sp
+
+from symgrad.language.pointwise import HALF, Pointwise
+from symgrad.language.rewritten import REWRITTEN
+from symgrad.language.row import Domain, Row, op, register
+from symgrad.language.scipy_special import special
+from symgrad.language.tensor import HEADS
+
+SHIFT = 10  # arguments are shifted this far up before an asymptotic series is used
+TERMS = 9
+
+# M. Giles, Approximating the erfinv function, GPU Computing Gems 2 (2010): where w < 5
+CENTRE = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
+          -0.00125372503, -0.00417768164, 0.246640727, 1.50140941)  # fmt: skip
+
+
+class erfc(Pointwise):
+    """1 - erf(x); SymPy's own would write erfc(-x) as 2 - erfc(x), which has no digits below 0."""
+
+
+class digamma(Pointwise):
+    """The derivative of loggamma."""
+
+
+class trigamma(Pointwise):
+    """The derivative of digamma."""
+
+
+class tetragamma(Pointwise):
+    """The second derivative of digamma."""
+
+
+class pentagamma(Pointwise):
+    """The third derivative of digamma."""
+
+
+POLYGAMMA = (digamma, trigamma, tetragamma, pentagamma)
+
+
+def _horner(coefficients: tuple[float, ...], x: Any) -> Any:
+    value = x * coefficients[0] + coefficients[1]
+    for c in coefficients[2:]:
+        value = value * x + c
+    return value
+
+
+def _expand_erfinv(x: Any) -> Any:
+    """A polynomial or, in the tails, erfc(y) = exp(-y**2)/(y sqrt(pi)); then Halley's method."""
+    size = op.abs(x)
+    w = -op.log((1 - size) * (1 + size))
+    tail = op.max(-op.log(1 - size), 4)
+    tail = (tail - op.log(sp.pi * tail) / 2) ** HALF
+    y = op.select(op.lt(w, 5), size * _horner(CENTRE, w - 2.5), tail)
+    for _ in range(3):
+        error = op.select(op.lt(size, HALF), op.erf(y) - size, (1 - size) - op.erfc(y))
+        u = error * op.exp(y**2) * (sp.sqrt(sp.pi) / 2)
+        y = y - u / (1 + y * u)
+    return op.sign(x) * op.select(op.eq(size, 1), sp.oo, y)
+
+
+def _expand_polygamma(n: int, x: Any) -> Any:
+    """Recurrence and Stirling's series above 0, the reflection formula below (DLMF 5.15, 5.11)."""
+    above = op.gt(x, 0)
+    value = _polygamma_above(n, op.select(above, x, 1 - x))
+    return op.select(above, value, (-1) ** n * value - _cotangent(n, x))
+
+
+def _polygamma_above(n: int, x: Any) -> Any:
+    sign = (-1) ** (n + 1)
+    y = x + SHIFT
+    terms = [sign * sp.factorial(n) * (x + k) ** -(n + 1) for k in range(SHIFT)]
+    if n == 0:
+        terms += [op.log(y), -HALF / y]
+    else:
+        terms += [sign * sp.factorial(n - 1) * y**-n, sign * sp.factorial(n) * HALF * y ** -(n + 1)]
+    for k in range(1, TERMS):
+        factor = sp.bernoulli(2 * k) * sp.factorial(2 * k + n - 1) / sp.factorial(2 * k)
+        terms.append(sign * factor * y ** -(2 * k + n))
+    return op.add(*terms)
+
+
+def _cotangent(n: int, x: Any) -> Any:
+    """pi times the n-th derivative of cot(pi x), a polynomial in the cotangent."""
+    c = sp.Symbol("c")
+    polynomial = c
+    for _ in range(n):
+        polynomial = sp.expand(-sp.pi * (1 + c**2) * sp.diff(polynomial, c))
+    cot = 1 / op.tan(sp.pi * (x - op.floor(x + HALF)))
+    powers = sp.Poly(sp.pi * polynomial, c).terms()
+    return op.add(*(factor * cot**k for (k,), factor in powers), 0)
+
+
+def _gamma_sign(x: Any) -> Any:
+    return op.select(op.gt(x, 0), 1, 1 - 2 * op.mod(op.floor(x), 2))
+
+
+def _expand_beta(a: Any, b: Any) -> Any:
+    sign = _gamma_sign(a) * _gamma_sign(b) * _gamma_sign(a + b)
+    return sign * op.exp(op.lgamma(a) + op.lgamma(b) - op.lgamma(a + b))
+
+
+def _polygamma_row(n: int, cls: type) -> Row:
+    f = special("psi") if n == 0 else functools.partial(special("polygamma"), n)
+    pull = lambda g, y, x: g * _derivative(n + 1, x)  # noqa: E731
+    expand = functools.partial(_expand_polygamma, n)
+    return Row(cls.__name__, numpy=f, head=cls, pullback=(pull,), expand=expand,
+               domain=Domain(((0.5, 4.0),)), **_pole)  # fmt: skip
+
+
+def _derivative(n: int, x: Any) -> Any:
+    if n >= len(POLYGAMMA):
+        raise ValueError(f"derivatives of digamma are known up to order {n - 1}")
+    return getattr(op, POLYGAMMA[n].__name__)(x)
+
+
+def polygamma(n: Any, x: Any) -> sp.Expr:
+    """The n-th derivative of digamma, for n = 0, 1, 2 or 3.
+
+    >>> import symgrad as sg
+    >>> sg.polygamma(1, sg.data("x"))
+    trigamma(x)
+    """
+    if n not in range(len(POLYGAMMA)):
+        raise ValueError(f"polygamma is known for n = 0, 1, 2 and 3, not for {n}")
+    return POLYGAMMA[n](x)
+
+
+def _bell(x: Any) -> Any:
+    """The derivative of erf."""
+    return 2 / sp.sqrt(sp.pi) * op.exp(-(x**2))
+
+
+def _beta_pull(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return g * y * (op.digamma(a) - op.digamma(a + b))
+
+
+_pole: dict[str, Any] = {"kind": "pointwise", "guarded": True}
+
+# fmt: off
+register(
+    Row("erf",  "pointwise", special("erf"),  (lambda g, y, x: g*_bell(x),),  head=sp.erf),
+    Row("erfc", "pointwise", special("erfc"), (lambda g, y, x: -g*_bell(x),), head=erfc),
+    Row("erfinv", numpy=special("erfinv"), head=sp.erfinv, domain=Domain(((-0.95, 0.95),)),
+        pullback=(lambda g, y, x: g*(sp.sqrt(sp.pi)/2)*op.exp(y**2),), expand=_expand_erfinv,
+        **_pole),
+    Row("gamma", numpy=special("gamma"), head=sp.gamma, domain=Domain(((0.5, 4.0),)),
+        pullback=(lambda g, y, x: g*y*op.digamma(x),), **_pole),
+    Row("lgamma", numpy=special("gammaln"), head=sp.loggamma, domain=Domain(((0.5, 4.0),)),
+        pullback=(lambda g, y, x: g*op.digamma(x),), **_pole),
+    Row("beta", numpy=special("beta"), head=sp.beta, domain=Domain(((0.5, 3.0),)),
+        pullback=(_beta_pull, lambda g, y, a, b: _beta_pull(g, y, b, a)), expand=_expand_beta,
+        **_pole),
+    *(_polygamma_row(n, cls) for n, cls in enumerate(POLYGAMMA)),
+)
+# fmt: on
+
+HEADS.update({sp.erf: "erf", sp.erfc: "erfc", erfc: "erfc", sp.erfinv: "erfinv",
+              sp.gamma: "gamma", sp.loggamma: "lgamma", sp.beta: "beta"})  # fmt: skip
+HEADS.update({cls: cls.__name__ for cls in POLYGAMMA})
+
+REWRITTEN.update({sp.polygamma: polygamma, sp.factorial: lambda x: sp.gamma(x + 1)})

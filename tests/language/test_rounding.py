@@ -1,0 +1,45 @@
+"""Rounding and remainders beside torch's; their derivatives are 0 or those of the linear part."""
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+
+import symgrad as sg
+from tests.language.against_torch import compare
+
+HALVES = np.array([-2.5, -1.5, -1.2, -0.5, -0.0, 0.3, 0.49999999999999994, 0.5, 1.5, 2.5, 3.7])
+UNARY = {
+    "round": (sg.round, torch.round),
+    "round to 2 digits": (lambda x: sg.round(x, 2), lambda x: torch.round(x, decimals=2)),
+    "round to tens": (lambda x: sg.round(17 * x, -1), lambda x: torch.round(17 * x, decimals=-1)),
+    "trunc": (sg.trunc, torch.trunc),
+    "floor": (sp.floor, torch.floor),
+    "ceiling": (sp.ceiling, torch.ceil),
+    "sign": (sp.sign, torch.sign),
+}  # fmt: skip
+BINARY = {
+    "remainder": (sg.remainder, torch.remainder),
+    "fmod": (sg.fmod, torch.fmod),
+    "floor_divide": (sg.floor_divide, lambda a, b: torch.floor(a / b)),
+}
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_rounding_is_torchs(name):
+    compare(*UNARY[name], [HALVES])
+
+
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
+def test_remainder_is_torchs(name, signs, rng):
+    a, b = (s * rng.uniform(0.3, 5, 8) for s in signs)
+    compare(*BINARY[name], [a, b], order=1)
+
+
+def test_heaviside_is_torchs():
+    x, value = np.array([-1.0, 0.0, 2.0]), np.array(0.3)
+    compare(
+        lambda x: sg.heaviside(x, 0.3), lambda x: torch.heaviside(x, torch.tensor(value)), [x],
+        order=0,
+    )  # fmt: skip
