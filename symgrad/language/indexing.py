@@ -16,23 +16,23 @@ from symgrad.language.views import Slice, reshape, transpose
 
 
 def _gather(leads: tuple[int, ...], table: np.ndarray, *index: np.ndarray) -> np.ndarray:
-    return table[(*_samples(leads[0], table.shape, index), *index)]
+    return table[(*_samples(leads[0], table.shape, leads[1:], index), *index)]
 
 
 def _scatter(leads: tuple[int, ...], g: np.ndarray, *index: np.ndarray, shape: tuple) -> np.ndarray:
     lead = max(leads)
     samples = max((a.shape[0] for a, k in zip((g, *index), leads, strict=True) if k), default=0)
     out = np.zeros((samples,) * lead + shape, np.result_type(g, np.float32))
-    np.add.at(out, (*_samples(lead, out.shape, index), *index), g)
+    np.add.at(out, (*_samples(lead, out.shape, leads[1:], index), *index), g)
     return out
 
 
-def _samples(lead: int, shape: tuple, index: tuple) -> tuple:
+def _samples(lead: int, shape: tuple, leads: tuple[int, ...], index: tuple) -> tuple:
     """The sample axis as an index of its own, so that each sample meets its own indices."""
     if not lead:
         return ()
-    rank = max(i.ndim for i in index)
-    return (np.arange(shape[0]).reshape(-1, *(1,) * (rank - 1)),)
+    rank = max(i.ndim - own for i, own in zip(index, leads, strict=True))
+    return (np.arange(shape[0]).reshape(-1, *(1,) * rank),)
 
 
 def _gather_shape(table: tuple, *index: tuple) -> tuple:

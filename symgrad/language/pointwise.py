@@ -173,7 +173,7 @@ register(
          None, lambda g, y, c, a, b: op.select(c, g, 0), lambda g, y, c, a, b: op.select(c, 0, g),
          result="same", kinked=True),
     _row("masked", masked, lambda x, g: np.where(np.equal(g, 0), np.zeros_like(x), x),
-         lambda g, y, x, mask: op.masked(g, mask), kinked=True,
+         lambda g, y, x, mask: op.masked(g, mask), None, kinked=True,
          expand=lambda x, g: op.select(op.eq(g, 0), 0, x)),
     _row("stop_gradient", stop_gradient, lambda x: x, None, result="same", expand=lambda x: x),
     # ---- activations

@@ -47,7 +47,7 @@ def numbered(lets: Iterable[Let], taken: Iterable[str] = ()) -> dict[Let, str]:
             names[same[0]] = name
             continue
         free = (f"{name}{k}" for k in itertools.count(1) if f"{name}{k}" not in used)
-        names.update(zip(same, free))
+        names.update(zip(same, free, strict=False))
     return names
 
 
