@@ -152,7 +152,8 @@ class Fit:
         validation = self._validate()
         for number, row in zip(epochs, losses.reshape(len(epochs), -1), strict=True):
             loss = self._epoch_loss(row)
-            self.history.epochs.append(Epoch(number + 1, loss, validation, seconds / len(epochs)))
+            share = seconds / len(epochs)
+            self.history.epochs.append(Epoch(number + 1, loss, validation, share, len(row)))
         self.model.epoch = epochs[-1] + 1
         if bar is not None:
             bar.set_postfix(epoch=epochs[-1] + 1, loss=f"{loss:.5g}")

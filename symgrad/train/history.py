@@ -15,13 +15,15 @@ class Epoch:
     """One pass over the data.
 
     loss: the mean over the epoch's samples of the loss before each update (with reduction="sum" the
-    sum); validation: the loss of the validation data after it, None where there are none.
+    sum); validation: the loss of the validation data after it, None where there are none; steps:
+    its mini-batches.
     """
 
     number: int
     loss: float
     validation: float | None
     seconds: float
+    steps: int
 
 
 @dataclass
@@ -94,7 +96,7 @@ class History:
         axes = figure.add_subplot(xlabel="step", ylabel="loss")
         steps = self.step_loss
         axes.plot(np.arange(1, len(steps) + 1), steps, lw=0.5, alpha=0.5, label="mini-batch")
-        ends = np.linspace(0, self._recorded, len(self.epochs) + 1)[1:]
+        ends = np.cumsum([e.steps for e in self.epochs])
         axes.plot(ends, self.loss, marker=".", label="epoch")
         if self.validation:
             axes.plot(ends, self._validations, marker=".", label="validation")

@@ -1,0 +1,305 @@
+"""Epochs: order, last mini-batches, accumulation, callbacks, Ctrl-C."""
+
+import _thread
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from symgrad.train import fit as fit_module
+from symgrad.train.batches import shuffled
+from tests.train.models import line, points
+
+
+def values(model):
+    return [float(a) for a in model.parameters.values()]
+
+
+def by_hand(data, order, batch, lr=0.05, every=1, start=(0.0, 0.0)):
+    """Parameters and mini-batch losses of the line after one pass over `order`."""
+    (w, b), losses, waiting, sums = start, [], 0, np.zeros(2)
+    for k in range(0, len(order), batch):
+        x, y = (data[name][order[k : k + batch]] for name in "xy")
+        r = w * x + b - y
+        losses.append((r**2).mean())
+        sums += (2 * r * x).mean(), (2 * r).mean()
+        waiting += 1
+        if waiting == every:
+            w, b = (w, b) - lr * sums
+            waiting, sums = 0, np.zeros(2)
+    return (w, b), np.array(losses)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 4, 10, 99])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_epochs_are_mini_batch_descent(batch, shuffle):
+    data, model, start, losses = points(), line(seed=5), (0.0, 0.0), []
+    history = model.fit(data, epochs=3, batch_size=batch, shuffle=shuffle)
+    for epoch in range(3):
+        order = shuffled(5, epoch, 10) if shuffle else np.arange(10)
+        start, part = by_hand(data, order, batch, start=start)
+        losses.append(part)
+    np.testing.assert_allclose(values(model), start, rtol=1e-12)
+    np.testing.assert_allclose(history.step_loss, np.concatenate(losses), rtol=1e-12)
+    sizes = np.minimum(batch, 10 - np.arange(0, 10, batch))
+    means = [np.average(part, weights=sizes) for part in losses]
+    np.testing.assert_allclose(history.loss, means, rtol=1e-12)
+
+
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_groups_of_mini_batches_cross_epochs_and_fits(every):
+    data, model = points(), line(seed=1)
+    model.fit(data, epochs=2, batch_size=3, accumulate=every)
+    model.fit(data, epochs=1, batch_size=3, accumulate=every)
+    order = np.concatenate([shuffled(1, e, 10) for e in range(3)])
+    batches = [order[e * 10 : (e + 1) * 10][k : k + 3] for e in range(3) for k in range(0, 10, 3)]
+    (w, b), waiting, sums = (0.0, 0.0), 0, np.zeros(2)
+    for rows in batches:
+        x, y = data["x"][rows], data["y"][rows]
+        r = w * x + b - y
+        sums += (2 * r * x).mean(), (2 * r).mean()
+        waiting += 1
+        if waiting == every:
+            (w, b), waiting, sums = (w, b) - 0.05 * sums, 0, np.zeros(2)
+    np.testing.assert_allclose(values(model), (w, b), rtol=1e-12)
+    assert model.steps == len(batches) // every
+
+
+def test_another_number_begins_new_groups():
+    data, model, other = points(), line(), line()
+    model.fit(data, epochs=1, batch_size=10, accumulate=3)  # one of three: no update
+    assert values(model) == [0, 0]
+    model.fit(data, epochs=1, batch_size=10)
+    other.fit(data, epochs=1, batch_size=10)
+    assert values(model) == values(other)
+
+
+def test_twenty_one_gradients_of_two_are_forty_two():
+    w = sg.parameter("w", init=1)
+    loss = 2 * w
+    model = sg.compile(loss, lambda p, g: p - g, target="reference")
+    model.fit({}, epochs=21, accumulate=21)
+    assert model.parameters["w"] == 1 - 42
+    assert [model.gradients({})["w"] for _ in range(21)] == [2] * 21
+
+
+def test_two_fits_continue_one():
+    data, once, twice = points(), line(), line()
+    once.fit(data, epochs=4, batch_size=3)
+    twice.fit(data, epochs=1, batch_size=3)
+    twice.fit(data, epochs=3, batch_size=3)
+    assert values(once) == values(twice) and once.epoch == twice.epoch == 4
+
+
+def test_same_seed_same_bits():
+    runs = []
+    for seed in (3, 3, 4):
+        model = line(seed=seed)
+        model.fit(points(), epochs=3, batch_size=3)
+        runs.append(values(model))
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_many_small_epochs_in_one_call_are_the_same(monkeypatch):
+    together, apart = line(), line()
+    first = together.fit(points(12), epochs=9, batch_size=3)
+    monkeypatch.setattr(fit_module, "TOGETHER", 0)
+    second = apart.fit(points(12), epochs=9, batch_size=3)
+    assert values(together) == values(apart)
+    assert first.loss == second.loss and [e.number for e in first.epochs] == [*range(1, 10)]
+    assert np.array_equal(first.step_loss, second.step_loss)
+
+
+def test_a_loss_without_data():
+    w = sg.parameter("w", init=3)
+    model = sg.compile(w**2, sg.SGD(0.1), dtype="float64", target="reference")
+    assert model.step({}) == 9
+    history = model.fit({}, epochs=4)
+    expected = (3 * 0.8 ** np.arange(1, 5)) ** 2
+    np.testing.assert_allclose(history.loss, expected, rtol=1e-12)
+    np.testing.assert_allclose(history.step_loss, expected, rtol=1e-12)
+    assert model.steps == 5
+
+
+def test_the_sum_instead_of_the_mean():
+    data = points(7)
+    model = line(sg.SGD(0.01), reduction="sum")
+    history = model.fit(data, epochs=1, batch_size=3, shuffle=False)
+    (w, b), total = (0.0, 0.0), 0.0
+    for k in range(0, 7, 3):
+        x, y = data["x"][k : k + 3], data["y"][k : k + 3]
+        r = w * x + b - y
+        total += (r**2).sum()
+        w, b = w - 0.01 * (2 * r * x).sum(), b - 0.01 * (2 * r).sum()
+    np.testing.assert_allclose(values(model), (w, b), rtol=1e-12)
+    np.testing.assert_allclose(history.loss, [total], rtol=1e-12)
+
+
+def test_validation_after_every_epoch():
+    model, data = line(), points()
+    seen = []
+    history = model.fit(
+        data,
+        epochs=3,
+        validation=points(7),
+        callbacks=[lambda m: seen.append(m.model.loss(points(7)))],
+    )
+    assert history.validation == seen and len(seen) == 3
+
+
+# --- callbacks ------------------------------------------------------------------------------------
+
+
+def test_callbacks_learn_where_the_fit_is():
+    model, epochs, batches = line(), [], []
+    history = model.fit(
+        points(), epochs=2, batch_size=2,
+        callbacks=[epochs.append, sg.Every(2, batches.append)],
+    )  # fmt: skip
+    assert [(m.epoch, m.batch, m.batches) for m in epochs] == [(1, 5, 5), (2, 5, 5)]
+    assert [m.loss for m in epochs] == history.loss
+    assert [(m.epoch, m.batch) for m in batches] == [(1, 2), (1, 4), (2, 2), (2, 4)]
+    assert batches[1].loss == history.step_loss[2:4].mean()
+    assert epochs[0].model is model and epochs[0].history is history
+
+
+def test_one_callback_needs_no_list():
+    seen = []
+    line().fit(points(), epochs=2, callbacks=seen.append)
+    assert len(seen) == 2
+
+
+def test_a_callback_ends_the_fit():
+    model = line()
+    history = model.fit(
+        points(), epochs=9, batch_size=2, callbacks=[sg.Every(3, lambda m: m.stop())]
+    )
+    assert history.interrupted and history.loss == [] and len(history.step_loss) == 3
+    history = model.fit(points(), epochs=9, callbacks=[lambda m: m.epoch == 2 and m.stop()])
+    assert history.interrupted and len(history.loss) == 2
+
+
+@pytest.mark.parametrize("callbacks", [[3], 3, [None], ["f"]])
+def test_what_is_no_callback(callbacks):
+    with pytest.raises(TypeError):
+        line().fit(points(), callbacks=callbacks)
+    with pytest.raises(ValueError, match="Every's number of mini-batches is 0"):
+        sg.Every(0, print)
+
+
+# --- Ctrl-C ---------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_ends_a_fit_after_a_whole_step():
+    model, pressed = line(), []
+
+    def press(moment):
+        if moment.epoch == 3:
+            pressed.append(values(model))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    history = model.fit(points(), epochs=50, batch_size=2, callbacks=[sg.Every(2, press)])
+    assert history.interrupted and len(history.loss) == 2 and model.epoch == 2
+    assert len(history.step_loss) == 2 * 5 + 2
+    assert values(model) == pressed[0]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_at_any_time_leaves_a_whole_step():
+    model = line()
+    thread = threading.Timer(0.3, _thread.interrupt_main)
+    thread.start()
+    history = model.fit(points(100_000), epochs=1_000_000, batch_size=1)
+    thread.join()
+    assert history.interrupted
+    order = shuffled(0, 0, 100_000)[: len(history.step_loss)]
+    np.testing.assert_allclose(values(model), by_hand(points(100_000), order, 1)[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("cost", [1e-7, 1e-4, 0.011, 0.3])
+def test_python_is_asked_often_enough(cost, monkeypatch):
+    """By a clock that only the kernel moves: no call takes 50 ms unless a single step does."""
+    model, clock, calls = line(), [0.0], []
+
+    class Kernel:
+        def run(self, arrays, order, first, last, every, pending, outputs):
+            clock[0] += (last - first) * cost
+            calls.append((last - first) * cost)
+            outputs["loss"][:] = 0
+            return 0
+
+    monkeypatch.setattr(fit_module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(model.executables, "exactly", lambda key, size: Kernel())
+    model.fit(points(100), epochs=20_000 if cost < 1e-6 else 20, batch_size=1)
+    assert calls[0] == cost
+    assert max(calls) <= max(0.05, cost)
+    assert cost > 1e-3 or max(calls) > 0.005  # and not more often than that
+
+
+def test_the_second_ctrl_c_ends_a_callback():
+    def stubborn(moment):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("not reached")
+
+    history = line().fit(points(), epochs=3, callbacks=[stubborn])
+    assert history.interrupted and len(history.loss) == 1
+
+
+def test_another_handler_stays_and_is_called():
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+    try:
+        history = line().fit(
+            points(), epochs=2, callbacks=[lambda m: os.kill(os.getpid(), signal.SIGINT)]
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [1, 1] and not history.interrupted
+
+
+def test_a_fit_outside_the_main_thread():
+    histories = []
+    thread = threading.Thread(target=lambda: histories.append(line().fit(points(), epochs=2)))
+    thread.start()
+    thread.join()
+    assert len(histories[0].loss) == 2
+
+
+def test_an_error_in_a_callback_reaches_the_user():
+    with pytest.raises(ZeroDivisionError):
+        line().fit(points(), callbacks=[lambda m: 1 / 0])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# --- progress and what is refused -----------------------------------------------------------------
+
+
+def test_no_bar_where_nobody_looks(capsys):
+    line().fit(points(), epochs=2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    line().fit(points(), epochs=2, batch_size=2)
+    assert "10/10" in capsys.readouterr().err
+    line().fit(points(), epochs=2, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "accumulate"])
+@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-3, ValueError), (2.0, TypeError)])
+def test_counts(name, value, error):
+    with pytest.raises(error, match=name):
+        line().fit(points(), **{name: value})
+
+
+def test_bad_validation_data_are_found_before_training():
+    model = line()
+    with pytest.raises(KeyError, match="data 'y' missing"):
+        model.fit(points(), validation={"x": [1]})
+    assert values(model) == [0, 0] and model.epoch == 0
