@@ -10,7 +10,7 @@ from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
 from symgrad.lower.kernel import (
-    ROW, SLOT, Buffer, Collect, Comment, Counter, Kernel, Loop, Matrix, Product, Statement, Store,
+    ROW, SLOT, Buffer, Collect, Comment, Counter, Kernel, Loop, Matrix, Number, Product, Statement, Store,
     Update, statements,
 )  # fmt: skip
 
@@ -197,7 +197,10 @@ class _Writer:
 
     def _product(self, s: Product) -> None:
         m, n, k = ("n" if e is None else str(e) for e in s.sizes)
-        alpha, beta = self.printer.text(s.alpha), self.printer.text(s.beta)
+        alpha, beta = (  # gemm converts them to the matrices' dtype
+            repr(x.value) if isinstance(x, Number) else self.printer.text(x)
+            for x in (s.alpha, s.beta)
+        )
         a, b, c = self._matrix(s.a), self._matrix(s.b), self._matrix(s.c)
         flags = f"{int(s.a.transposed)}, {int(s.b.transposed)}"
         self.lines.add(f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {b}, {beta}, {c})")

@@ -122,7 +122,7 @@ class Printer:
 
     def _sum(self, x: Apply) -> Printed:
         text = ""
-        for y in x.operands:
+        for y in sorted(x.operands, key=_is_negative):
             factors = y.operands if isinstance(y, Apply) and y.operation == "mul" else (y,)
             first = factors[0]
             if text and isinstance(first, Number) and first.value < 0 and len(factors) > 1:
@@ -204,6 +204,13 @@ def axis_name(axis: Axis) -> str:
     if axis.extent is None:
         return "b" if axis.depth == 0 else f"b{axis.depth}"
     return LETTERS[axis.depth] if axis.depth < len(LETTERS) else f"i{axis.depth}"
+
+
+def _is_negative(x: Expression) -> bool:
+    """Whether a term is printed with a minus sign."""
+    while isinstance(x, Apply) and x.operation == "mul":
+        x = x.operands[0]
+    return isinstance(x, Number) and x.value < 0
 
 
 def _exponent(x: Apply) -> Any:

@@ -51,7 +51,7 @@ def _collect(section: list[Statement], found: dict) -> None:
 
 
 def _dropped(buffer: Buffer, uses: list[tuple[Any, Path]]) -> set[int]:
-    """The axes along which every use is in one iteration of one and the same loop."""
+    """The axes of size 1, and those along which every use is in one iteration of one loop."""
     if any(index is None for index, _ in uses):
         return set()
     common = uses[0][1]
@@ -65,7 +65,8 @@ def _dropped(buffer: Buffer, uses: list[tuple[Any, Path]]) -> set[int]:
     return {
         i
         for i in range(len(buffer.shape))
-        if first[i] in axes and all(index[i] == first[i] for index, _ in uses)
+        if buffer.shape[i] == 1
+        or (first[i] in axes and all(index[i] == first[i] for index, _ in uses))
     }
 
 

@@ -63,6 +63,7 @@ class _Lowering:
     def _tasks(self, block: Block) -> list[Task]:
         """The block's loop nests, outputs and writes, not yet merged."""
         normal = Normalizer(block, self.batch, self.written)
+        block = normal.block
         outputs = {label: normal.node_of(name) for label, name in block.outputs.items()}
         writes = {s: self._fresh(normal.node_of(name)) for s, name in block.writes.items()}
         for symbol in block.writes:

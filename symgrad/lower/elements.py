@@ -6,6 +6,7 @@ loops which are fused later share them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -156,7 +157,6 @@ def scaled_sum(elements: Elements, terms: list[tuple[tuple, Expression]], dtype:
     parts = []
     for factors, value in terms:
         product = [*scale(elements, factors, dtype), elements.cast(value, dtype)]
-        product = [p for p in product if not (isinstance(p, Number) and p.value == 1)]
         parts.append(product_of(elements, product, dtype))
     if not parts:
         return elements.number(0, dtype)
@@ -175,10 +175,14 @@ def scale(elements: Elements, factors: Sequence[Operand], dtype: str) -> list[Ex
     return [elements.cast(product_of(elements, step, "float64"), dtype), *rest]
 
 
-def product_of(elements: Elements, factors: list[Expression], dtype: str) -> Expression:
-    if len(factors) <= 1:
-        return factors[0] if factors else elements.number(1, dtype)
-    return elements.apply("mul", tuple(factors), dtype)
+def product_of(elements: Elements, factors: Sequence[Expression], dtype: str) -> Expression:
+    """The product, its numbers folded into one in front."""
+    numbers = [f.value for f in factors if isinstance(f, Number)]
+    rest = [f for f in factors if not isinstance(f, Number)]
+    number = math.prod(numbers)
+    if not rest or number != 1:
+        rest = [elements.number(number, dtype), *rest]
+    return rest[0] if len(rest) == 1 else elements.apply("mul", tuple(rest), dtype)
 
 
 # ---- one rule a kind of operation: (elements, node, index, get) -> expression, or None for later

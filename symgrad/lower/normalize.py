@@ -20,19 +20,22 @@ INVARIANT_ROLES = ("constant", "hyper", "parameter", "state", "step")
 
 def expanded(block: Block) -> Block:
     """The block in operations that targets know, by the rows' expansions."""
+    given = set(block.inputs.values())
     while any(_expansion(e) for e in block.equations):
         builder, known = Builder(block.inputs), dict[Any, Any]()
         for e in block.equations:
             operands = [builder.value(known.get(x, x)) for x in e.operands]
-            expand = _expansion(e)
-            value = (
-                expand(*operands, **dict(e.attributes))
+            expand, attributes = _expansion(e), dict(e.attributes)
+            value = builder.value(
+                expand(*operands, **attributes)
                 if expand
-                else builder.apply(
-                    e.operation, *operands, label=e.name.label, **dict(e.attributes)
-                )
+                else builder.apply(e.operation, *operands, **attributes)
             )
-            known[e.name] = builder.value(value).operand
+            if value.shape != e.name.shape:
+                value = builder.apply("broadcast_to", value, shape=e.name.shape)
+            known[e.name] = value.operand
+            if isinstance(value.operand, Name) and value.operand not in given:
+                value.operand.label = value.operand.label or e.name.label
         block = _renamed(builder, block, known)
     return block
 
@@ -65,6 +68,7 @@ class Normalizer:
         self.written = set(written)
         self.known: dict[Name, Operand] = {}
         self.inputs: dict[sp.Symbol, Node] = {}
+        self.per_sample: Node | None = None  # 1/n
         self.uses = Counter(x for e in self.block.equations for x in e.operands)
         self.uses.update([*self.block.outputs.values(), *self.block.writes.values()])
         for symbol, name in self.block.inputs.items():
@@ -142,7 +146,8 @@ class Normalizer:
         for e in extents:
             one = sp.Rational(1, e) if e else sp.S.NaN
             if e is None:
-                one = self.make("pow", [self.samples(), sp.Integer(-1)], ())
+                one = self.per_sample = self.per_sample or self.make(
+                    "pow", [self.samples(), sp.Integer(-1)], ())  # fmt: skip
             result = one * result if isinstance(one, sp.Expr) and isinstance(
                 result, sp.Expr) else self.mul(result, one)  # fmt: skip
         return result
