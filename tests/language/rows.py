@@ -147,10 +147,15 @@ def projected(applied: Applied, value: Value, arrays: dict, rng: np.random.Gener
     b = applied.builder
     if not isinstance(value.operand, Name):
         value = b.value(b.constant(value.operand))
-    shape = concrete(value.shape)
-    weights = parameter(f"weights{len(b.inputs)}", shape=shape)
-    arrays[weights] = rng.standard_normal(shape)
-    product = value * b.value(b.input(weights, shape, per_sample=False))
+    shape = value.shape
+    if batch_size in shape:  # of the whole mini-batch: weights for each sample, joined
+        weights = data(f"weights{len(b.inputs)}", shape=shape[1:])
+        arrays[weights] = rng.standard_normal(concrete(shape))
+        product = value * op.batch(b.value(b.input(weights, shape[1:], per_sample=True)))
+    else:
+        weights = parameter(f"weights{len(b.inputs)}", shape=shape)
+        arrays[weights] = rng.standard_normal(shape)
+        product = value * b.value(b.input(weights, shape, per_sample=False))
     if shape:
         axes = tuple(range(len(shape)))
         product = b.apply("sum", product, axes=axes, keepdims=False)
