@@ -1,7 +1,7 @@
 """symgrad: write the loss as mathematics, read its gradient, run it as a kernel.
 
-    Expr --capture--> Block --derive--> Block --update--> Block --simplify--> Block
-         --lower--> Kernel --generate--> Source --build--> Step --train--> History
+Expr --capture--> Block --derive--> Block --update--> Block --simplify--> Block
+     --lower--> Kernel --generate--> Source --build--> Step --train--> History
 """
 
 from symgrad.calculus.gradient import gradient as gradient
@@ -25,6 +25,11 @@ from symgrad.language.contractions import dot as dot
 from symgrad.language.contractions import einsum as einsum
 from symgrad.language.contractions import matmul as matmul
 from symgrad.language.contractions import outer as outer
+from symgrad.language.diagonals import diag as diag
+from symgrad.language.diagonals import diagonal as diagonal
+from symgrad.language.diagonals import trace as trace
+from symgrad.language.diagonals import tril as tril
+from symgrad.language.diagonals import triu as triu
 from symgrad.language.elementary import cbrt as cbrt
 from symgrad.language.elementary import clamp as clamp
 from symgrad.language.elementary import exp2 as exp2
@@ -59,6 +64,18 @@ from symgrad.language.pointwise import sigmoid as sigmoid
 from symgrad.language.pointwise import softplus as softplus
 from symgrad.language.pointwise import stop_gradient as stop_gradient
 from symgrad.language.pointwise import where as where
+from symgrad.language.products import cross as cross
+from symgrad.language.products import tensordot as tensordot
+from symgrad.language.rearrange import flatten as flatten
+from symgrad.language.rearrange import flip as flip
+from symgrad.language.rearrange import pad as pad
+from symgrad.language.rearrange import permute as permute
+from symgrad.language.rearrange import roll as roll
+from symgrad.language.rearrange import split as split
+from symgrad.language.rearrange import squeeze as squeeze
+from symgrad.language.rearrange import stack as stack
+from symgrad.language.rearrange import tile as tile
+from symgrad.language.rearrange import unsqueeze as unsqueeze
 from symgrad.language.reductions import log_softmax as log_softmax
 from symgrad.language.reductions import logsumexp as logsumexp
 from symgrad.language.reductions import max as max  # noqa: A004
@@ -73,6 +90,8 @@ from symgrad.language.rounding import heaviside as heaviside
 from symgrad.language.rounding import remainder as remainder
 from symgrad.language.rounding import round as round  # noqa: A004
 from symgrad.language.rounding import trunc as trunc
+from symgrad.language.selection import gather as gather
+from symgrad.language.selection import one_hot as one_hot
 from symgrad.language.special import digamma as digamma
 from symgrad.language.special import erfc as erfc
 from symgrad.language.special import polygamma as polygamma

@@ -147,7 +147,9 @@ def _static_part(z: sp.Expr, shape: tuple, entries: list) -> tuple[sp.Expr, tupl
         axis += 1
     whole = all(e == ("range", 0, s, 1) for e, s in zip(spec, shape, strict=True))
     z = z if whole else Slice(z, spec=tuple(spec))
-    return (reshape(z, tuple(result)) if None in entries else z), tuple(result), advanced
+    if any(e is None for e in entries):
+        z = reshape(z, tuple(result))
+    return z, tuple(result), advanced
 
 
 def _bounded(z: sp.Expr, i: int, size: Any, axis: int) -> int:
