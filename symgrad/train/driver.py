@@ -12,14 +12,15 @@ from symgrad.calculus.block import Block
 from symgrad.calculus.capture import capture
 from symgrad.calculus.update import Applied, apply_rule
 from symgrad.language.symbols import step
-from symgrad.language.tensor import sympify
 from symgrad.optimize.rule import as_rule
 from symgrad.train.cast import Cast, choose
 from symgrad.train.memory import constants, hypers, starting_values
 from symgrad.train.model import Model
+from symgrad.train.objective import check_loss, differentiate, over_the_batch
 from symgrad.train.programs import Programs
 from symgrad.train.settings import Settings, check_settings
 from symgrad.train.targets import Executables
+from symgrad.train.written import read_model
 
 
 def compile(
@@ -62,25 +63,19 @@ def compile(
     >>> round(model.parameters["w"].item(), 6)
     1.3
     """
-    settings = check_settings(reduction, dtype, target, seed)
-    cast = choose(parameters)
-    captured = capture({"loss": sympify(loss)}, cast.roles)
-    predicted = _capture_outputs(outputs, cast)
+    settings = check_settings(reduction, dtype, target, seed, updates)
+    written = read_model(loss, outputs, parameters, samples)
+    cast = choose(written.parameters)
+    captured = check_loss(capture({"loss": written.loss}, cast.roles))
+    predicted = {k: capture({k: e}, cast.roles) for k, e in written.outputs.items()}
     trained = cast.trained(captured)
+    objective = differentiate(over_the_batch(captured, reduction), trained)
     rule = None if optimizer is None else apply_rule(as_rule(optimizer), _some(trained))
-    programs = Programs(captured, predicted, trained, rule, reduction)
+    programs = Programs(captured, predicted, objective, rule, reduction)
     blocks = [captured, *predicted.values(), *(rule.blocks if rule else ())]
     arrays = _arrays(blocks, cast, rule, settings, share)
     executables = Executables(programs.make, target, settings.dtype.name)
-    return Model(sympify(loss), cast, programs, arrays, executables, settings)
-
-
-def _capture_outputs(outputs: Any, cast: Cast) -> dict[str, Block]:
-    if outputs is None:
-        return {}
-    if not isinstance(outputs, Mapping) or not all(isinstance(k, str) for k in outputs):
-        raise TypeError(f'outputs are expressions by label, as in {{"logits": z}}, not {outputs!r}')
-    return {label: capture({label: sympify(e)}, cast.roles) for label, e in outputs.items()}
+    return Model(written, cast, programs, arrays, executables, settings)
 
 
 def _some(trained: list[sp.Symbol]) -> list[sp.Symbol]:

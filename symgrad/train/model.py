@@ -27,6 +27,7 @@ from symgrad.train.programs import Programs
 from symgrad.train.settings import Settings
 from symgrad.train.summary import explain, summary
 from symgrad.train.targets import Executables
+from symgrad.train.written import Written
 
 
 class Model:
@@ -38,10 +39,10 @@ class Model:
     """
 
     def __init__(
-        self, loss: sp.Expr, cast: Cast, programs: Programs, arrays: dict[sp.Symbol, np.ndarray],
+        self, written: Written, cast: Cast, programs: Programs, arrays: dict[sp.Symbol, np.ndarray],
         executables: Executables, settings: Settings,
     ) -> None:  # fmt: skip
-        self.expression, self.programs, self.arrays = loss, programs, arrays
+        self._written, self.programs, self.arrays = written, programs, arrays
         self.executables, self.settings = executables, settings
         blocks = [programs.captured, *programs.predicted.values()]
         parameters = by_name(cast.of(blocks, "parameter"), "parameter")
@@ -179,9 +180,10 @@ class Model:
 
     @cached_property
     def _shown(self) -> tuple[sp.Expr, Gradient]:
-        minimised = self.programs.minimised
-        block = minimised.gradients
-        return expressions(block, block.outputs["loss"], minimised.wrt)
+        objective = self.programs.minimised
+        block = objective.gradients
+        matrices = self._written.shown()
+        return matrices or expressions(block, block.outputs["loss"], objective.wrt)
 
     @property
     def objective(self) -> sp.Expr:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from symgrad.calculus.block import Block, Name, Operand
+from symgrad.calculus.block import Block, Operand
 from symgrad.calculus.builder import Builder
 from symgrad.calculus.derive import derive
 from symgrad.calculus.update import shaped
@@ -38,11 +38,8 @@ def over_the_batch(captured: Block, reduction: str) -> Block:
     """The loss of a mini-batch: E[loss], or n E[loss] for "sum".
 
     A loss in which nothing is per sample is taken as it stands.
-
-    Raises ValueError where the loss is no scalar, TypeError where it is a condition.
     """
     loss = captured.outputs["loss"]
-    _check_loss(loss)
     if not loss.per_sample:
         return captured
     builder = Builder.of(captured)
@@ -59,7 +56,9 @@ def differentiate(block: Block, parameters: Sequence[sp.Symbol]) -> Objective:
     return Objective(block, gradients, dict(zip(parameters, operands, strict=True)))
 
 
-def _check_loss(loss: Name) -> None:
+def check_loss(captured: Block) -> Block:
+    """The block, unless its loss is a condition (TypeError) or no scalar (ValueError)."""
+    loss = captured.outputs["loss"]
     if loss.kind == "bool":
         raise TypeError("the loss is a condition, not a number: sg.indicator makes it 0 or 1")
     if loss.shape != ():
@@ -67,3 +66,4 @@ def _check_loss(loss: Name) -> None:
             f"the loss has shape {loss.shape} for one sample, and should be a scalar: reduce it "
             "with sg.sum(loss) or sg.mean(loss)"
         )
+    return captured

@@ -8,7 +8,7 @@ predict <label>   one output
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,25 +24,25 @@ from symgrad.train.objective import Objective, differentiate, over_the_batch
 
 @dataclass(eq=False)
 class Programs:
-    """captured: computes the loss of one sample; predicted: label -> block with that output."""
+    """captured: computes the loss of one sample; predicted: label -> block with that output;
+    minimised: E[loss], or n E[loss], and its gradients."""
 
     captured: Block
     predicted: Mapping[str, Block]
-    trained: Sequence[sp.Symbol]
+    minimised: Objective
     rule: Applied | None
     reduction: str
 
     @cached_property
     def mean(self) -> Objective:
         """E[loss] and its gradients: what is evaluated."""
+        if self.reduction == "mean":
+            return self.minimised
         return differentiate(over_the_batch(self.captured, "mean"), self.trained)
 
-    @cached_property
-    def minimised(self) -> Objective:
-        """E[loss], or n E[loss], and its gradients: what is minimised."""
-        if self.reduction == "mean":
-            return self.mean
-        return differentiate(over_the_batch(self.captured, self.reduction), self.trained)
+    @property
+    def trained(self) -> list[sp.Symbol]:
+        return list(self.minimised.wrt)
 
     def make(self, key: str) -> Program:
         """The program of that name, simplified."""

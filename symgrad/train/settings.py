@@ -22,11 +22,15 @@ class Settings:
     seed: int
 
 
-def check_settings(reduction: Any, dtype: Any, target: Any, seed: Any) -> Settings:
+def check_settings(
+    reduction: Any, dtype: Any, target: Any, seed: Any, updates: Any = None
+) -> Settings:
     """The settings; ValueError or TypeError in prose where one is impossible."""
     check_target(target)
     if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
+    if updates:
+        raise ValueError("updates assign sg.state symbols, which this version does not have yet")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise TypeError(f"seed is a whole number from 0, not {seed!r}")
     if seed < 0:

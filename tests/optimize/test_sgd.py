@@ -15,7 +15,7 @@ RATE = 0.01
 EPOCHS = STEPS // -(-N // BATCH)
 
 OPTIONS = [
-    dict(momentum=m, dampening=d, weight_decay=w, nesterov=n, maximize=x)
+    {"momentum": m, "dampening": d, "weight_decay": w, "nesterov": n, "maximize": x}
     for m, d, w, n, x in itertools.product(
         (0, 0.9), (0, 0.3), (0, 0.01), (False, True), (False, True)
     )
@@ -146,16 +146,20 @@ def test_what_is_zero_leaves_no_trace_and_stays_out(numbers, name):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        (dict(lr=-1), ValueError, "lr is -1, and should be a finite number from 0 on"),
-        (dict(lr=float("nan")), ValueError, "lr is nan"),
-        (dict(lr=float("inf")), ValueError, "lr is inf"),
-        (dict(lr="0.1"), TypeError, "lr is a number or an expression in sg.step, not '0.1'"),
-        (dict(lr=True), TypeError, "not True"),
-        (dict(lr=None), TypeError, "not None"),
-        (dict(lr=0.1, momentum=-0.5), ValueError, "momentum is -0.5"),
-        (dict(lr=0.1, weight_decay=-1), ValueError, "weight_decay is -1"),
-        (dict(lr=0.1, nesterov=True), ValueError, "nesterov wants a momentum above 0"),
-        (dict(lr=0.1, momentum=0.9, dampening=0.1, nesterov=True), ValueError, "no dampening"),
+        ({"lr": -1}, ValueError, "lr is -1, and should be a finite number from 0 on"),
+        ({"lr": float("nan")}, ValueError, "lr is nan"),
+        ({"lr": float("inf")}, ValueError, "lr is inf"),
+        ({"lr": "0.1"}, TypeError, "lr is a number or an expression in sg.step, not '0.1'"),
+        ({"lr": True}, TypeError, "not True"),
+        ({"lr": None}, TypeError, "not None"),
+        ({"lr": 0.1, "momentum": -0.5}, ValueError, "momentum is -0.5"),
+        ({"lr": 0.1, "weight_decay": -1}, ValueError, "weight_decay is -1"),
+        ({"lr": 0.1, "nesterov": True}, ValueError, "nesterov wants a momentum above 0"),
+        (
+            {"lr": 0.1, "momentum": 0.9, "dampening": 0.1, "nesterov": True},
+            ValueError,
+            "no dampening",
+        ),
     ],
 )
 def test_impossible_options(options, error, words):
