@@ -26,11 +26,9 @@ def load(directory: Path | None = None) -> Digits:
 
 
 def found_mnist() -> Path | None:
-    """$SYMGRAD_DATA/mnist or ../shared/data/mnist beside the repository, whichever exists."""
-    places = [ROOT.parent / "shared" / "data"]
-    if "SYMGRAD_DATA" in os.environ:
-        places.insert(0, Path(os.environ["SYMGRAD_DATA"]))
-    return next((p / "mnist" for p in places if (p / "mnist").is_dir()), None)
+    """The folder `mnist` in $SYMGRAD_DATA; without that, in shared/data beside the repository."""
+    place = Path(os.environ.get("SYMGRAD_DATA", ROOT.parent / "shared" / "data")) / "mnist"
+    return place if place.is_dir() else None
 
 
 def mnist(directory: Path) -> Digits:

@@ -1,0 +1,64 @@
+"""Every demo runs as it is, checks its own numbers, and says what its page promises."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.demos.running import DEMOS, run_demo
+
+LONGEST = 100  # lines
+
+
+def numbers(text: str, pattern: str) -> np.ndarray:
+    """What the groups of a pattern match in a text, as numbers."""
+    return np.array(re.findall(pattern, text), dtype=float)
+
+
+@pytest.mark.parametrize("path", sorted(DEMOS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_demo_is_short(path):
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_gradient_descent_by_hand(tmp_path):
+    printed = run_demo("gradient_descent_by_hand", tmp_path)
+    assert "w: 2*x*(b + w*x - y)\nb: 2*(b + w*x - y)\n" in printed
+    updates = numbers(printed, r"-> ([\d.]+), ([\d.]+)")
+    assert updates.shape == (10, 2)
+    np.testing.assert_allclose(updates[0], [2.2, 0.4])
+    np.testing.assert_allclose(updates[-1], [3.0255, 1.9490], atol=6e-5)
+    assert "df/dx: 2*x" in printed
+    assert (tmp_path / "gradient_descent_by_hand.png").stat().st_size > 10_000
+
+
+def test_minibatch_sgd(tmp_path):
+    printed = run_demo("minibatch_sgd", tmp_path)
+    assert numbers(printed, r"one step on .* w = ([\d.]+)").tolist() == [99.8020, 92.3770]
+    assert numbers(printed, r"(\d+) updates").tolist() == [10, 100, 1000]
+    assert (tmp_path / "minibatch_sgd.png").stat().st_size > 10_000
+
+
+def test_linear_regression(tmp_path):
+    printed = run_demo("linear_regression", tmp_path)
+    costs = numbers(printed, r"(?m)^ *(\d+) +([\d.]+) +([\d.]+)$")
+    assert costs[:, 0].tolist() == list(range(100, 1001, 100))
+    np.testing.assert_array_equal(costs[:, 1], costs[:, 2])
+    assert "point (4, 42): 62.5" in printed
+    assert "point (4, 44): 52.5" in printed
+    assert "21 gradients are 2 each; accumulated in one update they are 42" in printed
+    assert (tmp_path / "linear_regression.png").stat().st_size > 10_000
+
+
+def test_two_layer_network(tmp_path):
+    printed = run_demo("two_layer_network", tmp_path)
+    losses = numbers(printed, r"(?m)^ *(\d+) +([\d.e-]+) +([\d.e-]+)$")
+    assert losses[:, 0].tolist() == [100, 200, 300, 400, 500]
+    np.testing.assert_allclose(losses[:2, 1], losses[:2, 2], rtol=1e-3)
+    assert (tmp_path / "two_layer_network.png").stat().st_size > 10_000
+
+
+def test_mnist_mlp_on_scikit_learns_digits(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYMGRAD_DATA", str(tmp_path))
+    printed = run_demo("mnist_mlp", tmp_path, "--activation", "relu", "--epochs", "3")
+    assert numbers(printed, r"(?m)^epoch +(\d+): loss").tolist() == [1, 2, 3]
+    assert (tmp_path / "mnist_mlp.png").stat().st_size > 10_000
