@@ -65,8 +65,8 @@ class _Writer:
         head.add("import numba as nb", "import numpy as np", "")
         if self._has(Product):
             head.add("from symgrad.build.blas import gemm")
-        native = [f for f in NATIVE if f in self.printer.used or f == "pointer"]
-        head.add(f"from symgrad.generate.native import {', '.join(sorted(native))}", "")
+        native = [f for f in NATIVE if f in {*self.printer.used, "pointer"}]
+        head.add(f"from symgrad.generate.native import {', '.join(native)}", "")
         for (value, dtype), name in self.printer.constants.items():
             value = value if value not in ("inf", "-inf", "nan") else f'"{value}"'
             head.add(f"{name} = np.{dtype}({value})")

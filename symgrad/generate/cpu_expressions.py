@@ -157,7 +157,7 @@ class Printer:
             one = self.number(Number(1, x.dtype))[0]
             below = self._raised(x.operands[0], -_exponent(x), x.dtype, PRODUCT + 1)
             return f"{one} / {below}", PRODUCT
-        return self._raised(x.operands[0], _exponent(x), x.dtype, LOWEST_POWER, x), POWER
+        return self._raised(x.operands[0], _exponent(x), x.dtype, 0, x), POWER
 
     def _raised(self, base: Expression, k: Any, dtype: str, level: int, x: Any = None) -> str:
         if k == 1:
@@ -168,7 +168,10 @@ class Printer:
             root = self._code("sqrt", [base])[0]
             return f"({self._within(base, PRODUCT)} * {root})"
         if isinstance(k, int) and abs(k) <= MOST_MULTIPLIED:
-            return f"{self._within(base, POWER + 1)}**{k}"
+            if k == 2:
+                return self._code("square", [base])[0]
+            self.used.add("power")
+            return f"power({self._print(base)[0]}, {k})"
         exponent = x.operands[1] if x is not None else Number(k, dtype)
         exponent = Number(float(exponent.value), dtype) if isinstance(
             exponent, Number) else exponent  # fmt: skip
@@ -195,7 +198,6 @@ class Printer:
         return text
 
 
-LOWEST_POWER = 0
 MOST_MULTIPLIED = 64
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
@@ -91,3 +91,62 @@ def clamp(context: Any, i: Any, size: Any, fault: Any) -> Any:
         return builder.select(builder.icmp_signed("<", inside, zero), zero, inside)
 
     return types.int64(types.int64, types.int64, types.CPointer(types.int64)), code
+
+
+@intrinsic
+def square(context: Any, x: Any) -> Any:
+    """x * x"""
+    return x(x), lambda context, builder, signature, arguments: _multiplied(builder, *arguments, 2)
+
+
+@intrinsic(prefer_literal=True)
+def power(context: Any, x: Any, k: Any) -> Any:
+    """x to the literal whole power k, from 1, by multiplication."""
+    if not isinstance(k, types.IntegerLiteral):
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _multiplied(builder, arguments[0], k.literal_value)
+
+    return x(x, k), code
+
+
+def _multiplied(builder: Any, x: Any, k: int) -> Any:
+    """x**k by squaring, k from 1."""
+    multiply = builder.mul if isinstance(x.type, ir.IntType) else builder.fmul
+    result = None
+    while k:
+        if k & 1:
+            result = x if result is None else multiply(result, x)
+        k >>= 1
+        x = multiply(x, x) if k else x
+    return result
+
+
+@intrinsic
+def modulo(context: Any, a: Any, b: Any) -> Any:
+    """a - b floor(a / b), with the sign of b."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b = arguments
+        whole, zero = isinstance(a.type, ir.IntType), a.type(0)
+        compare = builder.icmp_signed if whole else builder.fcmp_ordered
+        rest = (builder.srem if whole else builder.frem)(a, b)
+        turned = builder.xor(compare("<", rest, zero), compare("<", b, zero))
+        other = builder.and_(turned, compare("!=", rest, zero))
+        return builder.select(other, (builder.add if whole else builder.fadd)(rest, b), rest)
+
+    return (a(a, b), code) if a == b else None
+
+
+@intrinsic
+def gamma(context: Any, x: Any) -> Any:
+    """The C library's gamma function."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (x,) = arguments
+        name = "tgammaf" if isinstance(x.type, ir.FloatType) else "tgamma"
+        kind = ir.FunctionType(x.type, [x.type])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [x])
+
+    return x(x), code

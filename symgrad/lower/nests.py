@@ -165,7 +165,8 @@ class Nests:
             shape, index, value = (), (ix.of(SLOT),), self.elements.cast(value, "float64")
         else:
             shape = x.shape
-        dtype = "int8" if value.dtype == "bool" else value.dtype
+        dtypes = {"int": "int64", "bool": "int8"}
+        dtype = dtypes.get(x.kind, self.elements.dtype) if shape else "float64"
         buffer = Buffer("output", label, shape, dtype, per_sample=per_sample)
         self.add(Store(buffer, index, self.elements.cast(value, dtype)), axes)
         return buffer
