@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from llvmlite import ir
 
+from symgrad.generate.micro_finish import Finish
 from symgrad.generate.micro_machine import Machine
-from symgrad.generate.micro_pack import pack_function
 from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_counts, view
-from symgrad.generate.micro_tile import Memory, Tile, tile_function
+from symgrad.generate.micro_tile import Memory, Tile, internal, tile_function
+from symgrad.generate.micro_turn import Turn, pack_function, square, turn_function
 from symgrad.generate.micro_vectors import (
     BIT, FLOATS, I64, ITEM_BYTES, Count, divide, element, i64, minus, repeat, smaller,
 )  # fmt: skip
@@ -29,14 +30,9 @@ def product_function(module: ir.Module, shape: Shape, plan: Plan, machine: Machi
         return module.globals[name]
     x = FLOATS[shape.dtype]
     p = x.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [I64, x, p, p, x, p, p])
-    function = ir.Function(module, kind, name)
-    function.linkage = "internal"
-    for attribute in ("nounwind", "noinline"):
-        function.attributes.add(attribute)
+    function = internal(module, name, [I64, x, p, p, x, p, p])
+    function.attributes.add("noinline")
     given = dict(zip(ARGUMENTS, function.args, strict=True))
-    for pointer in ("a", "b", "c", "bias"):
-        given[pointer].attributes.add("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     _Emitter(builder, shape, plan, machine, view(shape, plan.turned), given).emit()
     builder.ret_void()
@@ -60,8 +56,11 @@ class _Emitter:
     def emit(self) -> None:
         builder, plan, view = self.builder, self.plan, self.view
         depth: Count = self.given["size"] if view.sampled == "depth" else view.depth
+        width = plan.vectors * plan.lanes
         room = -(-min(plan.panel, view.depth) // plan.lanes) * plan.lanes
-        panel = self._room(room * plan.vectors * plan.lanes) if plan.packed else None
+        panel = self._room(room * width) if plan.packed else None
+        rows = -(-plan.rows // self._side) * self._side
+        self.given["tile"] = self._room(rows * width) if plan.turned else None
         if not self._several:
             self._panel(panel, 0, depth, self.given["beta"], BIT(1))
             return
@@ -170,17 +169,26 @@ class _Emitter:
 
         repeat(builder, number, one)
 
-    def _memory(self, packed: bool) -> Memory:
-        shape, view = self.shape, self.view
-        beta = None if shape.beta == 0 and self._several else shape.beta
+    @property
+    def _side(self) -> int:
+        return square(self.plan.lanes, self.shape.dtype)
+
+    @property
+    def _memory(self) -> Memory:
+        view, plan = self.view, self.plan
+        step = plan.vectors * plan.lanes if plan.turned else view.c[0]
         return Memory(
-            shape.dtype, view.a, view.b, view.c, packed, beta, self._several,
-            shape.bias, shape.activation, self.machine.fused,
+            self.shape.dtype, view.a, view.b, step, plan.packed, self.machine.fused
         )  # fmt: skip
 
+    @property
+    def _finish(self) -> Finish:
+        shape, several = self.shape, self._several
+        beta = None if shape.beta == 0 and several else shape.beta
+        return Finish(beta, several, shape.bias, shape.activation)
+
     def _pack(self, work: dict, columns: Count, tile: Tile, panel: ir.Value) -> None:
-        memory = self._memory(False)
-        function = self._function("pack", pack_function, memory, replace(tile, rows=1))
+        function = self._function(pack_function, self._memory, replace(tile, rows=1))
         self.builder.call(function, [work["depth"], work["b"], i64(columns), panel])
 
     def _tile(
@@ -189,18 +197,29 @@ class _Emitter:
     ) -> None:  # fmt: skip
         """One tile; placed: b points at its first column already."""
         builder, view = self.builder, self.view
-        function = self._function("tile", tile_function, self._memory(self.plan.packed), tile)
         b = work["b"] if placed else element(builder, work["b"], (j, view.b[1]))
         a = element(builder, work["a"], (i, view.a[0]))
         c = element(builder, work["c"], (i, view.c[0]), (j, view.c[1]))
         along = i if self.plan.turned else j
         bias = element(builder, work["bias"], (along, 1)) if self.shape.bias else work["bias"]
-        builder.call(function, [
-            work["depth"], work["alpha"], a, b, work["beta"], c, bias, i64(rows), i64(columns),
-            work["finish"],
-        ])  # fmt: skip
+        sizes = [i64(rows), i64(columns)]
+        alpha, beta, finish = work["alpha"], work["beta"], work["finish"]
+        if not self.plan.turned:
+            function = self._function(tile_function, self._memory, tile, self._finish)
+            builder.call(
+                function, [work["depth"], alpha, a, b, beta, c, bias, *sizes, finish]
+            )
+            return
+        one, room = ir.Constant(alpha.type, 1.0), self.given["tile"]
+        function = self._function(tile_function, self._memory, tile, Finish(0))
+        builder.call(function, [work["depth"], one, a, b, one, room, bias, *sizes, finish])
+        whole = not (tile.some_rows or tile.some_columns) and (
+            tile.rows % self._side == 0 and tile.columns % self._side == 0)
+        turn = Turn(self.shape.dtype, self._side, self._memory.c, view.c[1], whole,
+                    self.machine.fused)
+        function = self._function(turn_function, turn, self._finish)
+        builder.call(function, [room, alpha, beta, c, bias, *sizes, finish])
 
-    def _function(self, what: str, make: Callable, memory: Memory, tile: Tile) -> ir.Function:
-        module = self.builder.module
-        name = _named(what, memory, tile)
-        return module.globals.get(name) or make(module, memory, tile, name)
+    def _function(self, make: Callable[..., ir.Function], *facts: object) -> ir.Function:
+        module, name = self.builder.module, _named(make.__name__, *facts)
+        return module.globals.get(name) or make(module, name, *facts)

@@ -144,9 +144,8 @@ class Vectors:
                 return None
             bits = [BIT(int(i < count)) for i in range(self.lanes)]
             return ir.Constant(ir.VectorType(BIT, self.lanes), bits)
-        wide = ir.VectorType(I64, self.lanes)
-        numbers = ir.Constant(wide, [I64(i) for i in range(self.lanes)])
-        return self.builder.icmp_signed("<", numbers, self.splat(count))
+        numbers = ir.Constant(ir.VectorType(I32, self.lanes), [I32(i) for i in range(self.lanes)])
+        return self.builder.icmp_signed("<", numbers, self.splat(self.builder.trunc(count, I32)))
 
     def fma(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
         if not self.fused:
@@ -170,15 +169,34 @@ class Vectors:
         self._call(name, ir.VoidType(), [value, place, I32(ITEM_BYTES[self.dtype]), mask])
 
     def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
-        """The elements of 2**p rows column by column: each step interleaves two halves."""
-        x, lanes = list(rows), self.lanes
-        low = [lanes * (i % 2) + i // 2 for i in range(lanes)]
-        high = [p + lanes // 2 for p in low]
-        half = len(x) // 2
-        for _ in range(half.bit_length()):
-            pairs = [(x[i], x[i + half]) for i in range(half)]
-            x = [self.shuffle(*pair, places) for pair in pairs for places in (low, high)]
-        return x
+        """The columns of a square, for vectors of 16 or 32 bytes.
+
+        Rows are interleaved inside blocks of 16 bytes, then blocks change places: each step is one
+        instruction on any machine.
+        """
+        block = 16 // ITEM_BYTES[self.dtype]
+        groups = [self._blocks(rows[i : i + block]) for i in range(0, self.lanes, block)]
+        if len(groups) == 1:
+            return groups[0]
+        pairs = [self._woven(x, y, block, self.lanes) for x, y in zip(*groups, strict=True)]
+        return [column for half in zip(*pairs, strict=True) for column in half]
+
+    def _blocks(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
+        """The columns of every block of 16 bytes of 2 or 4 rows."""
+        if len(rows) == 2:
+            return list(self._woven(*rows, 1, 2))
+        upper, lower = self._woven(*rows[:2], 1, 4), self._woven(*rows[2:], 1, 4)
+        return [c for u, w in zip(upper, lower, strict=True) for c in self._woven(u, w, 2, 4)]
+
+    def _woven(self, x: ir.Value, y: ir.Value, size: int, block: int) -> list[ir.Value]:
+        """Pieces of so many lanes from x and y in turn, from both halves of every block."""
+        results = []
+        for half in (0, block // 2):
+            starts = [s + half + t for s in range(0, self.lanes, block)
+                      for t in range(0, block // 2, size)]  # fmt: skip
+            places = [p + i for s in starts for p in (s, s + self.lanes) for i in range(size)]
+            results.append(self.shuffle(x, y, places))
+        return results
 
     def _call(self, name: str, result: ir.Type, operands: list[ir.Value]) -> ir.Value:
         module = self.builder.module

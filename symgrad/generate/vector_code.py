@@ -1,0 +1,238 @@
+"""Writing branch-free LLVM code as formulas.
+
+A `Real` is a value of type float or double in a function under construction: arithmetic on it
+emits instructions.  Nothing here branches, and no instruction may be reordered: a multiplication
+followed by an addition may become one (contract), except where a formula asks for `exact` sums.
+
+numba adds the caller's fast-math flags to every instruction that has none, which would undo the
+range reductions, so every instruction carries one: `contract`, or on exact sums and products
+`arcp`, which means nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+BOOL = ir.IntType(1)
+CONTRACT, EXACT = ("contract",), ("arcp",)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A floating-point format: its LLVM types and its numbers."""
+
+    name: str
+    type: Any
+    integer: Any
+    mantissa: int  # stored bits
+    bias: int
+
+    @property
+    def shift(self) -> float:
+        """Added to a small number, it leaves the nearest integer in the lowest bits."""
+        return 1.5 * 2.0**self.mantissa
+
+
+FLOAT = Format("float32", ir.FloatType(), ir.IntType(32), 23, 127)
+DOUBLE = Format("float64", ir.DoubleType(), ir.IntType(64), 52, 1023)
+FORMATS = {f.name: f for f in (FLOAT, DOUBLE)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Real:
+    """A floating-point value; constants on either side of an operator are converted."""
+
+    builder: Any
+    format: Format
+    value: Any
+
+    def of(self, x: Any) -> Any:
+        """x as a value of this one's format."""
+        if isinstance(x, Real):
+            return x
+        return Real(self.builder, self.format, self.format.type(float(x)))
+
+    def _do(self, operation: str, x: Any, y: Any, flags: tuple[str, ...] = CONTRACT) -> Real:
+        emit = getattr(self.builder, operation)
+        return Real(self.builder, self.format, emit(self.of(x).value, self.of(y).value, flags=flags))
+
+    def __add__(self, y: Any) -> Real:
+        return self._do("fadd", self, y)
+
+    def __radd__(self, y: Any) -> Real:
+        return self._do("fadd", y, self)
+
+    def __sub__(self, y: Any) -> Real:
+        return self._do("fsub", self, y)
+
+    def __rsub__(self, y: Any) -> Real:
+        return self._do("fsub", y, self)
+
+    def __mul__(self, y: Any) -> Real:
+        return self._do("fmul", self, y)
+
+    def __rmul__(self, y: Any) -> Real:
+        return self._do("fmul", y, self)
+
+    def __truediv__(self, y: Any) -> Real:
+        return self._do("fdiv", self, y)
+
+    def __rtruediv__(self, y: Any) -> Real:
+        return self._do("fdiv", y, self)
+
+    def plus(self, y: Any) -> Real:
+        """The sum, rounded by itself."""
+        return self._do("fadd", self, y, EXACT)
+
+    def minus(self, y: Any) -> Real:
+        return self._do("fsub", self, y, EXACT)
+
+    def times(self, y: Any) -> Real:
+        return self._do("fmul", self, y, EXACT)
+
+    # ---- comparisons: False where an operand is NaN
+
+    def _compare(self, sign: str, y: Any) -> Any:
+        return self.builder.fcmp_ordered(sign, self.value, self.of(y).value, flags=CONTRACT)
+
+    def __lt__(self, y: Any) -> Any:
+        return self._compare("<", y)
+
+    def __le__(self, y: Any) -> Any:
+        return self._compare("<=", y)
+
+    def __gt__(self, y: Any) -> Any:
+        return self._compare(">", y)
+
+    def __ge__(self, y: Any) -> Any:
+        return self._compare(">=", y)
+
+    def equals(self, y: Any) -> Any:
+        return self._compare("==", y)
+
+    def where(self, condition: Any, other: Any) -> Real:
+        """This value where the condition holds, else the other."""
+        chosen = self.builder.select(condition, self.value, self.of(other).value)
+        return Real(self.builder, self.format, chosen)
+
+    def at_least(self, low: float) -> Real:
+        return self.of(low).where(self < low, self)
+
+    def at_most(self, high: float) -> Real:
+        return self.of(high).where(self > high, self)
+
+    # ---- bits
+
+    @property
+    def bits(self) -> Bits:
+        return Bits(self, self.builder.bitcast(self.value, self.format.integer))
+
+    def __abs__(self) -> Real:
+        return (self.bits & ~self._sign).real
+
+    def with_sign_of(self, y: Real) -> Real:
+        """|self| with y's sign bit; self must not be negative."""
+        return (self.bits | (y.bits & self._sign)).real
+
+    def __neg__(self) -> Real:
+        return (self.bits ^ self._sign).real
+
+    @property
+    def _sign(self) -> int:
+        return -(1 << (self.format.integer.width - 1))
+
+    def nearest(self) -> tuple[Real, Bits]:
+        """The nearest integer, as a number and as bits; |self| < 2**(mantissa - 2)."""
+        shifted = self + self.format.shift
+        low = shifted.bits - self.of(self.format.shift).bits
+        return shifted.minus(self.format.shift), low
+
+    def scaled(self, n: Bits) -> Real:
+        """self * 2**n, rounded once, with infinities and denormals; |n| < 2 * bias."""
+        half = ((n + 2 * self.format.bias) >> 1) - self.format.bias
+        return self.times(half.power_of_two()).times((n - half).power_of_two())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bits:
+    """An integer as wide as `like`."""
+
+    like: Real
+    value: Any
+
+    def _do(self, operation: str, y: Any) -> Bits:
+        other = y.value if isinstance(y, Bits) else self.value.type(y)
+        return Bits(self.like, getattr(self.like.builder, operation)(self.value, other))
+
+    def __add__(self, y: Any) -> Bits:
+        return self._do("add", y)
+
+    def __sub__(self, y: Any) -> Bits:
+        return self._do("sub", y)
+
+    def __neg__(self) -> Bits:
+        return (self ^ -1) + 1
+
+    def __and__(self, y: Any) -> Bits:
+        return self._do("and_", y)
+
+    def __or__(self, y: Any) -> Bits:
+        return self._do("or_", y)
+
+    def __xor__(self, y: Any) -> Bits:
+        return self._do("xor", y)
+
+    def __lshift__(self, y: int) -> Bits:
+        return self._do("shl", y)
+
+    def __rshift__(self, y: int) -> Bits:
+        """Zeros come in from the left: the machine has no other 64-bit shift before AVX-512."""
+        return self._do("lshr", y)
+
+    def equals(self, y: int) -> Any:
+        return self.like.builder.icmp_unsigned("==", self.value, self.value.type(y))
+
+    def where(self, condition: Any, other: Bits) -> Bits:
+        return Bits(self.like, self.like.builder.select(condition, self.value, other.value))
+
+    @property
+    def real(self) -> Real:
+        """The number that has these bits."""
+        like = self.like
+        return Real(like.builder, like.format, like.builder.bitcast(self.value, like.format.type))
+
+    def power_of_two(self) -> Real:
+        """2**n for the exponent of a normal number."""
+        return ((self + self.like.format.bias) << self.like.format.mantissa).real
+
+    def number(self) -> Real:
+        """The signed integer as a number; |n| < 2**(mantissa - 2)."""
+        shift = self.like.of(self.like.format.shift)
+        return (self + shift.bits).real.minus(shift)
+
+
+def polynomial(x: Real, coefficients: Sequence[float]) -> Real:
+    """c[0] + c[1] x + c[2] x**2 + ..."""
+    y = x.of(coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        y = y * x + c
+    return y
+
+
+def function(module: Any, name: str, format: Format, formula: Callable[..., Real], n: int) -> Any:
+    """The function of n arguments in a module, written when it is first asked for."""
+    full_name = f"symgrad.{name}.{format.name}"
+    found = module.globals.get(full_name)
+    if found is not None:
+        return found
+    made = ir.Function(module, ir.FunctionType(format.type, [format.type] * n), full_name)
+    made.linkage = "internal"
+    made.attributes.add("alwaysinline")
+    builder = ir.IRBuilder(made.append_basic_block())
+    result = formula(*(Real(builder, format, a) for a in made.args))
+    builder.ret(result.value)
+    return made
