@@ -32,10 +32,12 @@ class Expressions:
         self.made: dict[Operand, sp.Expr] = {}
         self.length: dict[Operand, int] = {}
         self.uses: dict[Operand, int] = {}
+        self.several = False  # of several expressions: adjoints of named values stand above them
 
     def of(self, operands: Iterable[Operand]) -> list[sp.Expr]:
         """The expressions of operands, sharing named values among all of them."""
         roots = list(operands)
+        self.several = self.several or len(roots) > 1
         order = list(postorder(roots, self._children))
         for x in roots:
             self.uses[x] = self.uses.get(x, 0) + 1
@@ -63,7 +65,7 @@ class Expressions:
         value = express(equation, [self.made[c] for c in equation.operands])
         length = 1 + sum(self.length[c] for c in equation.operands)
         shared = self.uses[x] > 1
-        named = x.label and (shared or not x.label.endswith(ADJOINT))
+        named = x.label and (shared or self.several or not x.label.endswith(ADJOINT))
         if value.args and (named or (shared and length > LONG)):
             return let(x.label or "t", value)
         self.length[x] = length

@@ -95,16 +95,17 @@ def _gradient(e: sp.Expr, symbols: list[sp.Symbol]) -> list[sp.Expr]:
     lets = [s for s in symbols if isinstance(s, Let)]
     roles = {s: "parameter" for s in symbols if not isinstance(s, TensorSymbol)}
     (root,) = capture_into(builder, [e], roles, independent=lets)
-    wrt = [
-        builder.input(s, getattr(s, "shape", ()), per_sample=role_of(s, roles) == "data")
-        for s in symbols
-    ]
     if not isinstance(root, Name):
         root = builder.constant(root)
-    if not root.per_sample and any(x.per_sample for x in wrt):
+    occurring = [builder.inputs[s] for s in symbols if s in builder.inputs]
+    if not root.per_sample and any(x.per_sample for x in occurring):
         raise ValueError(
             f"{e} joins the samples of the mini-batch; it has no derivative with respect to one "
             "sample's value: take the gradient of what stands inside sg.expectation or sg.batch"
         )
+    wrt = [
+        builder.input(s, getattr(s, "shape", ()), per_sample=role_of(s, roles) == "data")
+        for s in symbols
+    ]
     gradients = derive_into(builder, root, wrt)
     return Expressions(builder.block({}), builder.lets).of(gradients)

@@ -62,6 +62,9 @@ class leaky_relu(Pointwise):
 class indicator(Pointwise):
     """1 where the condition holds, 0 elsewhere."""
 
+    def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
+        return sp.S.Zero
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         return rf"\left[{printer._print(self.args[0])}\right]" + (f"^{{{exp}}}" if exp else "")
 
