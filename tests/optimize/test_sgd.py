@@ -115,7 +115,7 @@ def test_a_schedule_is_an_expression_in_the_step(numbers, seed):
     for name, value in theirs.items():
         assert distance(model.parameters[name], value) < 1e-10, name
     assert model.hyper["lr"] == rate
-    with pytest.raises(ValueError, match="is the expression .*, compiled in"):
+    with pytest.raises(ValueError, match=r"is the expression .*, compiled in"):
         model.hyper["lr"] = 0.1
 
 

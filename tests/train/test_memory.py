@@ -1,0 +1,77 @@
+"""Parameters and hypers by name: read, assigned in place, checked."""
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from symgrad.train.memory import Arrays
+from tests.train.models import line, points
+
+
+@pytest.fixture
+def model():
+    x, y = sg.data("x", shape=3), sg.data("y")
+    W = sg.parameter("W", shape=(2, 3), init="linear")
+    scale = sg.hyper("scale", [1.0, 2.0])
+    loss = (sg.dot(scale, W @ x) - y) ** 2
+    return sg.compile(loss, sg.SGD(0.1), target="reference")
+
+
+def test_reading_gives_the_models_own_array(model):
+    W = model.parameters["W"]
+    before = W.copy()
+    model.step({"x": np.ones((4, 3)), "y": np.ones(4)})
+    assert W is model.parameters["W"] and not np.array_equal(W, before)
+    W[0, 0] = 7
+    assert model.parameters["W"][0, 0] == 7
+
+
+def test_assigning_copies_into_it(model):
+    W, given = model.parameters["W"], [[1, 2, 3], [4, 5, 6]]
+    model.parameters["W"] = given
+    assert W.tolist() == given and W.dtype == np.float32
+    model.parameters["W"] = 2
+    assert (W == 2).all()
+    model.parameters["W"] += 1
+    assert (W == 3).all() and model.parameters["W"] is W
+
+
+def test_hypers_change_without_compiling(model):
+    model.hyper["scale"] = [3, 4]
+    assert model.hyper["scale"].tolist() == [3, 4] and model.hyper["scale"].dtype == np.float64
+    assert set(model.hyper) == {"scale", "lr", "momentum", "dampening", "weight_decay"}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "name", "value", "error", "words"),
+    [
+        ("parameters", "W", np.zeros((3, 2)), ValueError, "has shape (3, 2); expected (2, 3)"),
+        ("parameters", "W", "zeros", TypeError, "real numbers"),
+        ("parameters", "W", 1j, TypeError, "real numbers"),
+        ("parameters", "w", 1, KeyError, "no parameter is called 'w'; did you mean 'W'?"),
+        ("parameters", 3, 1, KeyError, "no parameter is called 3"),
+        ("hyper", "scale", [1, 2, 3], ValueError, "has shape (3,); expected (2,)"),
+        ("hyper", "lr", [1, 2], ValueError, "has shape (2,); expected ()"),
+        ("hyper", "rate", 1, KeyError, "no hyper is called 'rate'"),
+        ("hyper", "lr", None, TypeError, "real numbers"),
+    ],
+)
+def test_what_cannot_be_assigned(model, mapping, name, value, error, words):
+    before = {k: np.array(v) for k, v in getattr(model, mapping).items()}
+    with pytest.raises(error) as raised:
+        getattr(model, mapping)[name] = value
+    assert words in str(raised.value)
+    for k, v in getattr(model, mapping).items():
+        assert np.array_equal(before[k], v)
+
+
+def test_nothing_is_deleted(model):
+    with pytest.raises(TypeError, match="a model keeps its parameters"):
+        del model.parameters["W"]
+
+
+def test_the_mapping_prints():
+    model = line()
+    model.step(points())
+    assert [row.split(":")[0] for row in repr(model.parameters).splitlines()] == ["w", "b"]
+    assert repr(Arrays({}, "hyper")) == "no hypers"
