@@ -52,11 +52,9 @@ def children(x: Any) -> Iterator[Any]:
 
 
 def accesses(statement: Statement) -> list[Access]:
-    """What a statement reads."""
+    """What a statement reads; not what an update adds to."""
     if isinstance(statement, Store | Update):
-        found = [(x.buffer, x.index) for x in loads(statement.value, *statement.index)]
-        return [*found, *([(statement.buffer, statement.index)] if isinstance(
-            statement, Update) else [])]  # fmt: skip
+        return [(x.buffer, x.index) for x in loads(statement.value, *statement.index)]
     if isinstance(statement, Product):
         whole: list[Access] = []
         for m in (statement.a, statement.b):

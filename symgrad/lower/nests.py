@@ -122,6 +122,8 @@ class Nests:
         loops = [c for c in order if letters[c] != 1]
         summing = next((i for i, c in enumerate(loops) if c not in kept), len(loops))
         element = self.elements.cast(value(where), buffer.dtype)
+        if summing == len(loops):  # nothing to sum but axes of size 1
+            return self.add(Store(buffer, target, element), axes, x)
         self.add(Update(buffer, target, combine, element), axes, x, summing,
                  self.elements.number(start, buffer.dtype))  # fmt: skip
 
