@@ -14,7 +14,14 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 COMPILERS = ("numba", "llvmlite")
-OWN_MODULES = ("symgrad.build.compiler", "symgrad.build.entry")
+# what every kernel may contain code of, whether its text names it or not
+OWN_MODULES = (
+    "symgrad.build.compiler",
+    "symgrad.build.entry",
+    "symgrad.generate.vector_code",
+    "symgrad.generate.vector_coefficients",
+    "symgrad.generate.vector_formulas",
+)
 
 
 def kernel_key(text: str, arguments: Iterable[str], modules: Iterable[str]) -> str:

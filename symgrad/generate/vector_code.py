@@ -58,7 +58,9 @@ class Real:
 
     def _do(self, operation: str, x: Any, y: Any, flags: tuple[str, ...] = CONTRACT) -> Real:
         emit = getattr(self.builder, operation)
-        return Real(self.builder, self.format, emit(self.of(x).value, self.of(y).value, flags=flags))
+        return Real(
+            self.builder, self.format, emit(self.of(x).value, self.of(y).value, flags=flags)
+        )
 
     def __add__(self, y: Any) -> Real:
         return self._do("fadd", self, y)

@@ -1,0 +1,95 @@
+"""The elementary functions as formulas: no branches, no tables in memory, correct everywhere.
+
+exp x = 2**n exp r with x = n log 2 + r, |r| <= log 2 / 2, and exp r = 1 + r + r**2 p(r);
+log x = e log 2 + 2 artanh s with x = 2**e m, m from sqrt(1/2) to sqrt 2, s = (m - 1)/(m + 1).
+log 2 is taken in two parts, the upper one so short that its products with n are exact.
+"""
+
+from __future__ import annotations
+
+import math
+
+from symgrad.generate.vector_code import Bits, Real, polynomial
+from symgrad.generate.vector_coefficients import EXP, LIMITS, LOG, LOG2
+
+INFINITY = math.inf
+NAN = math.nan
+
+
+def _reduced(x: Real) -> tuple[Bits, Real]:
+    """n and exp(r) - 1 for x between the limits of exp."""
+    name = x.format.name
+    n, bits = (x * (1 / math.log(2))).nearest()
+    high, low = LOG2[name]
+    r = x - n * high - n * low
+    return bits, r + r * r * polynomial(r, EXP[name])
+
+
+def exp(x: Real) -> Real:
+    low, high = LIMITS[x.format.name].exp
+    n, q = _reduced(x.at_least(low).at_most(high))
+    return (q + 1.0).scaled(n)
+
+
+def expm1(x: Real) -> Real:
+    limits = LIMITS[x.format.name]
+    n, q = _reduced(x.at_least(limits.minus_one).at_most(limits.exp[1]))
+    half = (n - 1).power_of_two()  # 2**n would overflow before the result does
+    y = q.where(n.equals(0), (half * q + (half - 0.5)) * 2.0)
+    return x.where(abs(x) < limits.tiny, y)
+
+
+def tanh(x: Real) -> Real:
+    e = expm1(abs(x).at_most(LIMITS[x.format.name].tanh) * 2.0)
+    return (e / (e + 2.0)).with_sign_of(x)
+
+
+def sigmoid(x: Real) -> Real:
+    e = exp(-abs(x))
+    return x.of(1.0).where(x >= 0.0, e) / (e + 1.0)
+
+
+def softplus(x: Real) -> Real:
+    return x.at_least(0.0) + log1p(exp(-abs(x)))
+
+
+def _split(x: Real) -> tuple[Bits, Real]:
+    """e and m of a normal x = 2**e m, m from sqrt(1/2) to sqrt 2."""
+    f = x.format
+    root = x.of(math.sqrt(0.5)).bits
+    bits = x.bits - root + x.of(1.0).bits
+    return (bits >> f.mantissa) - f.bias, ((bits & ((1 << f.mantissa) - 1)) + root).real
+
+
+def _log(e: Bits, f: Real) -> Real:
+    """e log 2 + log(1 + f)."""
+    high, low = LOG2[f.format.name]
+    n, s = e.number(), f / (f + 2.0)
+    z = s * s
+    return n * high + (s * 2.0 + (s * z * polynomial(z, LOG[f.format.name]) + n * low))
+
+
+def log(x: Real) -> Real:
+    f = x.format
+    denormal = x < 2.0 ** (1 - f.bias)
+    e, m = _split((x * 2.0 ** (f.mantissa + 2)).where(denormal, x))
+    e = (e - (f.mantissa + 2)).where(denormal, e)
+    y = _log(e, m - 1.0)
+    return _log_ends(x, y, at=0.0)
+
+
+def log1p(x: Real) -> Real:
+    u = x.plus(1.0)
+    v = u.minus(1.0)
+    lost = u.minus(v).minus(1.0)
+    lost = x.minus(v).minus(lost)  # 1 + x = u + lost
+    e, m = _split(u)
+    y = _log(e, (m - 1.0) + lost * (-e + 1).power_of_two() * 0.5)
+    y = x.where(abs(x) < LIMITS[x.format.name].tiny, y)
+    return _log_ends(x, y, at=-1.0)
+
+
+def _log_ends(x: Real, y: Real, at: float) -> Real:
+    """y, with infinities at `at` and at infinity, and NaN below and for NaN."""
+    y = x.of(INFINITY).where(x.equals(INFINITY), y)
+    return y.where(x > at, x.of(-INFINITY).where(x.equals(at), NAN))
