@@ -21,6 +21,8 @@ from symgrad.language.activations import softshrink as softshrink
 from symgrad.language.activations import softsign as softsign
 from symgrad.language.activations import tanhshrink as tanhshrink
 from symgrad.language.activations import threshold as threshold
+from symgrad.language.conditions import all as all  # noqa: A004
+from symgrad.language.conditions import any as any  # noqa: A004
 from symgrad.language.contractions import dot as dot
 from symgrad.language.contractions import einsum as einsum
 from symgrad.language.contractions import matmul as matmul
@@ -45,6 +47,8 @@ from symgrad.language.elementary import rsqrt as rsqrt
 from symgrad.language.elementary import sinc as sinc
 from symgrad.language.elementary import square as square
 from symgrad.language.elementary import xlogy as xlogy
+from symgrad.language.extremes import argmax as argmax
+from symgrad.language.extremes import argmin as argmin
 from symgrad.language.indexing import take as take
 from symgrad.language.levels import Expectation as Expectation
 from symgrad.language.levels import batch as batch
@@ -90,12 +94,16 @@ from symgrad.language.rounding import heaviside as heaviside
 from symgrad.language.rounding import remainder as remainder
 from symgrad.language.rounding import round as round  # noqa: A004
 from symgrad.language.rounding import trunc as trunc
+from symgrad.language.running import cumsum as cumsum
 from symgrad.language.selection import gather as gather
 from symgrad.language.selection import one_hot as one_hot
 from symgrad.language.special import digamma as digamma
 from symgrad.language.special import erfc as erfc
 from symgrad.language.special import polygamma as polygamma
 from symgrad.language.special import trigamma as trigamma
+from symgrad.language.statistics import norm as norm
+from symgrad.language.statistics import std as std
+from symgrad.language.statistics import var as var
 from symgrad.language.substitution import inline as inline
 from symgrad.language.substitution import substitute as substitute
 from symgrad.language.symbols import batch_size as batch_size

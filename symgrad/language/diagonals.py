@@ -31,13 +31,13 @@ def tril(z: Any, k: int = 0) -> sp.Expr:
     (3, 3)
     """
     z, shape = _matrix(z, "tril")
-    return _masked(z, np.tri(*shape[-2:], k))
+    return _masked(z, np.tri(shape[-2], shape[-1], k))
 
 
 def triu(z: Any, k: int = 0) -> sp.Expr:
     """The matrix with 0 below its k-th diagonal."""
     z, shape = _matrix(z, "triu")
-    return _masked(z, 1 - np.tri(*shape[-2:], k - 1))
+    return _masked(z, 1 - np.tri(shape[-2], shape[-1], k - 1))
 
 
 def _masked(z: sp.Expr, mask: np.ndarray) -> sp.Expr:

@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.language.operation import Operation
+from symgrad.language.others import product_of_others
 from symgrad.language.row import Row, op, register
 from symgrad.language.scipy_special import special
 from symgrad.language.tensor import describe, sympify
@@ -41,6 +42,8 @@ def _extreme_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool)
 
 
 def _prod_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if all(isinstance(x.shape[a], int) for a in axes):
+        return _spread(g, x, axes) * product_of_others(x, axes)  # also where elements are 0
     return _spread(g * y, x, axes) / x
 
 

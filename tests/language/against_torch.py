@@ -85,7 +85,7 @@ def _torch_values(f: Callable, arrays: Sequence[np.ndarray], order: int) -> list
             pairs = zip(found, floats, strict=True)
             root = [torch.zeros_like(v) if g is None else g for g, v in pairs]
         values += root
-    return [v.detach().numpy() for v in values]
+    return [v.detach().numpy(force=True) for v in values]
 
 
 def _our_block(f: Callable, arrays: Sequence[np.ndarray], order: int, shape: tuple) -> tuple:
