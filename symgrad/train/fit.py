@@ -150,15 +150,17 @@ class Fit:
     def _finish(self, epochs: range, losses: np.ndarray, seconds: float, bar: Any) -> None:
         """Record completed epochs, and tell those who want to know."""
         validation = self._validate()
-        for number, row in zip(epochs, losses.reshape(len(epochs), -1), strict=True):
-            loss = self._epoch_loss(row)
-            share = seconds / len(epochs)
-            self.history.epochs.append(Epoch(number + 1, loss, validation, share, len(row)))
-        self.model.epoch = epochs[-1] + 1
+        each, steps = seconds / len(epochs), self.plan.per_epoch
+        means = self._epoch_losses(losses.reshape(len(epochs), -1))
+        self.history.epochs += [
+            Epoch(number + 1, loss, validation, each, steps)
+            for number, loss in zip(epochs, means, strict=True)
+        ]
+        self.model.epoch = last = epochs[-1] + 1
         if bar is not None:
-            bar.set_postfix(epoch=epochs[-1] + 1, loss=f"{loss:.5g}")
+            bar.set_postfix(epoch=last, loss=f"{means[-1]:.5g}")
         for call in self.plan.each_epoch:
-            self._notify(call, epochs[-1] + 1, self.plan.per_epoch, loss, validation)
+            self._notify(call, last, steps, means[-1], validation)
 
     def _validate(self) -> float | None:
         if self.plan.validate is None:
@@ -169,15 +171,17 @@ class Fit:
             self.history.interrupted = True
             return None
 
-    def _epoch_loss(self, losses: np.ndarray) -> float:
-        """The mean over the samples, or with reduction="sum" their sum."""
+    def _epoch_losses(self, losses: np.ndarray) -> list[float]:
+        """The mean over each epoch's samples, or with reduction="sum" their sum.
+
+        losses: (epochs, mini-batches).
+        """
         plan = self.plan
         sizes = np.full(plan.per_epoch, plan.batch)
         sizes[-1] -= plan.batch * plan.per_epoch - plan.samples
+        weights = 1 if self.model.reduction == "sum" else sizes / plan.samples
         with np.errstate(all="ignore"):
-            if self.model.reduction == "sum":
-                return float(losses.sum())
-            return float((losses * (sizes / plan.samples)).sum())
+            return (losses * weights).sum(axis=1).tolist()
 
 
 def _next(done: int, every: int) -> int:

@@ -57,6 +57,7 @@ class Model:
         self._cast = cast
         self.epoch = self.pending = 0  # epochs trained; mini-batches since the last update
         self._every = 1
+        self._step_loss = {"loss": np.empty(1)}  # kept: an executable knows arrays it has seen
 
     # --- training ---------------------------------------------------------------------------------
 
@@ -68,10 +69,9 @@ class Model:
         """
         self._check_trainable()
         arrays, n = self._intake("loss")(data)
-        loss = np.empty(1)
         executable = self.executables.at_least("step", n)
-        executable.run({**self.arrays, **arrays}, None, 0, n, outputs={"loss": loss})
-        return loss.item()
+        executable.run({**self.arrays, **arrays}, None, 0, n, outputs=self._step_loss)
+        return self._step_loss["loss"].item()
 
     def fit(
         self,
