@@ -31,7 +31,7 @@ def _samples(lead: int, shape: tuple, leads: tuple[int, ...], index: tuple) -> t
     """The sample axis as an index of its own, so that each sample meets its own indices."""
     if not lead:
         return ()
-    rank = max(i.ndim - own for i, own in zip(index, leads, strict=True))
+    rank = max(np.ndim(i) - own for i, own in zip(index, leads, strict=True))
     return (np.arange(shape[0]).reshape(-1, *(1,) * rank),)
 
 
@@ -105,13 +105,27 @@ def take(z: Any, index: Any) -> sp.Expr:
     z = sympify(z)
     shape = describe(z)[0]
     entries = _expand(z, shape, index if isinstance(index, tuple) else (index,))
+    place = _place(entries)
     z, shape, advanced = _static_part(z, shape, entries)
-    return _advanced_part(z, shape, advanced) if advanced else z
+    return _advanced_part(z, shape, advanced, place) if advanced else z
+
+
+def _place(entries: list) -> int:
+    """How many axes precede those of the integer tensors: NumPy puts them where they stand when
+    they stand together (ints among them count, `...` parts also when empty), else first."""
+    at = [k for k, e in enumerate(entries) if not (_is_new(e) or isinstance(e, slice))]
+    together = bool(at) and at[-1] - at[0] + 1 == len(at)
+    return sum(e is not Ellipsis for e in entries[: at[0]]) if together else 0
+
+
+def _is_new(e: Any) -> bool:
+    """Whether an entry of an index uses no axis."""
+    return e is None or e is Ellipsis
 
 
 def _expand(z: sp.Expr, shape: tuple, index: tuple) -> list:
-    """The index with `...` written out, one entry an axis and one for each None."""
-    used = sum(1 for e in index if e is not None and e is not Ellipsis)
+    """The index with `...` written out: an entry for each axis and each None, and an empty `...`."""
+    used = sum(1 for e in index if not _is_new(e))
     if not shape and used:
         raise TypeError(f"{z} is a scalar for each sample: it has no axis to index with {index}")
     if used > len(shape):
@@ -120,7 +134,7 @@ def _expand(z: sp.Expr, shape: tuple, index: tuple) -> list:
         raise IndexError("an index holds `...` at most once")
     at = next((k for k, e in enumerate(index) if e is Ellipsis), len(index))
     rest = [slice(None)] * (len(shape) - used)
-    return [*index[:at], *rest, *index[at + 1 :]]
+    return [*index[:at], *(rest or index[at : at + 1]), *index[at + 1 :]]
 
 
 def _static_part(z: sp.Expr, shape: tuple, entries: list) -> tuple[sp.Expr, tuple, dict]:
@@ -130,8 +144,8 @@ def _static_part(z: sp.Expr, shape: tuple, entries: list) -> tuple[sp.Expr, tupl
     advanced: dict[int, sp.Expr] = {}
     axis = 0
     for e in entries:
-        if e is None:
-            result.append(1)
+        if _is_new(e):
+            result += [1] if e is None else []
             continue
         size = shape[axis]
         if isinstance(e, int | np.integer | sp.Integer) and not isinstance(e, bool):
@@ -168,15 +182,22 @@ def _range(z: sp.Expr, s: slice, size: Any) -> tuple:
     if not isinstance(size, int):
         raise IndexError(f"{z}: an axis of symbolic size {size} is only sliced as a whole")
     start, stop, step = s.indices(size)
-    stop = start if len(range(start, stop, step)) == 0 else stop
-    return ("range", start, stop, step)
+    empty = len(range(start, stop, step)) == 0
+    return ("range", 0, 0, 1) if empty else ("range", start, stop, step)
 
 
 def _integer_tensor(z: sp.Expr, e: Any, size: Any, axis: int) -> sp.Expr:
     if isinstance(e, list | np.ndarray):
         array = np.asarray(e)
-        if array.dtype.kind == "b":
-            array = np.flatnonzero(array) if array.ndim == 1 else array
+        if array.dtype.kind == "b" and array.ndim == 1:
+            if array.size != size:
+                raise IndexError(
+                    f"a boolean index of {array.size} elements for axis {axis} of {z}, which has "
+                    f"{size}"
+                )
+            array = np.flatnonzero(array)
+        if array.size == 0:
+            array = array.astype(np.int64)  # NumPy reads [] as floats
         if array.dtype.kind not in "iu":
             raise TypeError(f"{z}[...]: an index array holds ints, not {array.dtype}")
         if (
@@ -195,16 +216,12 @@ def _integer_tensor(z: sp.Expr, e: Any, size: Any, axis: int) -> sp.Expr:
     return e
 
 
-def _advanced_part(z: sp.Expr, shape: tuple, advanced: dict[int, sp.Expr]) -> sp.Expr:
-    """Integer tensors: bring their axes to the front, gather, bring the result's axes back."""
+def _advanced_part(z: sp.Expr, shape: tuple, advanced: dict[int, sp.Expr], place: int) -> sp.Expr:
+    """Integer tensors: bring their axes to the front, gather, bring the result's axes in place."""
     axes = sorted(advanced)
     rest = [k for k in range(len(shape)) if k not in advanced]
     front = transpose(z, (*axes, *rest))
     value = Gather(front, *(advanced[a] for a in axes))
     new = len(value.shape) - len(rest)
-    adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
-    if not adjacent or axes[0] == 0:
-        return value
-    before = axes[0]
-    order = [*range(new, new + before), *range(new), *range(new + before, len(value.shape))]
+    order = [*range(new, new + place), *range(new), *range(new + place, len(value.shape))]
     return transpose(value, tuple(order))
