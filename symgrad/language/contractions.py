@@ -12,7 +12,7 @@ from sympy.printing.precedence import PRECEDENCE
 
 from symgrad.language.operation import Operation, shown_operand
 from symgrad.language.row import Domain, Row, op, register
-from symgrad.language.tensor import describe, sympify
+from symgrad.language.tensor import VANISHED, describe, sympify
 
 LETTERS = string.ascii_lowercase + string.ascii_uppercase
 
@@ -150,7 +150,9 @@ def matmul(a: Any, b: Any) -> sp.Expr:
     a, b = sympify(a), sympify(b)
     shapes = describe(a)[0], describe(b)[0]
     if not all(shapes):
-        raise ValueError(f"@ wants vectors or matrices; {a} has shape {shapes[0]}, {b} {shapes[1]}")
+        raise ValueError(
+            f"@ wants vectors or matrices; {a} has shape {shapes[0]}, {b} {shapes[1]}. {VANISHED}"
+        )
     n, m = map(len, shapes)
     contracted = shapes[0][-1], shapes[1][-2 if m > 1 else 0]
     if contracted[0] != contracted[1]:
@@ -190,7 +192,7 @@ def dot(a: Any, b: Any) -> sp.Expr:
     p @ q
     """
     a, b = sympify(a), sympify(b)
-    return a * b if not (_rank(a) and _rank(b)) else matmul(a, b)
+    return a * b if not (_rank(a) or _rank(b)) else matmul(a, b)
 
 
 def outer(a: Any, b: Any) -> sp.Expr:
@@ -221,8 +223,7 @@ def einsum(subscripts: str, *operands: Any) -> sp.Expr:
     """
     from symgrad.language.einsum_text import parse
 
-    values = [sympify(x) for x in operands]
-    terms, out, values = parse(subscripts, values)
+    terms, out, values = parse(subscripts, operands)
     return Einsum(*values, subscripts=",".join(terms) + "->" + out)
 
 

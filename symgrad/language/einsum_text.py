@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from symgrad.language.symbols import constant
-from symgrad.language.tensor import describe
+from symgrad.language.tensor import VANISHED, describe, sympify
 
 
-def parse(subscripts: str, values: list[sp.Expr]) -> tuple[list[str], str, list[sp.Expr]]:
+def parse(subscripts: str, operands: Sequence[Any]) -> tuple[list[str], str, list[sp.Expr]]:
     """Terms, output and operands of an equivalent einsum of plain, distinct letters."""
     if not isinstance(subscripts, str):
         raise TypeError(f"sg.einsum wants its subscripts first, as a string, not {subscripts!r}")
+    values = [sympify(x) for x in operands]
     left, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
     _check(subscripts, terms, out, len(values))
@@ -54,7 +57,7 @@ def _expand_ellipsis(
         if n < 0 or (n > 0 and "..." not in term):
             raise ValueError(
                 f"einsum {subscripts!r}: {term!r} has {len(term.replace('...', ''))} letters for "
-                f"an operand of shape {shape}"
+                f"an operand of shape {shape}" + (f". {VANISHED}" if not shape else "")
             )
         at = term.find("...")
         extras.append(shape[at : at + n] if at >= 0 else ())

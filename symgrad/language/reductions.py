@@ -13,7 +13,7 @@ from symgrad.language.operation import Operation
 from symgrad.language.others import product_of_others
 from symgrad.language.row import Row, op, register
 from symgrad.language.scipy_special import special
-from symgrad.language.tensor import describe, sympify
+from symgrad.language.tensor import VANISHED, describe, sympify
 
 
 def reduced_shape(shape: tuple, axes: tuple[int, ...], keepdims: bool = False) -> tuple:
@@ -197,8 +197,7 @@ def _reduce(cls: type, what: str, z: Any, axis: Any, **attributes: Any) -> sp.Ex
         z = indicator(z)
     if not shape:
         raise ValueError(
-            f"sg.{what} has no axes to work on: {z} has shape (). SymPy may have simplified a "
-            "tensor away, and its shape with it (z/z is 1): sg.let or sg.broadcast_to prevents it"
+            f"sg.{what} has no axes to work on: {z} has shape (). {VANISHED}"
         )
     return cls(z, axes=normalize_axes(axis, len(shape), what), **attributes)
 

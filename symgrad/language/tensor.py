@@ -12,6 +12,12 @@ from symgrad.language.row import TABLE, broadcast
 from symgrad.language.walk import postorder
 
 
+VANISHED = (
+    "SymPy may have simplified a tensor away, and its shape with it (z/z is 1): sg.let or "
+    "sg.broadcast_to prevents it"
+)
+
+
 class Shaped:
     """The operators that SymPy lacks, for everything that knows its shape."""
 
