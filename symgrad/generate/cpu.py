@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgrad.generate.cpu_expressions import Printer, axis_name
-from symgrad.generate.cpu_operations import NATIVE
+from symgrad.generate.cpu_operations import NATIVE, VECTOR_MATH
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
@@ -15,6 +15,11 @@ from symgrad.lower.kernel import (
 )  # fmt: skip
 
 ENTRY = "run"
+MODULES = {
+    "symgrad.build.blas": ("gemm",),
+    "symgrad.generate.native": NATIVE,
+    "symgrad.generate.vector_math": VECTOR_MATH,
+}
 FASTMATH = ("afn", "arcp", "contract", "nsz", "reassoc")  # NaN and infinity keep their meaning
 
 
@@ -48,10 +53,13 @@ class _Writer:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        used = ["symgrad.generate.native"]
-        if self._has(Product):
-            used.append("symgrad.build.blas")
-        return tuple(used)
+        return tuple(self._imports())
+
+    def _imports(self) -> dict[str, list[str]]:
+        """Module -> what the code uses of it."""
+        used = {*self.printer.used, "pointer"} | ({"gemm"} if self._has(Product) else set())
+        known = {module: [f for f in names if f in used] for module, names in MODULES.items()}
+        return {module: names for module, names in known.items() if names}
 
     def _has(self, kind: type) -> bool:
         return any(isinstance(s, kind) for c in self.kernel.sections for s in statements(c))
@@ -63,10 +71,9 @@ class _Writer:
         if "math." in body:
             head.add("import math", "")
         head.add("import numba as nb", "import numpy as np", "")
-        if self._has(Product):
-            head.add("from symgrad.build.blas import gemm")
-        native = [f for f in NATIVE if f in {*self.printer.used, "pointer"}]
-        head.add(f"from symgrad.generate.native import {', '.join(native)}", "")
+        for module, names in self._imports().items():
+            head.add(f"from {module} import {', '.join(names)}")
+        head.add("")
         for (value, dtype), name in self.printer.constants.items():
             value = value if value not in ("inf", "-inf", "nan") else f'"{value}"'
             head.add(f"{name} = np.{dtype}({value})")

@@ -102,7 +102,7 @@ class Printer:
     def _apply(self, x: Apply) -> Printed:
         special = {
             "add": self._sum, "mul": self._product, "pow": self._power, "cast": self._cast,
-            "relu": self._relu, "sigmoid": self._sigmoid,
+            "relu": self._relu,
         }.get(x.operation)  # fmt: skip
         if special:
             return special(x)
@@ -182,10 +182,6 @@ class Printer:
 
     def _relu(self, x: Apply) -> Printed:
         return self._pairwise("max", (*x.operands, Number(0, x.dtype))), ATOM
-
-    def _sigmoid(self, x: Apply) -> Printed:
-        one = self.number(Number(1, x.dtype))[0]
-        return f"{one} / ({one} + math.exp(-{self._within(x.operands[0], UNARY)}))", PRODUCT
 
     def _pairwise(self, operation: str, operands: Sequence[Expression]) -> str:
         """Constants first: they are never NaN, which saves an instruction."""

@@ -34,15 +34,16 @@ CODE = {
     "abs": Code("abs({0})"), "sign": Code("sign({0})"), "floor": Code("np.floor({0})"),
     "ceiling": Code("np.ceil({0})"), "mod": Code("modulo({0}, {1})"),
     # ---- exponentials and logarithms
-    "exp": Code("math.exp({0})"), "expm1": Code("math.expm1({0})"),
-    "log": Code("math.log({0})"), "log1p": Code("math.log1p({0})"),
+    "exp": Code("exp({0})"), "expm1": Code("expm1({0})"),
+    "log": Code("log({0})"), "log1p": Code("log1p({0})"),
+    "sigmoid": Code("sigmoid({0})"), "softplus": Code("softplus({0})"),
     "sqrt": Code("math.sqrt({0})"), "square": Code("square({0})"),
     # ---- trigonometry
     "sin": Code("math.sin({0})"), "cos": Code("math.cos({0})"), "tan": Code("math.tan({0})"),
     "asin": Code("math.asin({0})"), "acos": Code("math.acos({0})"), "atan": Code("math.atan({0})"),
     "atan2": Code("math.atan2({0}, {1})"),
     # ---- hyperbolic functions
-    "sinh": Code("math.sinh({0})"), "cosh": Code("math.cosh({0})"), "tanh": Code("math.tanh({0})"),
+    "sinh": Code("math.sinh({0})"), "cosh": Code("math.cosh({0})"), "tanh": Code("tanh({0})"),
     "asinh": Code("math.asinh({0})"), "acosh": Code("math.acosh({0})"),
     "atanh": Code("math.atanh({0})"), "erf": Code("math.erf({0})"),
     # ---- special functions
@@ -57,7 +58,9 @@ BETWEEN = {"add": (" + ", SUM), "mul": (" * ", PRODUCT), "and": (" & ", BITS), "
 PAIRWISE = {"max": "maximum({0}, {1})", "min": "minimum({0}, {1})"}
 CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "np.int64({0})",
          "int8": "np.int8({0})", "bool": "({0} != 0)"}  # fmt: skip
+# where the functions come from that are not of `math` or NumPy
 NATIVE = (
     "clamp", "gamma", "maximum", "minimum", "modulo", "pointer", "power", "select", "sign", "square",
 )
+VECTOR_MATH = ("exp", "expm1", "log", "log1p", "sigmoid", "softplus", "tanh")
 # fmt: on
