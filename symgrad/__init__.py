@@ -60,6 +60,13 @@ from symgrad.language.losses import (
 from symgrad.language.losses import cross_entropy as cross_entropy
 from symgrad.language.losses import huber as huber
 from symgrad.language.losses import mse as mse
+from symgrad.language.matrix_functions import cholesky as cholesky
+from symgrad.language.matrix_functions import det as det
+from symgrad.language.matrix_functions import eigvalsh as eigvalsh
+from symgrad.language.matrix_functions import inv as inv
+from symgrad.language.matrix_functions import logdet as logdet
+from symgrad.language.matrix_functions import solve as solve
+from symgrad.language.matrix_functions import triangular_solve as triangular_solve
 from symgrad.language.pointwise import indicator as indicator
 from symgrad.language.pointwise import leaky_relu as leaky_relu
 from symgrad.language.pointwise import log_sigmoid as log_sigmoid

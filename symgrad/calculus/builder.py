@@ -95,6 +95,13 @@ class Builder:
 
         return Value(self, self.input(batch_size, (), per_sample=False))
 
+    def array(self, values: np.ndarray) -> Value:
+        """A fixed array of rank 1 or more as a value."""
+        from symgrad.language.symbols import constant
+
+        symbol = constant(values)
+        return Value(self, self.input(symbol, symbol.shape, per_sample=False))
+
     def definition(self, name: Name) -> Equation | None:
         return self._definitions.get(name)
 

@@ -11,7 +11,6 @@ import sympy as sp
 from symgrad.language.operation import Operation
 from symgrad.language.reductions import normalize_axes, reduced_shape
 from symgrad.language.row import Row, op, register
-from symgrad.language.symbols import constant
 from symgrad.language.tensor import describe, sympify
 from symgrad.language.views import reshape
 
@@ -21,8 +20,7 @@ def _expand(extreme: str) -> Callable[..., Any]:
 
     def expand(x: Any, axis: int) -> Any:
         n, rank = x.shape[axis], len(x.shape)
-        places = constant(np.arange(n).reshape(n, *(1,) * (rank - axis - 1)))
-        index = x.builder.value(x.builder.input(places, places.shape, per_sample=False))
+        index = x.builder.array(np.arange(n).reshape(n, *(1,) * (rank - axis - 1)))
         best = getattr(op, extreme)(x, axes=(axis,), keepdims=True)
         found = getattr(op, "or")(op.eq(x, best), op.ne(x, x))
         return op.amin(op.select(found, index, n), axes=(axis,), keepdims=False)

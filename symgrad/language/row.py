@@ -23,13 +23,20 @@ TABLE: dict[str, Row] = {}
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Where a test may put an operation's operands: one (low, high) interval for each operand."""
+    """Where a test may put an operation's operands: one (low, high) interval for each operand.
+
+    positive: the first operand is a symmetric matrix whose eigenvalues are at least 1
+    """
 
     intervals: tuple[tuple[float, float], ...] = ((-2.0, 2.0),)
+    positive: bool = False
 
     def sample(self, rng: np.random.Generator, index: int, shape: tuple[int, ...]) -> np.ndarray:
         low, high = self.intervals[min(index, len(self.intervals) - 1)]
-        return rng.uniform(low, high, shape)
+        values = rng.uniform(low, high, shape)
+        if self.positive and index == 0:
+            return values @ values.swapaxes(-1, -2) + np.eye(shape[-1])
+        return values
 
 
 @dataclass(frozen=True, slots=True)

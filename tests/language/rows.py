@@ -59,6 +59,11 @@ STRUCTURED: dict[str, list[Case]] = {
         ((4,), 0), ((2, 5), 1), ((3, 1), 1), ((3, 2), 0))],
     "argmax": [Case((s,), {"axis": a}) for s, a in (((4,), 0), ((2, 3), 1), ((2, 1, 3), 0))],
     "argmin": [Case((s,), {"axis": a}) for s, a in (((4,), 0), ((2, 3), 1), ((2, 1, 3), 0))],
+    **{name: [Case(((2, 2),)), Case(((3, 2, 2),)), Case(((1, 1),))] for name in (
+        "inv", "det", "cofactor", "logdet", "cholesky", "eigvalsh", "eigenvectors")},
+    "solve": [Case(((2, 2), (2, 1))), Case(((3, 2, 2), (3, 2, 4)))],
+    "triangular_solve": [Case(((2, 2), (2, 3)), {"lower": a, "transposed": b})
+                         for a in (True, False) for b in (True, False)],
     "amax": [*_kept(True), *_kept(False)],
     "amin": [*_kept(True), *_kept(False)],
     "logsumexp": [*_kept(True), *_kept(False)],
