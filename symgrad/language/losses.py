@@ -78,7 +78,7 @@ def cross_entropy(logits: Any, label: Any, *, axis: int = 0) -> sp.Expr:
     >>> import symgrad as sg
     >>> z, label = sg.data("z", shape=3), sg.data("label", dtype=int)
     >>> sg.cross_entropy(z, label)
-    logsumexp(z) - z[label]
+    -z[label] + logsumexp(z)
     """
     z, y = sympify(logits), sympify(label)
     shape, (labels, kind) = describe(z)[0], describe(y)
