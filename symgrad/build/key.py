@@ -18,6 +18,7 @@ COMPILERS = ("numba", "llvmlite")
 OWN_MODULES = (
     "symgrad.build.compiler",
     "symgrad.build.entry",
+    "symgrad.generate.vector_angles",
     "symgrad.generate.vector_code",
     "symgrad.generate.vector_coefficients",
     "symgrad.generate.vector_formulas",

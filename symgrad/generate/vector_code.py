@@ -11,6 +11,7 @@ range reductions, so every instruction carries one: `contract`, or on exact sums
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,6 +97,26 @@ class Real:
     def times(self, y: Any) -> Real:
         return self._do("fmul", self, y, EXACT)
 
+    def fused(self, y: Any, z: Any) -> Real:
+        """self * y + z, rounded once: a library call where the machine has no such instruction."""
+        return self._call("llvm.fma", self, self.of(y), self.of(z))
+
+    def square_root(self) -> Real:
+        return self._call("llvm.sqrt", self)
+
+    def _call(self, name: str, *operands: Real) -> Real:
+        kind, module = self.format.type, self.builder.module
+        declared = module.declare_intrinsic(name, [kind], _signature(kind, len(operands)))
+        called = self.builder.call(declared, [x.value for x in operands], fastmath=CONTRACT)
+        return Real(self.builder, self.format, called)
+
+    def to(self, format: Format) -> Real:
+        """This value in another format."""
+        wider = format.mantissa > self.format.mantissa
+        convert = self.builder.fpext if wider else self.builder.fptrunc
+        same = format is self.format
+        return self if same else Real(self.builder, format, convert(self.value, format.type))
+
     # ---- comparisons: False where an operand is NaN
 
     def _compare(self, sign: str, y: Any) -> Any:
@@ -134,17 +155,18 @@ class Real:
         return Bits(self, self.builder.bitcast(self.value, self.format.integer))
 
     def __abs__(self) -> Real:
-        return (self.bits & ~self._sign).real
+        return (self.bits & ~self.sign).real
 
     def with_sign_of(self, y: Real) -> Real:
         """|self| with y's sign bit; self must not be negative."""
-        return (self.bits | (y.bits & self._sign)).real
+        return (self.bits | (y.bits & self.sign)).real
 
     def __neg__(self) -> Real:
-        return (self.bits ^ self._sign).real
+        return (self.bits ^ self.sign).real
 
     @property
-    def _sign(self) -> int:
+    def sign(self) -> int:
+        """The sign bit."""
         return -(1 << (self.format.integer.width - 1))
 
     def nearest(self) -> tuple[Real, Bits]:
@@ -176,6 +198,9 @@ class Bits:
     def __sub__(self, y: Any) -> Bits:
         return self._do("sub", y)
 
+    def __mul__(self, y: Any) -> Bits:
+        return self._do("mul", y)
+
     def __neg__(self) -> Bits:
         return (self ^ -1) + 1
 
@@ -194,6 +219,22 @@ class Bits:
     def __rshift__(self, y: int) -> Bits:
         """Zeros come in from the left: the machine has no other 64-bit shift before AVX-512."""
         return self._do("lshr", y)
+
+    def to(self, like: Real) -> Bits:
+        """The lowest bits, in the width of another format."""
+        narrower = like.format.integer.width < self.value.type.width
+        convert = like.builder.trunc if narrower else like.builder.zext
+        same = like.format.integer.width == self.value.type.width
+        return Bits(like, self.value if same else convert(self.value, like.format.integer))
+
+    def looked_up(self, name: str, rows: Sequence[Sequence[float]]) -> list[Real]:
+        """The row of that number in a table of doubles."""
+        builder, width = self.like.builder, len(rows[0])
+        table = _table(builder.module, name, [x for row in rows for x in row])
+        index, zero = self.to(Real(builder, DOUBLE, None)) * width, ir.IntType(64)(0)
+        places = ((index + column).value for column in range(width))
+        elements = [builder.load(builder.gep(table, [zero, at])) for at in places]
+        return [Real(builder, DOUBLE, x) for x in elements]
 
     def equals(self, y: int) -> Any:
         return self.like.builder.icmp_unsigned("==", self.value, self.value.type(y))
@@ -225,13 +266,29 @@ def polynomial(x: Real, coefficients: Sequence[float]) -> Real:
     return y
 
 
+def _signature(kind: Any, n: int) -> Any:
+    return ir.FunctionType(kind, [kind] * n)
+
+
+def _table(module: Any, name: str, numbers: Sequence[float]) -> Any:
+    """A constant array of doubles, written as bytes: as text LLVM would take long to read it."""
+    full_name = f"symgrad.{name}"
+    if full_name not in module.globals:
+        kind = ir.ArrayType(ir.IntType(8), 8 * len(numbers))
+        table = ir.GlobalVariable(module, kind, full_name)
+        table.initializer = ir.Constant(kind, bytearray(array("d", numbers).tobytes()))
+        table.global_constant, table.linkage, table.align = True, "internal", 64
+    array_of_doubles = ir.ArrayType(ir.DoubleType(), len(numbers))
+    return module.globals[full_name].bitcast(array_of_doubles.as_pointer())
+
+
 def function(module: Any, name: str, format: Format, formula: Callable[..., Real], n: int) -> Any:
     """The function of n arguments in a module, written when it is first asked for."""
     full_name = f"symgrad.{name}.{format.name}"
     found = module.globals.get(full_name)
     if found is not None:
         return found
-    made = ir.Function(module, ir.FunctionType(format.type, [format.type] * n), full_name)
+    made = ir.Function(module, _signature(format.type, n), full_name)
     made.linkage = "internal"
     made.attributes.add("alwaysinline")
     builder = ir.IRBuilder(made.append_basic_block())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from symgrad.generate.vector_code import Bits, Real, polynomial
-from symgrad.generate.vector_coefficients import EXP, LIMITS, LOG, LOG2
+from symgrad.generate.vector_coefficients import ERF, ERFC, EXP, LIMITS, LOG, LOG2
 
 INFINITY = math.inf
 NAN = math.nan
@@ -93,3 +93,14 @@ def _log_ends(x: Real, y: Real, at: float) -> Real:
     """y, with infinities at `at` and at infinity, and NaN below and for NaN."""
     y = x.of(INFINITY).where(x.equals(INFINITY), y)
     return y.where(x > at, x.of(-INFINITY).where(x.equals(at), NAN))
+
+
+def erf(x: Real) -> Real:
+    name, a = x.format.name, abs(x)
+    z = (a * a).at_most(1.0)
+    small = a + a * polynomial(z, ERF[name])
+    last = LIMITS[name].erf
+    b = a.at_least(1.0).at_most(last)
+    middle, half = (last + 1.0) / 2, (last - 1.0) / 2
+    large = 1.0 - exp(-b * polynomial((b - middle) * (1 / half), ERFC[name]))
+    return small.where(a < 1.0, large).with_sign_of(x)

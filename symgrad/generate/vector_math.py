@@ -16,7 +16,7 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-from symgrad.generate import vector_formulas
+from symgrad.generate import vector_angles, vector_formulas
 from symgrad.generate.vector_code import FORMATS, Real, function
 
 
@@ -46,3 +46,7 @@ log1p = _vectorised("log1p", vector_formulas.log1p)
 tanh = _vectorised("tanh", vector_formulas.tanh)
 sigmoid = _vectorised("sigmoid", vector_formulas.sigmoid)
 softplus = _vectorised("softplus", vector_formulas.softplus)
+erf = _vectorised("erf", vector_formulas.erf)
+sin = _vectorised("sin", vector_angles.sin)
+cos = _vectorised("cos", vector_angles.cos)
+tan = _vectorised("tan", vector_angles.tan)
