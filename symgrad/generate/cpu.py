@@ -10,8 +10,21 @@ from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
 from symgrad.lower.kernel import (
-    ROW, SLOT, Buffer, Collect, Comment, Counter, Kernel, Loop, Matrix, Number, Product, Statement, Store,
-    Update, statements,
+    ROW,
+    SLOT,
+    Buffer,
+    Collect,
+    Comment,
+    Counter,
+    Kernel,
+    Loop,
+    Matrix,
+    Number,
+    Product,
+    Statement,
+    Store,
+    Update,
+    statements,
 )  # fmt: skip
 
 ENTRY = "run"
@@ -114,7 +127,8 @@ class _Writer:
         for b in self.kernel.buffers:
             if b in self.kernel.written and b.is_local:
                 self.lines.add(f"{self.names.array(b)}[0] = {self.names(b)}")
-        self.lines.add("return -1 if fault[0] else pending" if self.kernel.fault else "return pending")
+        returned = "-1 if fault[0] else pending" if self.kernel.fault else "pending"
+        self.lines.add(f"return {returned}")
 
     def _batches(self) -> None:
         k, lines = self.kernel, self.lines

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from symgrad.generate.cpu_operations import (
-    ATOM, BETWEEN, CASTS, CODE, PAIRWISE, POWER, PRODUCT, SUM, UNARY,
+    ATOM,
+    BETWEEN,
+    CASTS,
+    CODE,
+    PAIRWISE,
+    POWER,
+    PRODUCT,
+    SUM,
+    UNARY,
 )  # fmt: skip
 from symgrad.generate.text import Names
 from symgrad.lower import index as ix
@@ -76,7 +84,8 @@ class Printer:
             text += f"{sign}{abs(index.constant) if parts else index.constant}"
         text = text.replace("+ -", "- ")
         if len(parts) == 1 and not index.constant:
-            return text, PRODUCT if abs(index.terms[0][1]) != 1 else self._atom(index.terms[0][0])[1]
+            atom, k = index.terms[0]
+            return text, self._atom(atom)[1] if k == 1 else PRODUCT
         return text, ATOM if not parts else SUM
 
     def _term(self, atom: Any, k: int) -> str:
@@ -223,4 +232,6 @@ def _is_inverse(x: Expression) -> bool:
     if not isinstance(x, Apply) or x.operation != "pow" or x.dtype == "int64":
         return False
     k = _exponent(x)
-    return k is not None and (k in (-0.5, -1.5) or (isinstance(k, int) and -MOST_MULTIPLIED <= k < 0))
+    if isinstance(k, int):
+        return -MOST_MULTIPLIED <= k < 0
+    return k in (-0.5, -1.5)

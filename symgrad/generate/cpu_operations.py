@@ -60,7 +60,8 @@ CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "n
          "int8": "np.int8({0})", "bool": "({0} != 0)"}  # fmt: skip
 # where the functions come from that are not of `math` or NumPy
 NATIVE = (
-    "clamp", "gamma", "maximum", "minimum", "modulo", "pointer", "power", "select", "sign", "square",
-)
+    "clamp", "gamma", "maximum", "minimum", "modulo", "pointer", "power", "select", "sign",
+    "square",
+)  # fmt: skip
 VECTOR_MATH = ("exp", "expm1", "log", "log1p", "sigmoid", "softplus", "tanh")
 # fmt: on

@@ -12,9 +12,9 @@ LONGEST = 16  # characters of a label in a name
 
 
 def suffix(label: str) -> str:
-    """The part of a label that may stand in code: ASCII letters and digits.
+    r"""The part of a label that may stand in code: ASCII letters and digits.
 
-    >>> suffix("h1"), suffix('__import__("os")'), suffix("ｘ")
+    >>> suffix("h1"), suffix('__import__("os")'), suffix("\uff58")
     ('_h1', '_importos', '')
     """
     kept = re.sub(r"[^A-Za-z0-9]", "", label)[:LONGEST]

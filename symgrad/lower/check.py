@@ -5,8 +5,19 @@ from __future__ import annotations
 from symgrad.lower.expressions import accesses, children, roots
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
-    Axis, Buffer, Collect, Comment, Counter, Expression, Kernel, Load, Loop, Product, Statement,
-    Store, Update,
+    Axis,
+    Buffer,
+    Collect,
+    Comment,
+    Counter,
+    Expression,
+    Kernel,
+    Load,
+    Loop,
+    Product,
+    Statement,
+    Store,
+    Update,
 )  # fmt: skip
 
 
@@ -65,7 +76,7 @@ def _index(buffer: Buffer, index: tuple[Index, ...], open_axes: tuple) -> None:
         for atom, _ in i.terms:
             assert not isinstance(atom, Axis) or atom in open_axes, "an index without its loop"
         if all(isinstance(a, Axis) for a, _ in i.terms):
-            assert 0 <= i.lower and i.bound < max(size, 1), f"{buffer.label}: {i} beyond {size}"
+            assert i.lower >= 0 and i.bound < max(size, 1), f"{buffer.label}: {i} beyond {size}"
 
 
 def _expression(root: Expression, open_axes: tuple) -> None:

@@ -1,7 +1,7 @@
-"""Memory that lives within one iteration loses the loop's axis; without axes it is a local variable.
+"""Memory that lives within one iteration loses the loop's axis; without axes it is a variable.
 
-    for i: t[i] = x[i] * w          for i: t = x[i] * w
-           y[i] = t[i] + t[i]**2           y[i] = t + t**2
+for i: t[i] = x[i] * w          for i: t = x[i] * w
+       y[i] = t[i] + t[i]**2           y[i] = t + t**2
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ from typing import Any
 
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import At, accesses, children, content, rebuilt, restated, roots
-from symgrad.lower.kernel import Buffer, Expression, Loop, Product, Statement, Store, Update
+from symgrad.lower.kernel import (
+    Buffer,
+    Collect,
+    Expression,
+    Loop,
+    Product,
+    Statement,
+    Store,
+    Update,
+)
 
 Path = tuple[Loop, ...]
 
@@ -45,9 +54,10 @@ def _collect(section: list[Statement], found: dict) -> None:
             found[buffer].append((index, path))
         if isinstance(s, Store | Update):
             found[s.buffer].append((s.index, path))
-        else:
-            target = s.c.buffer if isinstance(s, Product) else s.buffer
-            found[target].append((None, path))
+        elif isinstance(s, Product):
+            found[s.c.buffer].append((None, path))
+        elif isinstance(s, Collect):
+            found[s.buffer].append((None, path))
 
 
 def _dropped(buffer: Buffer, uses: list[tuple[Any, Path]]) -> set[int]:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symgrad.calculus.block import Block, Name
+from symgrad.calculus.block import Block
 from symgrad.calculus.program import Program
 from symgrad.lower.contract import contracted
 from symgrad.lower.elements import Elements
 from symgrad.lower.expressions import accesses, roots, walk
-from symgrad.lower.kernel import Apply, Buffer, Kernel, Loop, Product, Statement, statements
+from symgrad.lower.kernel import (
+    Apply,
+    Buffer,
+    Comment,
+    Kernel,
+    Loop,
+    Product,
+    Statement,
+    statements,
+)
 from symgrad.lower.nests import Nests
 from symgrad.lower.nodes import Node, node, ordered
 from symgrad.lower.normalize import Normalizer
@@ -121,7 +130,7 @@ def _used(sections: list[tuple[Statement, ...]]) -> dict[Buffer, None]:
     found: dict[Buffer, None] = {}
     for section in sections:
         for s in statements(section):
-            if isinstance(s, Loop):
+            if isinstance(s, Loop | Comment):
                 continue
             found.update((b.home, None) for b, _ in accesses(s))
             found[(s.c.buffer if isinstance(s, Product) else s.buffer).home] = None

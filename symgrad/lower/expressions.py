@@ -8,7 +8,17 @@ from typing import Any
 from symgrad.lower import index as ix
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
-    Apply, Buffer, Collect, Expression, Load, Matrix, Product, Statement, Store, Update, Whole,
+    Apply,
+    Buffer,
+    Collect,
+    Expression,
+    Load,
+    Matrix,
+    Product,
+    Statement,
+    Store,
+    Update,
+    Whole,
 )  # fmt: skip
 
 At = tuple[Index, ...]
@@ -104,8 +114,8 @@ def rebuilt(x: Any, known: Mapping[Any, Any], place: Place = as_it_is) -> Any:
         same = all(a is b for a, b in zip(operands, x.operands, strict=True))
         return x if same else Apply(x.operation, operands, x.dtype, x.bound)
     if isinstance(x, Whole):
-        index = reindexed(x.index, known)
-        return x if index == x.index else Whole(index)
+        whole = reindexed(x.index, known)
+        return x if whole == x.index else Whole(whole)
     return x
 
 

@@ -74,7 +74,8 @@ def of(atom: Any) -> Index:
 
 def linear(parts: Iterable[tuple[Index, int]], shift: int = 0) -> Index:
     """shift + the sum of factor * index."""
-    total, terms = shift, {}
+    total = shift
+    terms: dict[Any, int] = {}
     for index, factor in parts:
         total += factor * index.constant
         for atom, k in index.terms:
@@ -106,9 +107,7 @@ def divided(index: Index, divisor: int) -> tuple[Index, Index]:
         index.constant // divisor,
         tuple((a, k // divisor) for a, k in index.terms if k % divisor == 0),
     )
-    rest = Index(
-        index.constant % divisor, tuple((a, k) for a, k in index.terms if k % divisor)
-    )
+    rest = Index(index.constant % divisor, tuple((a, k) for a, k in index.terms if k % divisor))
     if rest.lower >= 0 and rest.bound < divisor:
         return whole, rest
     return (

@@ -7,17 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from symgrad.lower import index as ix
-from symgrad.lower.elements import Elements, letters_at, product_of
+from symgrad.lower.element_rules import letters_at
+from symgrad.lower.elements import Elements
 from symgrad.lower.expressions import At, accesses, loads
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import ROW, SLOT, Axis, Buffer, Collect, Expression, Store, Update
 from symgrad.lower.nodes import SAMPLE, Extent, Node
 from symgrad.lower.plan import Plan
+from symgrad.lower.scale import product_of
 from symgrad.lower.sums import Sums
 from symgrad.lower.tasks import Axes, Task
 
 COMBINE = {"sum": "add", "total": "add", "einsum": "add", "prod": "mul", "amax": "max",
            "amin": "min"}  # fmt: skip
+Value = Callable[[Mapping[str, Index]], Expression]  # letter -> index, to the element there
 START = {"add": 0, "mul": 1, "max": -math.inf, "min": math.inf}
 START_INT = {"add": 0, "mul": 1, "max": -(2**63), "min": 2**63 - 1}
 
@@ -111,7 +114,7 @@ class Nests:
         self._sum(x, letters, out, out, [SAMPLE] if SAMPLE in letters else [], value)
 
     def _sum(self, x: Node, letters: dict[str, Extent], kept: list[str], shown: Sequence,
-             outer: list[str], value: Callable[[Mapping[str, Index]], Expression]) -> None:  # fmt: skip
+             outer: list[str], value: Value) -> None:  # fmt: skip
         buffer = self.elements.memory[x] = self.buffer(x)
         order = self._order(letters, kept, shown, outer, buffer, value)
         axes, index = self.axes.loops([letters[c] for c in order])
@@ -128,7 +131,7 @@ class Nests:
                  self.elements.number(start, buffer.dtype))  # fmt: skip
 
     def _order(self, letters: dict[str, Extent], kept: list[str], shown: Sequence,
-               outer: list[str], buffer: Buffer, value: Callable) -> list[str]:  # fmt: skip
+               outer: list[str], buffer: Buffer, value: Value) -> list[str]:  # fmt: skip
         """Loops in an order whose innermost runs along memory; samples outermost."""
         summed = [c for c in letters if c not in kept]
         inner = [c for c in (*kept, *summed) if c not in outer]

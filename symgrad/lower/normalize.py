@@ -100,11 +100,10 @@ class Normalizer:
     def _input(self, symbol: sp.Symbol, name: Name) -> Node:
         if symbol in self.inputs:
             return self.inputs[symbol]
-        role = "batch_size" if symbol is batch_size or symbol == batch_size else role_of(symbol, name)
+        role = role_of(symbol, name)
         x = self.make("input", [], self.extents(name), lead=self.lead(name), kind=name.kind)
         x.symbol, x.label, x.attributes = symbol, name.label, {"role": role}
-        x.wide = role in ("hyper", "step", "batch_size") and symbol not in self.written
-        x.wide = x.wide or role == "step"
+        x.wide = role in ("hyper", "step", "batch_size")
         x.constant = role in INVARIANT_ROLES and symbol not in self.written
         self.inputs[symbol] = x
         return x
@@ -176,7 +175,8 @@ class Normalizer:
 
     def _moved(self, z: Node, depth: int) -> Node:
         if z.operation == "einsum":
-            attributes = dict(z.attributes, out=tuple(c for c in z.attributes["out"] if c != SAMPLE))
+            out = tuple(c for c in z.attributes["out"] if c != SAMPLE)
+            attributes = dict(z.attributes, out=out)
             operands = list(z.operands)
         elif z.operation == "scatter":
             attributes, operands = dict(z.attributes, total=True), list(z.operands)

@@ -8,6 +8,7 @@ value is computed inside the loops that use it.
 from __future__ import annotations
 
 import math
+
 from symgrad.lower import costs, products
 from symgrad.lower.nodes import Node, is_scalar
 
@@ -55,7 +56,7 @@ class Plan:
                 self.forced.update(f for fs, _ in terms for f in fs if isinstance(f, Node))
 
     def _is_part(self, top: Node, term: Node) -> bool:
-        if term is not top and term.uses > 1 or term.extents != top.extents:
+        if (term is not top and term.uses > 1) or term.extents != top.extents:
             return False
         return term in self.matches or term.operation in ("scatter", "unslice")
 

@@ -2,7 +2,8 @@
 
 The letters of a contraction of two operands fall into groups
 
-    batch: in a, b and the result     m: in a and the result     n: in b and the result     k: in both
+    batch: in both operands and in the result        k: in both operands only
+    m: in a and in the result                        n: in b and in the result
 
 and each group has to be one axis in memory.
 """
@@ -84,9 +85,7 @@ def _through(view: Node, s: Strided) -> Strided | None:
 
 def _sliced(spec: tuple, s: Strided, lead: tuple, own: tuple) -> Strided:
     offset = s.offset + sum(e[1] * step for e, step in zip(spec, own, strict=True))
-    kept = tuple(
-        step * e[3] for e, step in zip(spec, own, strict=True) if e[0] == "range"
-    )
+    kept = tuple(step * e[3] for e, step in zip(spec, own, strict=True) if e[0] == "range")
     return Strided(s.base, offset, lead + kept)
 
 
@@ -101,17 +100,14 @@ def match(x: Node) -> Match | None:
         return None
     batch, m, n, k = groups
     out = dict(zip(x.attributes["out"], ix.strides(x.shape), strict=True))
-    a, b = (_memory(x, i) for i in (0, 1))
-    sides = [a, b, (Strided(x, 0, ()), out)]
+    a, b, c = _memory(x, 0), _memory(x, 1), (Strided(x, 0, ()), out)
     for order in (k, [c for c in x.attributes["terms"][1] if c in k]):
-        found = [
-            _matrix(x, side, rows, columns, batch)
-            for side, rows, columns in zip(sides, (m, order, m), (order, n, n), strict=True)
-        ]
-        if all(found):
-            sizes = tuple(_size(x, g) for g in (m, n, order))
-            letters = x.attributes["letters"]
-            return Match(*found, sizes, tuple(letters[c] for c in batch))  # type: ignore[arg-type]
+        pa = _matrix(x, a, m, order, batch)
+        pb = _matrix(x, b, order, n, batch)
+        pc = _matrix(x, c, m, n, batch)
+        if pa and pb and pc:
+            sizes = (_size(x, m), _size(x, n), _size(x, order))
+            return Match(pa, pb, pc, sizes, tuple(x.attributes["letters"][i] for i in batch))
     return None
 
 

@@ -75,8 +75,8 @@ def ordered(tasks: list[Task]) -> list[Task]:
                 heapq.heappush(ready, number[s])
     if len(result) < len(tasks):
         done = set(result)
-        stuck = next(t for t in tasks if t not in done and t.target[0].storage)
-        raise NotInPlace(stuck.target[0].storage)
+        stuck = next(t.target[0] for t in tasks if t not in done and t.target[0].storage)
+        raise NotInPlace(stuck.home)
     return result
 
 

@@ -12,7 +12,18 @@ from collections.abc import Iterable
 from symgrad.lower.expressions import children, rebuilt, restated, roots
 from symgrad.lower.index import Index, Quotient, Remainder
 from symgrad.lower.kernel import (
-    Axis, Buffer, Comment, Counter, Expression, Load, Loop, Number, Product, Statement, Store, Whole,
+    Axis,
+    Buffer,
+    Comment,
+    Counter,
+    Expression,
+    Load,
+    Loop,
+    Number,
+    Product,
+    Statement,
+    Store,
+    Whole,
     statements,
 )  # fmt: skip
 

@@ -1,9 +1,9 @@
 """Sums that are accumulated part by part: matrix products, scatters, and what else is added.
 
-    p + c a @ b          one product with alpha = c, beta = 1, on p itself
-    mu v + a @ b         the same with beta = mu
-    p - lr scatter(g)    the touched rows of p only
-    a @ b + c @ d        two products into one memory
+p + c a @ b          one product with alpha = c, beta = 1, on p itself
+mu v + a @ b         the same with beta = mu
+p - lr scatter(g)    the touched rows of p only
+a @ b + c @ d        two products into one memory
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from symgrad.lower import index as ix
-from symgrad.lower.elements import gather_index, product_of, scale, scaled_sum, sliced
+from symgrad.lower.element_rules import gather_index, sliced
 from symgrad.lower.expressions import At
 from symgrad.lower.kernel import Buffer, Expression, Matrix, Number, Product, Store, Update
 from symgrad.lower.nodes import Node
 from symgrad.lower.plan import Term
 from symgrad.lower.products import Match, Operand
+from symgrad.lower.scale import product_of, scale, scaled_sum
 
 
 class NotInPlace(Exception):
@@ -36,7 +37,7 @@ class Sums:
     def accumulate(self, x: Node) -> None:
         target = self.plan.in_place.get(x)
         buffer = self._buffer(x, target)
-        products, others, own, rest = [], [], [], []
+        products, others, own, rest = (list[Term]() for _ in range(4))
         for term in self.plan.sums[x]:
             y = term[1]
             kind = (
@@ -146,7 +147,8 @@ class Sums:
         body = g.body if isinstance(g, Node) else ()
         axes, index = self.nests.axes.loops(x.extents[: x.lead] + body)
         where = (*index[: x.lead], *sliced(y.attributes["spec"], index[x.lead :]))
-        return axes, where, self.elements.element(g, index if getattr(g, "lead", 0) else index[x.lead :])
+        at = index if getattr(g, "lead", 0) else index[x.lead :]
+        return axes, where, self.elements.element(g, at)
 
 
 def _size(x: Node) -> int:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgrad.lower import index as ix
-from symgrad.lower.index import Index
 from symgrad.lower.expressions import Access, At
+from symgrad.lower.index import Index
 from symgrad.lower.kernel import Axis, Expression, Product, Store, Update
 from symgrad.lower.nodes import Extent
 
