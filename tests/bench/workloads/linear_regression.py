@@ -21,7 +21,7 @@ def symgrad_fit(cores: int) -> Run:
     data = dict(zip("xy", samples(1_000_000), strict=True))
 
     def run() -> int:
-        model.fit(data, batch_size=1, shuffle=False, progress=False)
+        model.fit(data, epochs=1, batch_size=1, shuffle=False, progress=False)
         return len(data["x"])
 
     return run
