@@ -218,7 +218,13 @@ def trace(a: MatrixExpr) -> sp.Expr:
         return c * rest.trace()
     if isinstance(rest, Identity | OneMatrix):
         return c * rest.rows
-    return c * sp.Trace(rest.arg if isinstance(rest, Transpose) else rest)
+    return c * sp.Trace(min(rest, transpose(rest), key=_transposes))
+
+
+def dot(a: MatrixExpr, b: MatrixExpr) -> sp.Expr:
+    """The inner product of two vectors, standing or lying."""
+    left, right = (transpose(a), b) if a.shape == b.shape else (a, b)
+    return trace(product(left, right) if left.rows == 1 else product(right, left))
 
 
 @cacheit
@@ -261,7 +267,7 @@ TRANSPOSED: dict[type, Callable[[Any], MatrixExpr]] = {
 NORMAL: dict[type, Callable[..., Any]] = {
     MatAdd: add, MatMul: product, Transpose: transpose, Adjoint: transpose,
     HadamardProduct: hadamard, HadamardPower: elementwise_power, Inverse: power, MatPow: power,
-    ElementwiseApplyFunction: apply_function,
+    ElementwiseApplyFunction: apply_function, sp.DotProduct: dot,
 }
 # fmt: on
 

@@ -36,7 +36,7 @@ from symgrad.language.substitution import inline
 
 PullBack = Callable[[Any], Any]
 Parts = list[tuple[sp.Basic, PullBack]]
-ATOMS = (sp.Symbol, MatrixExpr, sp.Trace, sp.Determinant, sp.DotProduct, MatrixElement, sp.Sum)
+ATOMS = (sp.Symbol, MatrixExpr, sp.Trace, sp.Determinant, MatrixElement, sp.Sum)
 
 
 def parts(e: sp.Basic) -> Parts:
@@ -209,7 +209,7 @@ RULES: dict[type, Callable[[Any], Parts]] = {
     sp.MatAdd:         lambda e: [(a, _same) for a in e.args],
     sp.Transpose:      lambda e: [(e.arg, transpose)],
     sp.Trace:          lambda e: [(e.arg, lambda g: scaled(g, Identity(e.arg.rows)))],
-    sp.DiagMatrix:     lambda e: [(e.arg, lambda g: _like(sp.DiagonalOf(g), e.arg))],
+    sp.DiagMatrix:     lambda e: [(e.args[0], lambda g: _like(sp.DiagonalOf(g), e.args[0]))],
     sp.DiagonalMatrix: lambda e: [(e.arg, lambda g: hadamard(Identity(e.rows), g))],
     sp.DiagonalOf:     _diagonal,
     sp.MatrixBase:     _explicit,
@@ -220,8 +220,6 @@ RULES: dict[type, Callable[[Any], Parts]] = {
     sp.HadamardProduct: _hadamard,
     HadamardPower:      _hadamard_power,
     Elementwise:        _elementwise,
-    sp.DotProduct: lambda e: [(a, lambda g, a=a, b=b: scaled(g, _like(b, a)))
-                              for a, b in (e.args, e.args[::-1])],
     sp.Inverse:     lambda e: [(e.arg, lambda g: product(-1, transpose(e), g, transpose(e)))],
     sp.Determinant: lambda e: [(e.arg, lambda g: scaled(g*e, power(transpose(e.arg), -1)))],
     # ---- scalars

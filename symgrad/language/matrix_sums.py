@@ -139,57 +139,56 @@ def _plus(parts: list) -> Any:
 
 def _joined(parts: list, sizes: dict) -> Any:
     """The product of parts, summed over the indices that have a size here."""
-    net = _Net([p for p in parts if isinstance(p, Edge)], sizes)
-    scalars = [p for p in parts if not isinstance(p, Edge)]
-    for index in sizes:
-        net.merge()
-        net.sum_over(index)
-    net.merge()
-    return net.result(scalars)
+    net = _Net([p for p in parts if isinstance(p, Edge)])
+    net.scalars = [p for p in parts if not isinstance(p, Edge)]
+    for index, size in sizes.items():
+        net.sum_over(index, size)
+    return net.result()
 
 
 class _Net:
     """Edges whose product is taken."""
 
-    def __init__(self, edges: list[Edge], sizes: dict) -> None:
-        self.edges, self.sizes = edges, sizes
+    def __init__(self, edges: list[Edge]) -> None:
+        self.edges = edges
         self.scalars: list[sp.Expr] = []
 
-    def merge(self) -> None:
-        """Parallel edges become one, loops become diagonals, and what has no index a number."""
-        groups: dict[frozenset, Edge] = {}
-        for edge in self.edges:
-            if edge.row == edge.col and edge.row != END:
-                edge = Edge(DiagonalOf(edge.matrix), edge.row, END)
-            other = groups.get(edge.ends)
-            if other is not None:
-                together = hadamard(other.matrix, edge.starting(other.row).matrix)
-                edge = Edge(together, other.row, other.col)
-            groups[edge.ends] = edge
-        if (scalar := groups.pop(frozenset((END,)), None)) is not None:
-            self.scalars.append(trace(scalar.matrix))
-        self.edges = list(groups.values())
-
-    def sum_over(self, index: sp.Symbol) -> None:
-        size = self.sizes[index]
+    def sum_over(self, index: sp.Symbol, size: sp.Expr) -> None:
         here = [e.starting(index) for e in self.edges if index in e.ends]
-        rest = [e for e in self.edges if index not in e.ends]
+        self.edges = [e for e in self.edges if index not in e.ends]
         for e in here:
             if e.matrix.rows != size:
                 raise _TooHard(f"{index} runs over {size} of {e.matrix.rows} elements")
-        if not here:
-            self.scalars.append(size)
-        elif len(here) == 1:
-            rest.append(Edge(product(OneMatrix(1, size), here[0].matrix), END, here[0].col))
+        loops = [e.matrix for e in here if e.col == index]
+        vectors = [e.matrix for e in here if e.col == END]
+        matrices = _parallel_joined([e for e in here if e.col not in (END, index)])
+        if loops and not vectors and not matrices:
+            self.scalars.append(trace(hadamard(*loops)))
+            return
+        vectors += map(DiagonalOf, loops)
+        if len(matrices) > 2:
+            raise _TooHard(f"more than two matrices share the index {index}")
+        if len(matrices) == 2:
+            a, b = matrices
+            scale = [DiagMatrix(hadamard(*vectors))] if vectors else []
+            self.edges.append(Edge(product(transpose(a.matrix), *scale, b.matrix), a.col, b.col))
+        elif matrices:
+            row = transpose(hadamard(*vectors)) if vectors else OneMatrix(1, size)
+            self.edges.append(Edge(product(row, matrices[0].matrix), END, matrices[0].col))
+        elif vectors:
+            row = transpose(hadamard(*vectors[:-1])) if vectors[1:] else OneMatrix(1, size)
+            self.scalars.append(trace(product(row, vectors[-1])))
         else:
-            rest.append(_meeting(here))
-        self.edges = rest
+            self.scalars.append(size)
 
-    def result(self, scalars: list[sp.Expr]) -> Any:
-        c = sp.Mul(*scalars, *self.scalars)
+    def result(self) -> Any:
+        """One edge between the indices that are left, or a scalar."""
+        c = sp.Mul(*self.scalars)
         if not self.edges:
             return c
-        first, *others = self.edges
+        loops = [Edge(DiagonalOf(e.matrix), e.row, END) if e.row == e.col else e
+                 for e in self.edges]  # fmt: skip
+        first, *others = _parallel_joined(loops)
         for e in others:  # x[i]*y[j] is (x*y.T)[i, j]
             if END not in first.ends or END not in e.ends:
                 raise _TooHard("more than two indices are left")
@@ -198,15 +197,12 @@ class _Net:
         return Edge(scaled(c, first.matrix), first.row, first.col)
 
 
-def _meeting(edges: list[Edge]) -> Edge:
-    """The edges that start at an index, summed over it; vectors scale one of the matrices."""
-    vectors = [e for e in edges if e.col == END]
-    matrices = [e for e in edges if e.col != END]
-    if len(matrices) > 2 or len(vectors) > 1:
-        raise _TooHard("more than two matrices share an index")
-    if len(matrices) == 1:
-        (matrix,) = matrices
-        return Edge(product(transpose(vectors[0].matrix), matrix.matrix), END, matrix.col)
-    a, b = matrices
-    scale = [DiagMatrix(v.matrix) for v in vectors]
-    return Edge(product(transpose(a.matrix), *scale, b.matrix), a.col, b.col)
+def _parallel_joined(edges: list[Edge]) -> list[Edge]:
+    """Edges between the same indices multiplied element by element."""
+    groups: dict[frozenset, Edge] = {}
+    for e in edges:
+        other = groups.get(e.ends)
+        if other is not None:
+            e = Edge(hadamard(other.matrix, e.starting(other.row).matrix), other.row, other.col)
+        groups[e.ends] = e
+    return list(groups.values())
