@@ -1,7 +1,7 @@
 """Numbers of the elementary functions: polynomials, split constants, limits.
 
-Each polynomial is the interpolation of its function, named beside it, at the Chebyshev nodes of its
-interval; the tests compute them anew with mpmath.
+Each polynomial interpolates its function, which stands above it, at the Chebyshev nodes of its
+interval; coefficients were computed with mpmath to 60 digits and rounded to the format.
 """
 
 from __future__ import annotations
@@ -218,6 +218,12 @@ LOG2: Table = {
     "float64": (0.6931471805601177, -1.7239444525614835e-13),
 }
 
+# pi in two parts
+PI: Table = {
+    "float32": (3.1415927410125732, -8.742277657347586e-08),
+    "float64": (3.141592653589793, 1.2246467991473532e-16),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -228,6 +234,7 @@ class Limits:
     tiny:       below it, by absolute value, expm1 x and log1p x are x
     tanh:       above it tanh is 1
     erf:        above it erf is 1
+    huge:       above it sqrt(x**2 + 1) is x, and x**2 is still finite
     """
 
     exp: tuple[float, float]
@@ -235,9 +242,14 @@ class Limits:
     tiny: float
     tanh: float
     erf: float
+    huge: float
 
 
 LIMITS = {
-    "float32": Limits(exp=(-105.0, 89.0), minus_one=-20.0, tiny=2.0**-25, tanh=10.0, erf=4.0),
-    "float64": Limits(exp=(-747.0, 710.0), minus_one=-40.0, tiny=2.0**-54, tanh=22.0, erf=6.0),
+    "float32": Limits(
+        exp=(-105.0, 89.0), minus_one=-20.0, tiny=2.0**-25, tanh=10.0, erf=4.0, huge=1e9
+    ),
+    "float64": Limits(
+        exp=(-747.0, 710.0), minus_one=-40.0, tiny=2.0**-54, tanh=22.0, erf=6.0, huge=1e18
+    ),
 }

@@ -31,6 +31,12 @@ def exp(x: Real) -> Real:
     return (q + 1.0).scaled(n)
 
 
+def exp_half(x: Real) -> Real:
+    """exp(x) / 2, which is finite a little longer; for x >= 0."""
+    n, q = _reduced(x.at_most(LIMITS[x.format.name].exp[1] + 1.0))
+    return (q + 1.0).scaled(n - 1)
+
+
 def expm1(x: Real) -> Real:
     limits = LIMITS[x.format.name]
     n, q = _reduced(x.at_least(limits.minus_one).at_most(limits.exp[1]))

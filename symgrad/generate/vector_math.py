@@ -16,7 +16,7 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-from symgrad.generate import vector_angles, vector_formulas
+from symgrad.generate import vector_angles, vector_formulas, vector_inverses
 from symgrad.generate.vector_code import FORMATS, Real, function
 
 
@@ -50,3 +50,11 @@ erf = _vectorised("erf", vector_formulas.erf)
 sin = _vectorised("sin", vector_angles.sin)
 cos = _vectorised("cos", vector_angles.cos)
 tan = _vectorised("tan", vector_angles.tan)
+asin = _vectorised("asin", vector_inverses.asin)
+acos = _vectorised("acos", vector_inverses.acos)
+atan = _vectorised("atan", vector_inverses.atan)
+sinh = _vectorised("sinh", vector_inverses.sinh)
+cosh = _vectorised("cosh", vector_inverses.cosh)
+asinh = _vectorised("asinh", vector_inverses.asinh)
+acosh = _vectorised("acosh", vector_inverses.acosh)
+atanh = _vectorised("atanh", vector_inverses.atanh)

@@ -1,0 +1,89 @@
+"""Hyperbolic functions, and the inverses of trigonometric and hyperbolic ones."""
+
+from __future__ import annotations
+
+import math
+
+from symgrad.generate.vector_code import Real, polynomial
+from symgrad.generate.vector_coefficients import ASIN, ATAN, LIMITS, PI
+from symgrad.generate.vector_formulas import exp_half, expm1, log, log1p
+
+LOG2 = math.log(2)
+
+
+def sinh(x: Real) -> Real:
+    a = abs(x)
+    e = expm1(a.at_most(LIMITS[x.format.name].tanh))
+    y = (e + e / (e + 1.0)) * 0.5
+    return exp_half(a).where(a > LIMITS[x.format.name].tanh, y).with_sign_of(x)
+
+
+def cosh(x: Real) -> Real:
+    e = exp_half(abs(x))
+    return e + 0.25 / e
+
+
+def asinh(x: Real) -> Real:
+    a = abs(x)
+    huge = a > LIMITS[x.format.name].huge
+    b = x.of(1.0).where(huge, a)
+    z = b * b
+    y = log1p(b + z / ((z + 1.0).square_root() + 1.0))
+    return (log(a) + LOG2).where(huge, y).with_sign_of(x)
+
+
+def acosh(x: Real) -> Real:
+    huge = x > LIMITS[x.format.name].huge
+    t = x.of(1.0).where(huge, x) - 1.0
+    y = log1p(t + (t * (t + 2.0)).square_root())
+    return (log(x) + LOG2).where(huge, y).where(x >= 1.0, math.nan)
+
+
+def atanh(x: Real) -> Real:
+    a = abs(x)
+    return (log1p(a * 2.0 / (1.0 - a)) * 0.5).with_sign_of(x)
+
+
+def _arctangent(a: Real, one: Real) -> Real:
+    """arctan(a / one) for numbers that are not negative: a turn by 0, 1/4 or 1/2 pi first."""
+    third = a > one * (math.sqrt(2) + 1)
+    second = a > one * (math.sqrt(2) - 1)
+    above = (-one).where(third, (a - one).where(second, a))
+    below = a.where(third, (a + one).where(second, one))
+    high, low = (a.of(p).where(third, a.of(p / 2).where(second, 0.0)) for p in PI[a.format.name])
+    t = above / below
+    z = t * t
+    return high * 0.5 + (t + (t * z * polynomial(z, ATAN[a.format.name]) + low * 0.5))
+
+
+def atan(x: Real) -> Real:
+    return _arctangent(abs(x), x.of(1.0)).with_sign_of(x)
+
+
+def _arcsine(t: Real, z: Real) -> Real:
+    """arcsin(t), t = sqrt(z) <= 1/2."""
+    return t + t * z * polynomial(z, ASIN[t.format.name])
+
+
+def asin(x: Real) -> Real:
+    a = abs(x)
+    near_one, z, t = _near_one(a)
+    s = _arcsine(t, z)
+    high, low = PI[x.format.name]
+    y = (high * 0.5 - s * 2.0 + low * 0.5).where(near_one, s)
+    return y.with_sign_of(x)
+
+
+def acos(x: Real) -> Real:
+    near_one, z, t = _near_one(abs(x))
+    s = _arcsine(t, z)
+    high, low = PI[x.format.name]
+    ends = (high - (s * 2.0 - low)).where(x < 0.0, s * 2.0)
+    return ends.where(near_one, high * 0.5 - (s.with_sign_of(x) - low * 0.5))
+
+
+def _near_one(a: Real) -> tuple:
+    """Whether a > 1/2, and the square and the number whose arc sine is wanted."""
+    near_one = a > 0.5
+    z = ((1.0 - a) * 0.5).where(near_one, a * a)
+    return near_one, z, z.square_root().where(near_one, a)

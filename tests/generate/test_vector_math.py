@@ -1,0 +1,177 @@
+"""Vector mathematics against mpmath: at most 4 units in the last place, for every number."""
+
+import math
+import re
+import warnings
+
+import mpmath as mp
+import numba as nb
+import numpy as np
+import pytest
+import scipy.special
+
+from symgrad.generate import vector_coefficients as known
+from symgrad.generate import vector_math
+
+MOST_ULPS = 4.0
+FASTMATH = {"afn", "arcp", "contract", "nsz", "reassoc"}  # as in every kernel
+DTYPES = ("float32", "float64")
+
+# what each is, for mpmath and, where numbers end, for NumPy; and where it is defined
+FUNCTIONS = {
+    "exp": (mp.exp, np.exp, -math.inf, math.inf),
+    "expm1": (mp.expm1, np.expm1, -math.inf, math.inf),
+    "log": (mp.log, np.log, 0, math.inf),
+    "log1p": (mp.log1p, np.log1p, -1, math.inf),
+    "tanh": (mp.tanh, np.tanh, -math.inf, math.inf),
+    "sigmoid": (lambda x: 1 / (1 + mp.exp(-x)), scipy.special.expit, -math.inf, math.inf),
+    "softplus": (lambda x: mp.log1p(mp.exp(x)), lambda x: np.logaddexp(x, x.dtype.type(0)),
+                 -math.inf, math.inf),
+    "erf": (mp.erf, scipy.special.erf, -math.inf, math.inf),
+    "sin": (mp.sin, np.sin, -math.inf, math.inf),
+    "cos": (mp.cos, np.cos, -math.inf, math.inf),
+    "tan": (mp.tan, np.tan, -math.inf, math.inf),
+    "asin": (mp.asin, np.arcsin, -1, 1),
+    "acos": (mp.acos, np.arccos, -1, 1),
+    "atan": (mp.atan, np.arctan, -math.inf, math.inf),
+    "sinh": (mp.sinh, np.sinh, -math.inf, math.inf),
+    "cosh": (mp.cosh, np.cosh, -math.inf, math.inf),
+    "asinh": (mp.asinh, np.arcsinh, -math.inf, math.inf),
+    "acosh": (mp.acosh, np.arccosh, 1, math.inf),
+    "atanh": (mp.atanh, np.arctanh, -1, 1),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=FUNCTIONS)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def over_arrays(name):
+    called = getattr(vector_math, name)
+
+    @nb.njit(fastmath=FASTMATH, error_model="numpy")
+    def fill(x, y):
+        for i in range(x.size):
+            y[i] = called(x[i])
+
+    def result(x: np.ndarray) -> np.ndarray:
+        y = np.empty_like(x)
+        fill(x, y)
+        return y
+
+    result.code = lambda: "".join(fill.inspect_llvm().values())
+    return result
+
+
+def ulps(y: float, exact: mp.mpf, dtype: str) -> float:
+    """How far y is from the exact value, in units of the last place of that value."""
+    format = np.finfo(dtype)
+    largest = mp.mpf(float(format.max))
+    if not math.isfinite(y):
+        return 0.0 if abs(exact) >= largest and y * mp.sign(exact) > 0 else math.inf
+    exponent = mp.frexp(exact)[1] - 1 if exact else -math.inf
+    unit = mp.mpf(2) ** (max(exponent, format.minexp) - format.nmant)
+    return float(abs(mp.mpf(float(y)) - exact) / unit)
+
+
+def numbers(rng, dtype: str, low: float, high: float, n: int = 120) -> np.ndarray:
+    """Numbers of every size, and many where functions bend, between low and high."""
+    format = np.finfo(dtype)
+    signs = rng.choice([-1.0, 1.0], n)
+    x = np.concatenate([
+        signs * 2.0 ** rng.uniform(format.minexp - format.nmant, format.maxexp - 1e-6, n),
+        signs * 2.0 ** rng.uniform(-format.nmant - 5, math.log2(-format.minexp), n),
+        1 + signs * 2.0 ** rng.uniform(-format.nmant, 0, n),
+        rng.uniform(-1, 1, n), rng.uniform(-20, 20, n), rng.uniform(-110, 90, n),
+        rng.uniform(-1.05, 1, n) * format.maxexp * math.log(2),
+        np.arange(-n, n) * math.pi / 4,
+    ]).astype(dtype)  # fmt: skip
+    return x[(x > low) & (x < high)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_accuracy(name, over_arrays, rng, dtype):
+    exact, _, low, high = FUNCTIONS[name]
+    x = numbers(rng, dtype, low, high)
+    with mp.workprec(1300 if name in ("sin", "cos", "tan") else 250):
+        errors = [
+            ulps(y, exact(mp.mpf(float(v))), dtype) for v, y in zip(x, over_arrays(x), strict=True)
+        ]
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ends(name, over_arrays, dtype):
+    """Infinities, NaN, zeros of both signs, denormals, the largest numbers, poles."""
+    format = np.finfo(dtype)
+    ends = [0.0, math.inf, math.nan, format.smallest_subnormal, format.tiny, format.max, 1, 2]
+    x = np.array([s * v for v in ends for s in (1, -1)], dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        expected = FUNCTIONS[name][1](x)
+    y = over_arrays(x)
+    np.testing.assert_allclose(y, expected, rtol=4 * format.eps, atol=0)
+    if name != "softplus":  # is never 0 and positive
+        np.testing.assert_array_equal(
+            np.signbit(y[~np.isnan(y)]), np.signbit(expected[~np.isnan(y)])
+        )
+
+
+@pytest.mark.parametrize(("dtype", "type"), [("float32", "float"), ("float64", "double")])
+def test_loops_are_vectorised(name, over_arrays, dtype, type):
+    over_arrays(np.ones(1, dtype))
+    assert re.search(rf"fmul contract <\d+ x {type}>", over_arrays.code())
+
+
+def test_every_function_is_tested():
+    public = {n for n, f in vars(vector_math).items() if type(f).__name__ == "_Intrinsic"}
+    assert public == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_the_double_next_to_a_quarter_turn(name):
+    """6381956970095103 2**797 is the double that comes closest to a multiple of pi / 2."""
+    x, called = math.ldexp(6381956970095103, 797), getattr(vector_math, name)
+    with mp.workprec(1300):
+        assert ulps(nb.njit(lambda x: called(x))(x), FUNCTIONS[name][0](mp.mpf(x)), "float64") < 2
+
+
+def test_integers_are_taken_as_doubles():
+    called = vector_math.exp
+    assert nb.njit(lambda i: called(i))(1) == pytest.approx(math.e, rel=1e-15)
+
+
+# ---- coefficients
+
+
+def middle(name):
+    last = known.LIMITS[name].erf
+    return lambda u: (1 + last) / mp.mpf(2) + u * (last - 1) / 2
+
+
+# table, the function that it approximates, and the interval
+POLYNOMIALS = {
+    "EXP": (lambda r, name: mp.hyp1f1(1, 3, r) / 2, -mp.log(2) / 2, mp.log(2) / 2),
+    "LOG": (lambda z, name: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, 0, 0.02943725152),
+    "SIN": (lambda z, name: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, mp.pi**2 / 16),
+    "COS": (lambda z, name: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, 0, mp.pi**2 / 16),
+    "ATAN": (lambda z, name: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.1715728752),
+    "ASIN": (lambda z, name: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.25),
+    "ERF": (lambda z, name: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 0, 1),
+    "ERFC": (lambda u, name: -mp.log(mp.erfc(middle(name)(u))) / middle(name)(u), -1, 1),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("table", POLYNOMIALS)
+def test_coefficients(table, dtype):
+    """Every polynomial is as near to its function as its format can tell, or nearer."""
+    f, low, high = POLYNOMIALS[table]
+    coefficients = [mp.mpf(c) for c in reversed(getattr(known, table)[dtype])]
+    with mp.workdps(60):
+        points = [low + (high - low) * mp.mpf(2 * k + 1) / 200 for k in range(100)]
+        error = max(abs(mp.polyval(coefficients, x) - f(x, dtype)) for x in points)
+    assert error < 4 * np.finfo(dtype).eps
