@@ -64,7 +64,7 @@ def _shifted(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
 
 def _expand_logsumexp(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     top, rest = _shifted(x, axes)
-    value = top + op.log(op.sum(op.exp(rest), axes=axes, keepdims=True))
+    value = top + _log_of_sum(rest, axes)
     return value if keepdims else op.reshape(value, shape=reduced_shape(x.shape, axes))
 
 
@@ -75,7 +75,24 @@ def _expand_softmax(x: Any, axes: tuple[int, ...]) -> Any:
 
 def _expand_log_softmax(x: Any, axes: tuple[int, ...]) -> Any:
     _, rest = _shifted(x, axes)
-    return rest - op.log(op.sum(op.exp(rest), axes=axes, keepdims=True))
+    return rest - _log_of_sum(rest, axes)
+
+
+def _log_of_sum(rest: Any, axes: tuple[int, ...]) -> Any:
+    """log(sum(exp(rest))) where the largest is 0, to the last digit: zeros are counted, so that
+    what the others add to the first of them meets log1p.  floor keeps compilers from adding the 1.
+    """
+    largest = op.eq(rest, 0)
+    others = op.sum(op.select(largest, 0, op.exp(rest)), axes=axes, keepdims=True)
+    ties = op.sum(op.indicator(largest), axes=axes, keepdims=True)
+    return op.log1p(others + op.floor(ties - 1))
+
+
+def _log_softmax(x: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
+    """SciPy's keeps no digits of a small result."""
+    top = np.max(x, axis=axis, keepdims=True)
+    rest = x - np.where(np.isfinite(top), top, 0).astype(x.dtype)
+    return rest - special("logsumexp")(rest, axis=axis, keepdims=True)
 
 
 def _numpy(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,7 +124,7 @@ register(
                _expand_logsumexp, reduced_shape),
     _composite("softmax", special("softmax"), _softmax_pull, _expand_softmax,
                lambda shape, axes: shape),
-    _composite("log_softmax", special("log_softmax"), _log_softmax_pull, _expand_log_softmax,
+    _composite("log_softmax", _log_softmax, _log_softmax_pull, _expand_log_softmax,
                lambda shape, axes: shape),
 )
 # fmt: on
