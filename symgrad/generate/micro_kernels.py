@@ -1,31 +1,105 @@
-"""Matrix products of known shapes, for generated code."""
+"""Matrix products of known shapes: what generated code imports in place of `gemm`.
+
+    from symgrad.generate.micro_kernels import matrix_product
+
+    product_1 = matrix_product("float32", 0, 0, 32, 512, 784, 784, 512, 512, sampled="m", beta=0)
+    ...
+    product_1(n, alpha, a, a_offset, b, b_offset, beta, c, c_offset)
+
+means gemm(0, 0, n, 512, 784, alpha, a, a_offset, 784, b, b_offset, 512, beta, c, c_offset, 512) of
+symgrad.build.blas, on flat arrays.  What is fixed when the code is compiled becomes LLVM code of
+its own: tiles of c in registers, chosen by a cost model; where that says BLAS, BLAS is called.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numba as nb
-from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from symgrad.generate.micro_choice import choose
+from symgrad.generate.micro_finish import ACTIVATIONS
 from symgrad.generate.micro_machine import Machine, host
-from symgrad.generate.micro_plan import Plan, Shape
+from symgrad.generate.micro_plan import Plan, RunTime, Shape
 from symgrad.generate.micro_product import product_function
+from symgrad.generate.micro_vectors import ITEM_BYTES
 
+MODULES = tuple(  # whose code becomes part of a kernel
+    f"symgrad.generate.micro_{name}"
+    for name in (
+        "choice", "cost", "finish", "kernels", "machine", "plan", "product", "tile", "turn",
+        "vectors",
+    )
+)  # fmt: skip
 NUMBA = {"float32": types.float32, "float64": types.float64}
 
 
+def matrix_product(
+    dtype: str, ta: int, tb: int, m: int, n: int, k: int, lda: int, ldb: int, ldc: int, *,
+    sampled: RunTime = "", beta: int | None = None, bias: bool = False,
+    activation: str | None = None, threads: int = 1,
+) -> Any:  # fmt: skip
+    """A function for nopython code that computes c = activation(alpha op(a) @ op(b) + beta c + bias).
+
+    op(a) is (m, k) and the transpose of what lies in memory where ta is 1; likewise op(b), (k, n).
+    sampled names the size ("m", "n" or "k") that is given at each call, at most what stands here.
+    beta is 0 (c is not read), 1, or None: given at each call (0 again: c is not read).  bias is a
+    vector (n,) added to every row; activation one of those in ACTIVATIONS.
+
+        product(size, alpha, a, a_offset, b, b_offset, beta, c, c_offset[, bias, bias_offset])
+
+    size is used where `sampled` is given, beta where it is None.  c must not overlap a and b.
+    ValueError: sizes that do not fit together, an unknown dtype or activation.
+
+    >>> product = matrix_product("float64", 0, 0, 2, 1, 3, 3, 1, 1, beta=0)
+    >>> @nb.njit
+    ... def times(a, b, c):
+    ...     product(0, 1.0, a, 0, b, 0, 0.0, c, 0)
+    >>> import numpy as np
+    >>> c = np.empty(2)
+    >>> times(np.arange(6.0), np.ones(3), c); c
+    array([ 3., 12.])
+    """
+    shape = Shape(dtype, ta, tb, m, n, k, lda, ldb, ldc, sampled, beta, bias, activation)
+    _check(shape)
+    choice = choose(shape, threads)
+    if choice.library and not (bias or activation):
+        return _by_blas(shape)
+    return micro_kernel(shape, choice.plan)
+
+
+def _check(s: Shape) -> None:
+    wanted = (
+        ("lda", s.lda, s.m if s.ta else s.k, s.k if s.ta else s.m),
+        ("ldb", s.ldb, s.k if s.tb else s.n, s.n if s.tb else s.k),
+        ("ldc", s.ldc, s.n, s.m),
+    )
+    for name, given, least, rows in wanted:
+        if given < least and rows > 1:
+            raise ValueError(f"{name} is {given}, and a row has {least} elements: {s}")
+    if s.dtype not in ITEM_BYTES:
+        raise ValueError(f"a product of {s.dtype}: expected one of {', '.join(ITEM_BYTES)}")
+    if s.activation is not None and s.activation not in ACTIVATIONS:
+        names = ", ".join(ACTIVATIONS)
+        raise ValueError(f"no activation {s.activation!r} in a product: expected one of {names}")
+    if min(s.m, s.n, s.k) < 0 or s.beta not in (0, 1, None) or s.sampled not in ("", *"mnk"):
+        raise ValueError(
+            f"expected sizes of at least 0, beta 0, 1 or None, and sampled '', 'm', 'n' or 'k': {s}"
+        )
+
+
 def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> Any:
-    """product(size, alpha, a, a_offset, b, b_offset, beta, c, c_offset[, bias, bias_offset])"""
+    """The product by this plan; see matrix_product."""
     machine = machine or host()
-    x, whole = NUMBA[shape.dtype], types.int64
+    dtype, whole = NUMBA[shape.dtype], types.int64
 
     def arguments(*arrays: Any) -> Any:
-        if any(array.dtype != x for array in arrays):
+        if any(not isinstance(x, types.Array) or x.dtype != dtype or x.ndim != 1 for x in arrays):
             return None
         pairs = [part for array in arrays for part in (array, whole)]
-        return types.void(whole, x, *pairs[:4], x, *pairs[4:])
+        return types.void(whole, dtype, *pairs[:4], dtype, *pairs[4:])
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         size, alpha, *rest = values
@@ -45,14 +119,36 @@ def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> An
     if shape.bias:
 
         @intrinsic
-        def product(
-            context, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset, bias, bias_offset
-        ):
-            return arguments(a, b, c, bias), code
-    else:
+        def biased(
+            typing, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset, bias, bias_offset
+        ):  # fmt: skip
+            signature = arguments(a, b, c, bias)
+            return signature and (signature, code)
 
-        @intrinsic
-        def product(context, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset):
-            return arguments(a, b, c), code
+        return biased
+
+    @intrinsic
+    def product(typing, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset):
+        signature = arguments(a, b, c)
+        return signature and (signature, code)
+
+    return product
+
+
+def _by_blas(shape: Shape) -> Any:
+    """The same call by the library."""
+    from symgrad.build.blas import gemm  # its symbols are looked up in SciPy: only where needed
+
+    ta, tb, lda, ldb, ldc = shape.ta, shape.tb, shape.lda, shape.ldb, shape.ldc
+    m, n, k = shape.m, shape.n, shape.k
+    rows, columns, depth = (shape.sampled == name for name in "mnk")
+    known, number = shape.beta is not None, float(shape.beta or 0)
+
+    @nb.njit
+    def product(size, alpha, a, a_offset, b, b_offset, beta, c, c_offset):
+        gemm(
+            ta, tb, size if rows else m, size if columns else n, size if depth else k, alpha,
+            a, a_offset, lda, b, b_offset, ldb, number if known else beta, c, c_offset, ldc,
+        )  # fmt: skip
 
     return product

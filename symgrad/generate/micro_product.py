@@ -31,7 +31,6 @@ def product_function(module: ir.Module, shape: Shape, plan: Plan, machine: Machi
     x = FLOATS[shape.dtype]
     p = x.as_pointer()
     function = internal(module, name, [I64, x, p, p, x, p, p])
-    function.attributes.add("noinline")
     given = dict(zip(ARGUMENTS, function.args, strict=True))
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     _Emitter(builder, shape, plan, machine, view(shape, plan.turned), given).emit()

@@ -80,7 +80,8 @@ def internal(module: ir.Module, name: str, arguments: list[ir.Type]) -> ir.Funct
     """A function of this module alone, whose pointers do not overlap."""
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
     function.linkage = "internal"
-    function.attributes.add("nounwind")
+    for attribute in ("nounwind", "noinline"):  # jammed together, two tiles would spill
+        function.attributes.add(attribute)
     for argument in function.args:
         if isinstance(argument.type, ir.PointerType):
             argument.attributes.add("noalias")

@@ -29,7 +29,7 @@ def pack_function(module: ir.Module, name: str, memory: Memory, tile: Tile) -> i
     """
     x = FLOATS[memory.dtype].as_pointer()
     function = internal(module, name, [I64, x, I64, x])
-    _kept_small(function)
+    function.attributes.add("optsize")  # unrolled shuffles take long to compile
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     given = dict(zip(PACK_ARGUMENTS, function.args, strict=True))
     if memory.b[1] == 1:
@@ -39,12 +39,6 @@ def pack_function(module: ir.Module, name: str, memory: Memory, tile: Tile) -> i
         _turned(Vectors(builder, memory.dtype, side), memory, tile, given)
     builder.ret_void()
     return function
-
-
-def _kept_small(function: ir.Function) -> None:
-    """Its loops are not unrolled: compiling shuffles takes long."""
-    for attribute in ("noinline", "optsize"):
-        function.attributes.add(attribute)
 
 
 def _copied(v: Vectors, memory: Memory, tile: Tile, given: dict[str, ir.Value]) -> None:
@@ -105,7 +99,7 @@ def turn_function(module: ir.Module, name: str, turn: Turn, finish: Finish) -> i
     x = FLOATS[turn.dtype]
     p = x.as_pointer()
     function = internal(module, name, [p, x, x, p, p, I64, I64, BIT])
-    _kept_small(function)
+    function.attributes.add("optsize")  # unrolled shuffles take long to compile
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     given = dict(zip(TURN_ARGUMENTS, function.args, strict=True))
     v = Vectors(builder, turn.dtype, turn.side, turn.fused)

@@ -1,0 +1,120 @@
+"""Which plan for a product, or BLAS: the cheapest by the cost model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from symgrad.generate.micro_cost import blas_cycles, cycles
+from symgrad.generate.micro_machine import Machine, host
+from symgrad.generate.micro_plan import Plan, Shape, view
+from symgrad.generate.micro_vectors import ITEM_BYTES
+
+PANEL_BYTES = 40 * 1024  # of b, packed: half of it stays in a first-level cache of 32 KiB
+FILLED = 3 / 4  # of the registers hold sums
+START = 4000.0  # cycles until other threads work
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a product is computed best.
+
+    library: by BLAS; plan: the best of ours all the same; seconds: of ours, by the model
+    """
+
+    shape: Shape
+    library: bool
+    plan: Plan
+    seconds: float
+    blas_seconds: float
+    threads: int
+
+    def __str__(self) -> str:
+        s = self.shape
+        ways = f"{s.m}x{s.k}{'ᵀ' if s.ta else ''} @ {s.k}x{s.n}{'ᵀ' if s.tb else ''} {s.dtype}"
+        times = f"{self.seconds * 1e6:.2f} us, BLAS {self.blas_seconds * 1e6:.2f} us"
+        how = "BLAS" if self.library else self.plan
+        return f"{ways} on {self.threads} thread(s): {how}; {times}"
+
+
+@functools.lru_cache(4096)
+def choose(shape: Shape, threads: int = 1, machine: Machine | None = None) -> Choice:
+    """The cheapest way to compute a product on so many threads.
+
+    >>> zen4 = Machine(64, 32, True, True, 64)
+    >>> choice = choose(Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0), 1, zen4)
+    >>> not choice.library and choice.seconds < choice.blas_seconds
+    True
+    """
+    machine = machine or host()
+    part = share(shape, threads)
+    best, plan = min(
+        ((cycles(part, p, machine), p) for p in plans(part, machine)), key=lambda found: found[0]
+    )
+    started = START if threads > 1 else 0.0
+    library = blas_cycles(shape, machine) / threads + 2 * started
+    unit = 1e-9 / machine.gigahertz
+    ours, theirs = (best + started) * unit, library * unit
+    return Choice(shape, theirs < ours, plan, ours, theirs, threads)
+
+
+def share(shape: Shape, threads: int) -> Shape:
+    """One thread's part of a product: a stretch of its longer side."""
+    if threads == 1:
+        return shape
+    if shape.m > shape.n:
+        return replace(shape, m=-(-shape.m // threads))
+    return replace(shape, n=-(-shape.n // threads))
+
+
+def plans(shape: Shape, machine: Machine) -> Iterator[Plan]:
+    """The plans worth looking at."""
+    size = ITEM_BYTES[shape.dtype]
+    for turned in (False, True):
+        v = view(shape, turned)
+        lanes = machine.lanes(size)
+        while lanes // 2 >= v.columns and lanes * size > 16:
+            lanes //= 2
+        for vectors in range(1, 5):
+            if vectors > 1 and (vectors - 1) * lanes >= v.columns:
+                break
+            for rows in tile_rows(int(machine.registers * FILLED) // vectors, v.rows):
+                for packed in (False, True):
+                    if packed or v.b[1] == 1:
+                        yield from _ordered(shape, machine, turned, rows, vectors, lanes, packed)
+
+
+def tile_rows(most: int, rows: int) -> list[int]:
+    """Heights of tiles: as many rows as the registers allow, even shares, powers of two.
+
+    >>> tile_rows(12, 100)
+    [12, 8, 4]
+    >>> tile_rows(12, 10)
+    [10, 8, 4]
+    """
+    most = max(1, min(most, 16))
+    if rows <= most:
+        even = max(rows, 1)
+    else:
+        even = -(-rows // -(-rows // most))
+    found = dict.fromkeys((min(most, max(rows, 1)), even, 8, 4))
+    return [r for r in found if r <= max(min(most, rows), 1)]
+
+
+def _ordered(
+    shape: Shape, machine: Machine, turned: bool, rows: int, vectors: int, lanes: int, packed: bool
+) -> Iterator[Plan]:
+    """The same tile with k whole or in panels, column by column or row by row."""
+    v, size = view(shape, turned), ITEM_BYTES[shape.dtype]
+    depth = max(v.depth, 1)
+    most = max(PANEL_BYTES // (size * vectors * lanes), 64)
+    panel = -(-depth // -(-depth // most))
+    if packed:
+        yield Plan(turned, rows, vectors, lanes, panel, True, False)
+        return
+    yield Plan(turned, rows, vectors, lanes, depth, False, False)
+    if panel < depth:
+        yield Plan(turned, rows, vectors, lanes, panel, False, False)
+    if size * v.depth * v.columns <= machine.caches[1] // 4:
+        yield Plan(turned, rows, vectors, lanes, depth, False, True)

@@ -1,0 +1,126 @@
+"""What a matrix product costs by a plan, and by BLAS, in cycles of one core.
+
+Arithmetic, loads and memory overlap: the slowest of them counts.  What begins and ends a tile, and
+packing, come on top.  The constants were fitted to tests/bench/matrix_products.py, which prints
+estimates beside measurements.
+"""
+
+from __future__ import annotations
+
+import math
+
+from symgrad.generate.micro_machine import Machine
+from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_counts, view
+from symgrad.generate.micro_tile import Tile
+from symgrad.generate.micro_vectors import ITEM_BYTES
+
+CALL = 15.0  # of the whole product
+TILE = 8.0  # to begin and end a tile
+STORE = 0.6  # a vector of results
+READ = 0.3  # a vector of results read first
+SECOND, LAST, MEMORY = 32.0, 10.0, 5.5  # bytes a cycle from the second-level cache and beyond
+TURNED = 0.25  # an element through the transposition of squares
+TURN = 15.0  # to begin turning a tile
+COPIED = 1 / 32  # a byte of a packed panel
+BLAS_CALL, BLAS_PACKED, BLAS_RESULT, BLAS_RATE = 300.0, 1.05, 0.3, 0.97
+
+
+def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
+    """Estimated cycles of the micro-kernels.
+
+    >>> zen4 = Machine(64, 32, True, True, 64)
+    >>> shape = Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0)
+    >>> round(cycles(shape, Plan(False, 8, 2, 16, 784, False, False), zen4), -4)
+    800000.0
+    """
+    v, size = view(shape, plan.turned), ITEM_BYTES[shape.dtype]
+    panels = max(1, math.ceil(v.depth / plan.panel))
+    total = 0.0
+    for tile, across in _columns(plan, v, size):
+        for rows, down in _rows(plan, v):
+            depth = v.depth * _inner(rows, tile, plan, v, machine, size)
+            total += across * down * (depth + panels * _outer(rows, tile, plan, shape))
+    return CALL + max(total + _packing(plan, v, machine, size), _memory(shape, machine, size))
+
+
+def blas_cycles(shape: Shape, machine: Machine) -> float:
+    """Estimated cycles of a library that packs both operands, as OpenBLAS does."""
+    m, n, k = shape.m, shape.n, shape.k
+    size = ITEM_BYTES[shape.dtype]
+    work = shape.work / machine.peak(size) / BLAS_RATE
+    work += BLAS_PACKED * (m * k + k * n) + BLAS_RESULT * m * n
+    return BLAS_CALL + max(work, _memory(shape, machine, size))
+
+
+def _columns(plan: Plan, v: View, size: int) -> list[tuple[Tile, int]]:
+    if v.sampled != "columns":
+        return column_tiles(plan, v.columns, 16 // size)
+    number, rest = divmod(v.columns, plan.vectors * plan.lanes)
+    full = Tile(plan.rows, plan.vectors, plan.lanes, plan.lanes)
+    single = Tile(plan.rows, 1, plan.lanes, plan.lanes)
+    return [(full, number), (single, -(-rest // plan.lanes))]
+
+
+def _rows(plan: Plan, v: View) -> list[tuple[int, int]]:
+    if v.sampled == "rows":
+        return [(plan.rows, -(-v.rows // plan.rows))]
+    return row_counts(plan, v.rows)
+
+
+def _inner(rows: int, tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
+    """Cycles for each k."""
+    vector = tile.lanes * size
+    sums = rows * tile.vectors
+    arithmetic = max(sums * vector / machine.arithmetic, sums / 2) * (1 if machine.fused else 2)
+    loads = max(tile.vectors * vector / machine.loads, tile.vectors / machine.loads_per_cycle)
+    loads += rows / machine.loads_per_cycle
+    again = 0.0
+    if not plan.packed:
+        again = tile.vectors * vector / _bandwidth(tile, plan, v, machine, size)
+    return max(arithmetic, machine.latency, loads, again)
+
+
+def _bandwidth(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
+    """Bytes a cycle at which a strip of b comes, by the cache that keeps it between its uses.
+
+    A strip whose rows are a power of two apart fits only into the few sets that it falls into.
+    """
+    stride, width = v.b[0] * size, tile.width * size
+    strip = min(plan.panel, v.depth) * width
+    if plan.across:
+        strip = v.depth * v.columns * size
+    for cache, rate in zip(machine.caches, (machine.loads, SECOND, LAST), strict=True):
+        shared = math.gcd(stride, cache // 8)
+        held = 1.0 if plan.across else min(1.0, width / max(shared, 1))
+        if strip <= cache * held / 2:
+            return float(rate)
+    return MEMORY
+
+
+def _outer(rows: int, tile: Tile, plan: Plan, shape: Shape) -> float:
+    """Cycles for each tile and panel."""
+    total = TILE + rows * tile.vectors * (STORE + (READ if shape.beta != 0 else 0.0))
+    if plan.turned:
+        side = min(tile.lanes, 32 // ITEM_BYTES[shape.dtype])
+        filled = -(-rows // side) * -(-tile.columns // side) * side * side
+        total += TURN + filled * TURNED * (1.0 if rows % side == 0 else 1.5)
+    return total
+
+
+def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
+    if not plan.packed:
+        return 0.0
+    elements = v.depth * -(-v.columns // plan.lanes) * plan.lanes
+    copied = elements * size * COPIED
+    strips = -(-v.columns // (plan.vectors * plan.lanes)) * -(-v.depth // plan.panel)
+    return strips * TURN + (elements * TURNED if v.b[1] != 1 else copied)
+
+
+def _memory(shape: Shape, machine: Machine, size: int) -> float:
+    """Cycles to bring what does not stay in the second-level cache."""
+    m, n, k = shape.m, shape.n, shape.k
+    total = size * (m * k + k * n + m * n)
+    if total <= machine.caches[1]:
+        return 0.0
+    moved = total + size * m * n
+    return moved / (LAST if total <= machine.caches[2] else MEMORY)

@@ -1,0 +1,202 @@
+"""Micro-kernels against NumPy: every way round, every edge, and never beyond an array."""
+
+import itertools
+from dataclasses import replace
+
+import numba as nb
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symgrad.generate.micro_choice import choose, plans
+from symgrad.generate.micro_kernels import MODULES, matrix_product
+from symgrad.generate.micro_machine import Machine, host
+from symgrad.generate.micro_plan import Plan, Shape, view
+from tests.generate.micro_native import compiled, fenced
+
+WIDE = Machine(64, 32, True, True, 64)
+NARROW = Machine(32, 16, True, True, 64)
+PLAIN = Machine(16, 16, False, False, 32)
+TRANSPOSES = list(itertools.product((0, 1), (0, 1)))
+
+
+def shaped(dtype, ta, tb, m, n, k, gap=0, **rest):
+    """A shape whose rows lie `gap` elements further apart than they must."""
+    lda, ldb = (m if ta else k) + gap, (k if tb else n) + gap
+    return Shape(dtype, ta, tb, m, n, k, max(lda, 1), max(ldb, 1), max(n + gap, 1), **rest)
+
+
+def matrix(rng, rows, columns, leading, dtype):
+    """A flat array that ends with the last element of the matrix, and the matrix in it."""
+    flat = fenced(rng.standard_normal(max((rows - 1) * leading + columns, 1)).astype(dtype))
+    strides = (leading * flat.itemsize, flat.itemsize)
+    if rows == 0 or columns == 0:
+        return flat, np.zeros((rows, columns), dtype)
+    return flat, np.lib.stride_tricks.as_strided(flat, (rows, columns), strides)
+
+
+def check(shape, plan, rng, size=0, machine=None, alpha=0.75, beta=0.5):
+    """The product by this plan against float64 arithmetic of NumPy."""
+    compare(shape, compiled(shape, plan, machine), rng, size, alpha, beta, str(plan))
+
+
+def compare(shape, product, rng, size=0, alpha=0.75, beta=0.5, message=""):
+    """A compiled product against float64 arithmetic of NumPy."""
+    m, n, k = (size if shape.sampled == s else getattr(shape, s) for s in "mnk")
+    a_flat, a = matrix(rng, *((k, m) if shape.ta else (m, k)), shape.lda, shape.dtype)
+    b_flat, b = matrix(rng, *((n, k) if shape.tb else (k, n)), shape.ldb, shape.dtype)
+    c_flat, c = matrix(rng, m, n, shape.ldc, shape.dtype)
+    bias = fenced(rng.standard_normal(max(n, 1)).astype(shape.dtype))
+    beta = beta if shape.beta is None else shape.beta
+    if beta == 0:
+        c[...] = np.nan
+    before = c_flat.copy()
+    old = np.zeros((m, n)) if beta == 0 else c.astype(float)
+    exact = (a.T if shape.ta else a).astype(float) @ (b.T if shape.tb else b).astype(float)
+    expected = alpha * exact + beta * old + (bias[:n] if shape.bias else 0)
+    if shape.activation:
+        expected = np.maximum(expected, 0)
+    product(size, alpha, a_flat, b_flat, beta, c_flat, bias)
+    tolerance = np.finfo(shape.dtype).eps * (8 + 4 * k)
+    np.testing.assert_allclose(c, expected, rtol=0, atol=tolerance, err_msg=message)
+    inside = np.zeros(c_flat.size, bool)
+    rows, columns = np.indices((m, n))
+    inside[(rows * shape.ldc + columns).ravel()] = True
+    np.testing.assert_array_equal(c_flat[~inside], before[~inside])
+
+
+@pytest.mark.parametrize("machine", [WIDE, NARROW, PLAIN], ids=["wide", "narrow", "plain"])
+@pytest.mark.parametrize(("ta", "tb"), TRANSPOSES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_are_right_on_every_machine(dtype, ta, tb, machine, rng):
+    shape = shaped(dtype, ta, tb, 21, 37, 19, gap=3, beta=0)
+    check(shape, choose(shape, 1, machine).plan, rng, machine=machine)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("ta", "tb"), TRANSPOSES)
+@pytest.mark.parametrize("packed", [False, True])
+def test_either_way_round_with_panels_and_general_beta(ta, tb, turned, packed, rng):
+    shape = shaped("float32", ta, tb, 18, 41, 33, gap=1, bias=True, activation="relu")
+    far_apart = view(shape, turned).b[1] != 1
+    product = compiled(shape, Plan(turned, 6, 2, 16, 12, packed or far_apart, False))
+    compare(shape, product, rng)
+    compare(shape, product, rng, beta=0.0)
+
+
+@pytest.mark.parametrize("sampled", ["m", "n", "k"])
+@pytest.mark.parametrize(("ta", "tb"), TRANSPOSES)
+def test_a_size_may_be_known_only_when_the_code_runs(ta, tb, sampled, rng):
+    shape = shaped("float64", ta, tb, 40, 40, 40, sampled=sampled, beta=1, bias=True)
+    for turned in (False, True):
+        packed = view(shape, turned).b[1] != 1 or ta == 1
+        product = compiled(shape, Plan(turned, 6, 2, 8, 16 if turned else 40, packed, False))
+        for size in (1, 7, 16, 33, 40):
+            compare(shape, product, rng, size)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_rows_of_tiles_first_or_columns_of_tiles(across, rng):
+    shape = shaped("float32", 1, 0, 50, 70, 8, beta=1)
+    check(shape, Plan(False, 8, 2, 16, 8, False, across), rng)
+
+
+@pytest.mark.parametrize("beta", [0, 1, None])
+def test_nothing_to_add_leaves_beta_c(beta, rng):
+    shape = shaped("float32", 0, 0, 5, 20, 0, beta=beta, bias=True)
+    check(shape, choose(shape).plan, rng)
+
+
+def test_every_plan_that_may_be_chosen_is_right(rng):
+    shape = shaped("float32", 0, 1, 10, 20, 9, beta=0)
+    for plan in plans(shape, WIDE):
+        check(shape, plan, rng, machine=WIDE)
+
+
+sizes = st.integers(0, 40)
+
+
+@given(
+    dtype=st.sampled_from(["float32", "float64"]), ta=st.integers(0, 1), tb=st.integers(0, 1),
+    m=sizes, n=sizes, k=sizes, gap=st.integers(0, 3), beta=st.sampled_from([0, 1, None]),
+    seed=st.integers(0, 1000), machine=st.sampled_from([WIDE, NARROW, PLAIN]),
+)  # fmt: skip
+@settings(max_examples=20)
+def test_random_sizes(dtype, ta, tb, m, n, k, gap, beta, seed, machine):
+    shape = shaped(dtype, ta, tb, m, n, k, gap, beta=beta)
+    check(shape, choose(shape, 1, machine).plan, np.random.default_rng(seed), machine=machine)
+
+
+def test_relu_keeps_nan():
+    shape = shaped("float64", 0, 0, 2, 2, 1, beta=0, activation="relu")
+    a, b, c = np.array([np.nan, -1.0]), np.ones(2), np.zeros(4)
+    compiled(shape, choose(shape).plan)(0, 1.0, a, b, 0.0, c)
+    np.testing.assert_array_equal(c, [np.nan, np.nan, 0.0, 0.0])
+
+
+def test_generated_code_calls_products_with_offsets(rng):
+    product = matrix_product("float32", 0, 1, 8, 5, 6, 6, 6, 5, sampled="m", beta=None)
+    biased = matrix_product("float32", 0, 1, 8, 5, 6, 6, 6, 5, beta=0, bias=True)
+
+    @nb.njit(fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}, error_model="numpy")
+    def run(n, a, b, c, d, bias):
+        product(n, 2.0, a, 6, b, 12, 1.0, c, 5)
+        biased(0, 1.0, a, 0, b, 12, 0.0, d, 0, bias, 1)
+
+    a, b = (rng.standard_normal(s).astype("float32") for s in (60, 50))
+    c, d, bias = (rng.standard_normal(s).astype("float32") for s in (50, 40, 6))
+    x, y = a[6:48].reshape(7, 6), b[12:42].reshape(5, 6)
+    expected = c.copy()
+    expected[5:40] += (2 * x @ y.T).ravel()
+    run(7, a, b, c, d, bias)
+    np.testing.assert_allclose(c, expected, atol=1e-5)
+    np.testing.assert_allclose(d.reshape(8, 5), a[:48].reshape(8, 6) @ y.T + bias[1:], atol=1e-5)
+
+
+def test_products_that_blas_does_better_go_there(rng, monkeypatch):
+    shape = shaped("float64", 1, 0, 9, 7, 5, sampled="k", beta=1)
+    choice = replace(choose(shape), library=True)
+    monkeypatch.setattr("symgrad.generate.micro_kernels.choose", lambda *_: choice)
+    product = matrix_product("float64", 1, 0, 9, 7, 5, 9, 7, 7, sampled="k", beta=1)
+
+    @nb.njit
+    def run(k, a, b, c):
+        product(k, -1.0, a, 0, b, 0, 1.0, c, 0)
+
+    a, b, c = rng.standard_normal((4, 9)), rng.standard_normal((4, 7)), np.ones((9, 7))
+    run(4, a.ravel(), b.ravel(), c.reshape(-1))
+    np.testing.assert_allclose(c, 1 - a.T @ b, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lda": 2}, "lda is 2, and a row has 3 elements"),
+        ({"dtype": "float16"}, "float16"),
+        ({"activation": "swish"}, "expected one of relu"),
+        ({"m": -1}, "sizes of at least 0"),
+    ],
+)
+def test_errors_say_what_was_expected(change, message):
+    given = dict(dtype="float32", ta=0, tb=0, m=2, n=2, k=3, lda=3, ldb=2, ldc=2) | change
+    with pytest.raises(ValueError, match=message):
+        matrix_product(**given)
+
+
+def test_choices_can_be_read():
+    text = str(choose(shaped("float32", 0, 0, 32, 512, 784, beta=0), 1, WIDE))
+    assert text.startswith("32x784 @ 784x512 float32 on 1 thread(s): tiles of")
+    assert "BLAS" in text
+
+
+def test_more_threads_take_less_time_when_there_is_much_to_do():
+    shape = shaped("float32", 0, 0, 512, 512, 512)
+    assert choose(shape, 2, WIDE).seconds < 0.7 * choose(shape, 1, WIDE).seconds
+
+
+def test_the_host_is_described():
+    machine = host()
+    assert machine.vector_bytes in (16, 32, 64)
+    assert machine.caches[0] <= machine.caches[1] <= machine.caches[2]
+    assert "symgrad.generate.micro_tile" in MODULES
