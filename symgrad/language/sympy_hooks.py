@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from sympy.logic.boolalg import Boolean
 
 from symgrad.language.contractions import matmul
 from symgrad.language.numpy_functions import apply_ufunc, refuse_function
@@ -16,15 +17,15 @@ from symgrad.language.tensor import Shaped
 
 
 def holds_tensor(e: Any) -> bool:
-    """Whether a symgrad symbol or operation occurs in the expression."""
+    """Whether a symgrad symbol or operation occurs in the expression, or in a list of them."""
     stack, seen = [e], set()
     while stack:
         node = stack.pop()
         if isinstance(node, Shaped):
             return True
-        if id(node) not in seen and isinstance(node, sp.Basic):
+        if id(node) not in seen and isinstance(node, sp.Basic | list | tuple):
             seen.add(id(node))
-            stack.extend(node.args)
+            stack.extend(node.args if isinstance(node, sp.Basic) else node)
     return False
 
 
@@ -41,13 +42,13 @@ def _ours(self: sp.Expr, other: Any) -> bool:
     return known and (holds_tensor(self) or holds_tensor(other))
 
 
-def _array_ufunc(self: sp.Expr, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+def _array_ufunc(self: sp.Basic, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     """`A * (x + 1)`: without this, an array of one expression for each element of A."""
     if any(holds_tensor(x) for x in inputs):
         return apply_ufunc(ufunc, method, inputs, options)
     if ufunc.__name__ in COMPARISONS and all(np.ndim(x) == 0 for x in inputs):
         return _compared(ufunc.__name__, *map(_unwrapped, inputs))
-    plain = [np.asarray(x, dtype=object) if isinstance(x, sp.Expr) else x for x in inputs]
+    plain = [np.asarray(x, dtype=object) if isinstance(x, sp.Basic) else x for x in inputs]
     return getattr(ufunc, method)(*plain, **options)
 
 
@@ -67,7 +68,7 @@ COMPARISONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def _array_function(self: sp.Expr, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def _array_function(self: sp.Basic, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """`np.sum(x + 1)`: without this, its argument."""
     if any(holds_tensor(x) for x in (*args, *kwargs.values())):
         return refuse_function(func)
@@ -77,5 +78,6 @@ def _array_function(self: sp.Expr, func: Any, types: Any, args: Any, kwargs: Any
 def install() -> None:
     sp.Expr.__matmul__ = _matmul
     sp.Expr.__rmatmul__ = _rmatmul
-    sp.Expr.__array_ufunc__ = _array_ufunc
-    sp.Expr.__array_function__ = _array_function
+    for cls in (sp.Expr, Boolean):
+        cls.__array_ufunc__ = _array_ufunc
+        cls.__array_function__ = _array_function
