@@ -49,11 +49,12 @@ LOSSES = {
 }
 
 
+@pytest.mark.parametrize("target", ["reference", "cpu"])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("case", LOSSES)
-def test_pieces_give_the_loss_and_gradient_of_the_whole(case, reduction, rng, monkeypatch):
+def test_pieces_give_the_loss_and_gradient_of_the_whole(case, reduction, target, rng, monkeypatch):
     data = {"x": rng.normal(size=(37, 3)), "y": rng.normal(size=37)}
-    options = {"dtype": "float64", "target": "reference", "reduction": reduction}
+    options = {"dtype": "float64", "target": target, "reduction": reduction}
     whole = sg.compile(LOSSES[case], **options)
     monkeypatch.setattr(pieces, "LARGEST", 64)
     loss, gradients = whole.loss(data), whole.gradients(data)
