@@ -5,6 +5,11 @@ Expr --capture--> Block --derive--> Block --update--> Block --simplify--> Block
 """
 
 from symgrad.calculus.gradient import gradient as gradient
+from symgrad.calculus.second import hessian as hessian
+from symgrad.calculus.second import hvp as hvp
+from symgrad.calculus.second import jacobian as jacobian
+from symgrad.calculus.second import jvp as jvp
+from symgrad.calculus.second import vjp as vjp
 from symgrad.language.activations import celu as celu
 from symgrad.language.activations import elu as elu
 from symgrad.language.activations import gelu as gelu

@@ -91,6 +91,13 @@ def _gradient(e: sp.Expr, symbols: list[sp.Symbol]) -> list[sp.Expr]:
         raise ValueError(
             f"a gradient is taken of a scalar; {e} has shape {shape}: sg.sum adds it up"
         )
+    builder, root, wrt = captured(e, symbols)
+    gradients = derive_into(builder, root, wrt)
+    return Expressions(builder.block({}), builder.lets).of(gradients)
+
+
+def captured(e: sp.Expr, symbols: list[sp.Symbol]) -> tuple[Builder, Name, list[Name]]:
+    """An expression of any shape in a builder of its own, its name, and the symbols' names."""
     builder = Builder()
     lets = [s for s in symbols if isinstance(s, Let)]
     roles = {s: "parameter" for s in symbols if not isinstance(s, TensorSymbol)}
@@ -107,5 +114,4 @@ def _gradient(e: sp.Expr, symbols: list[sp.Symbol]) -> list[sp.Expr]:
         builder.input(s, getattr(s, "shape", ()), per_sample=role_of(s, roles) == "data")
         for s in symbols
     ]
-    gradients = derive_into(builder, root, wrt)
-    return Expressions(builder.block({}), builder.lets).of(gradients)
+    return builder, root, wrt

@@ -1,0 +1,125 @@
+"""Jacobians, Hessians and products with them beside torch's."""
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from torch.autograd import functional
+
+import symgrad as sg
+from symgrad.calculus.capture import capture
+from symgrad.calculus.reference import evaluate
+
+A = np.random.default_rng(1).standard_normal((4, 3))
+
+FUNCTIONS = {
+    "linear": (lambda x: sg.constant(A) @ x, lambda x: torch.tensor(A) @ x),
+    "network": (
+        lambda x: sp.tanh(sg.constant(A) @ sp.sin(x)) ** 2,
+        lambda x: torch.tanh(torch.tensor(A) @ torch.sin(x)) ** 2,
+    ),
+    "softmax": (lambda x: sg.softmax(x**2), lambda x: torch.softmax(x**2, 0)),
+    "scalar": (lambda x: sg.sum(sp.exp(x) * x), lambda x: (torch.exp(x) * x).sum()),
+    "few": (lambda x: sg.cumsum(x**3)[:2], lambda x: torch.cumsum(x**3, 0)[:2]),
+    "outer": (lambda x: sg.outer(x, x**2), lambda x: torch.outer(x, x**2)),
+    "branches": (
+        lambda x: sg.where(x > 0, sp.log(x), x**2) * sg.sum(x),
+        lambda x: torch.where(x > 0, torch.log(x.clamp(min=1e-9)), x**2) * x.sum(),
+    ),
+    "constant": (lambda x: sg.sum(x) * 0 + sg.constant(A), lambda x: x.sum() * 0 + torch.tensor(A)),
+}  # fmt: skip
+
+
+def value(e, arrays):
+    block = capture({"y": e}).check()
+    return evaluate(block, arrays)[block.outputs["y"]]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_jacobian_is_torchs(name, rng):
+    ours, theirs = FUNCTIONS[name]
+    x, point = sg.parameter("x", shape=3), rng.standard_normal(3)
+    J = sg.jacobian(ours(x), x)
+    want = functional.jacobian(theirs, torch.tensor(point)).numpy()
+    assert sg.shape(J) == want.shape
+    np.testing.assert_allclose(value(J, {x: point}), want, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n != "constant"])
+def test_products_with_the_jacobian_are_torchs(name, rng):
+    ours, theirs = FUNCTIONS[name]
+    x, point = sg.parameter("x", shape=3), rng.standard_normal(3)
+    J = functional.jacobian(theirs, torch.tensor(point)).numpy()
+    t, weights = rng.standard_normal(3), rng.standard_normal(J.shape[:-1])
+    forward = sg.jvp(ours(x), x, t)
+    backward = sg.vjp(ours(x), x, weights)
+    np.testing.assert_allclose(value(forward, {x: point}), J @ t, rtol=1e-11, atol=1e-12)
+    want = np.tensordot(weights, J, J.ndim - 1)
+    np.testing.assert_allclose(value(backward, {x: point}), want, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["network", "softmax", "scalar", "branches"])
+def test_hessian_is_torchs(name, rng):
+    ours, theirs = FUNCTIONS[name]
+    x, point = sg.parameter("x", shape=3), rng.standard_normal(3)
+    loss = sg.sum(ours(x) ** 2) if sg.shape(ours(x)) else ours(x)
+
+    def their_loss(x):
+        return (theirs(x) ** 2).sum() if theirs(x).ndim else theirs(x)
+
+    want = functional.hessian(their_loss, torch.tensor(point)).numpy()
+    np.testing.assert_allclose(value(sg.hessian(loss, x), {x: point}), want, rtol=1e-10, atol=1e-11)
+    t = rng.standard_normal(3)
+    np.testing.assert_allclose(
+        value(sg.hvp(loss, x, t), {x: point}), want @ t, rtol=1e-10, atol=1e-11
+    )
+
+
+def test_several_symbols(rng):
+    W, b = sg.parameter("W", shape=(2, 3), init=0), sg.parameter("b", shape=2)
+    x = sg.constant([1.0, 2.0, 3.0])
+    z = sp.tanh(W @ x + b)
+    arrays = {W: rng.standard_normal((2, 3)), b: rng.standard_normal(2)}
+    J = sg.jacobian(z, [W, b])
+    assert sg.shape(J[W]) == (2, 2, 3) and sg.shape(J[b]) == (2, 2)
+    t = {W: np.ones((2, 3)), b: np.array([1.0, -1.0])}
+    want = value(J[W], arrays).sum((1, 2)) + value(J[b], arrays) @ t[b]
+    np.testing.assert_allclose(value(sg.jvp(z, [W, b], t), arrays), want)
+    H = sg.hessian(sg.sum(z**2), [W, b])
+    np.testing.assert_allclose(
+        value(H[W][b], arrays), np.moveaxis(value(H[b][W], arrays), 0, 2), rtol=1e-12
+    )
+    product = sg.hvp(sg.sum(z**2), [W, b], t)
+    want = value(H[b][W], arrays).sum((1, 2)) + value(H[b][b], arrays) @ t[b]
+    np.testing.assert_allclose(value(product[b], arrays), want, rtol=1e-12)
+
+
+def test_a_known_sparsity_saves_sweeps(rng):
+    n = 12
+    x, point = sg.parameter("x", shape=n), rng.standard_normal(n)
+    z = x**3 * sg.roll(x, 1)
+    pattern = np.eye(n, dtype=bool) | np.eye(n, k=-1, dtype=bool)
+    pattern[0, -1] = True
+    sparse, dense = sg.jacobian(z, x, sparsity=pattern), sg.jacobian(z, x)
+    np.testing.assert_allclose(value(sparse, {x: point}), value(dense, {x: point}), rtol=1e-13)
+    sizes = [len(capture({"J": J}).equations) for J in (sparse, dense)]
+    assert sizes[0] < sizes[1] / 2
+
+
+def test_of_one_samples_data(rng):
+    x = sg.data("x")
+    u = sp.sin(x) * x
+    points = rng.standard_normal(5)
+    want = 2 * np.cos(points) - points * np.sin(points)
+    np.testing.assert_allclose(value(sg.hessian(u, x), {x: points}), want, rtol=1e-12)
+    np.testing.assert_allclose(
+        value(sg.jvp(sg.gradient(u, x), x, 1), {x: points}), want, rtol=1e-12
+    )
+
+
+def test_a_direction_of_another_shape_is_refused():
+    x = sg.parameter("x", shape=3)
+    with pytest.raises(ValueError, match=r"shape \(2,\), not \(3,\)"):
+        sg.jvp(x**2, x, np.ones(2))
+    with pytest.raises(ValueError, match="known sizes"):
+        sg.jacobian(sg.batch(sg.data("z")) * 1.0, x)
