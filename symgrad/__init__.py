@@ -32,6 +32,7 @@ from symgrad.language.contractions import dot as dot
 from symgrad.language.contractions import einsum as einsum
 from symgrad.language.contractions import matmul as matmul
 from symgrad.language.contractions import outer as outer
+from symgrad.language.custom import custom as custom
 from symgrad.language.diagonals import diag as diag
 from symgrad.language.diagonals import diagonal as diagonal
 from symgrad.language.diagonals import trace as trace

@@ -15,6 +15,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Block, Name
 from symgrad.calculus.builder import Builder, Value
+from symgrad.language.custom import Rule
 from symgrad.language.row import TABLE, Row, op
 from symgrad.language.symbols import TensorSymbol, batch_size, data, parameter
 
@@ -64,6 +65,8 @@ STRUCTURED: dict[str, list[Case]] = {
     "solve": [Case(((2, 2), (2, 1))), Case(((3, 2, 2), (3, 2, 4)))],
     "triangular_solve": [Case(((2, 2), (2, 3)), {"lower": a, "transposed": b})
                          for a in (True, False) for b in (True, False)],
+    "custom": [Case(((2,), (2,)), {"rule": Rule("held", (), (None,))}),
+               Case(((), (3,)), {"rule": Rule("held", (), (None,))})],
     "amax": [*_kept(True), *_kept(False)],
     "amin": [*_kept(True), *_kept(False)],
     "logsumexp": [*_kept(True), *_kept(False)],
