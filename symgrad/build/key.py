@@ -14,26 +14,17 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 COMPILERS = ("numba", "llvmlite")
-# what every kernel may contain code of, whether its text names it or not
-OWN_MODULES = (
-    "symgrad.build.compiler",
-    "symgrad.build.entry",
-    "symgrad.generate.vector_angles",
-    "symgrad.generate.vector_code",
-    "symgrad.generate.vector_coefficients",
-    "symgrad.generate.vector_formulas",
-)
+PACKAGES = ("build", "generate")  # of symgrad: what their files say becomes part of kernels
 
 
 def kernel_key(text: str, arguments: Iterable[str], modules: Iterable[str]) -> str:
     """A name for the object code of this text, on this machine, by these compilers.
 
-    arguments: the kinds of its arguments; modules: the symgrad modules that the text imports,
-    whose code becomes part of the kernel (numba itself would not see a change in them).
+    arguments: the kinds of its arguments; modules: other modules whose code the text takes in
+    (numba itself would not see a change in them).
     """
     digest = hashlib.sha256()
-    helpers = (file_digest(name) for name in sorted({*modules, *OWN_MODULES}))
-    for part in (text, *arguments, "/", *helpers, *machine()):
+    for part in (text, *arguments, "/", *map(file_digest, modules), *helpers(), *machine()):
         data = part.encode()
         digest.update(b"%d:%s" % (len(data), data))  # lengths, so that parts cannot run together
     return digest.hexdigest()[:40]
@@ -46,6 +37,14 @@ def file_digest(module: str) -> str:
     if spec is None or spec.origin is None:
         raise ValueError(f"generated code imports {module}, and there is no such module")
     return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+
+
+@cache
+def helpers() -> tuple[str, ...]:
+    """The hashes of our own files that kernels take code from, directly or not."""
+    folders = (Path(__file__).parents[1] / name for name in PACKAGES)
+    files = sorted(path for folder in folders for path in folder.glob("*.py"))
+    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
 
 
 @cache

@@ -104,6 +104,10 @@ class Real:
     def square_root(self) -> Real:
         return self._call("llvm.sqrt", self)
 
+    def rounded(self) -> Real:
+        """The nearest whole number, of any size."""
+        return self._call("llvm.rint", self)
+
     def _call(self, name: str, *operands: Real) -> Real:
         kind, module = self.format.type, self.builder.module
         declared = module.declare_intrinsic(name, [kind], _signature(kind, len(operands)))

@@ -8,26 +8,31 @@ log 2 is taken in two parts, the upper one so short that its products with n are
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from symgrad.generate.vector_code import Bits, Real, polynomial
 from symgrad.generate.vector_coefficients import ERF, ERFC, EXP, LIMITS, LOG, LOG2
 
-INFINITY = math.inf
-NAN = math.nan
 
-
-def _reduced(x: Real) -> tuple[Bits, Real]:
-    """n and exp(r) - 1 for x between the limits of exp."""
+def _reduced(x: Real, rest: Any = 0.0) -> tuple[Bits, Real]:
+    """n and exp(r) - 1 for x + rest between the limits of exp."""
     name = x.format.name
     n, bits = (x * (1 / math.log(2))).nearest()
     high, low = LOG2[name]
-    r = x - n * high - n * low
+    r = x - n * high - n * low + rest
     return bits, r + r * r * polynomial(r, EXP[name])
 
 
 def exp(x: Real) -> Real:
     low, high = LIMITS[x.format.name].exp
     n, q = _reduced(x.at_least(low).at_most(high))
+    return (q + 1.0).scaled(n)
+
+
+def exp_of_sum(x: Real, rest: Real) -> Real:
+    """exp(x + rest), |rest| much smaller than 1."""
+    low, high = LIMITS[x.format.name].exp
+    n, q = _reduced(x.at_least(low).at_most(high), rest)
     return (q + 1.0).scaled(n)
 
 
@@ -59,7 +64,7 @@ def softplus(x: Real) -> Real:
     return x.at_least(0.0) + log1p(exp(-abs(x)))
 
 
-def _split(x: Real) -> tuple[Bits, Real]:
+def _split_normal(x: Real) -> tuple[Bits, Real]:
     """e and m of a normal x = 2**e m, m from sqrt(1/2) to sqrt 2."""
     f = x.format
     root = x.of(math.sqrt(0.5)).bits
@@ -75,13 +80,17 @@ def _log(e: Bits, f: Real) -> Real:
     return n * high + (s * 2.0 + (s * z * polynomial(z, LOG[f.format.name]) + n * low))
 
 
-def log(x: Real) -> Real:
+def split(x: Real) -> tuple[Bits, Real]:
+    """e and m of a positive x = 2**e m, m from sqrt(1/2) to sqrt 2."""
     f = x.format
     denormal = x < 2.0 ** (1 - f.bias)
-    e, m = _split((x * 2.0 ** (f.mantissa + 2)).where(denormal, x))
-    e = (e - (f.mantissa + 2)).where(denormal, e)
-    y = _log(e, m - 1.0)
-    return _log_ends(x, y, at=0.0)
+    e, m = _split_normal((x * 2.0 ** (f.mantissa + 2)).where(denormal, x))
+    return (e - (f.mantissa + 2)).where(denormal, e), m
+
+
+def log(x: Real) -> Real:
+    e, m = split(x)
+    return _log_ends(x, _log(e, m - 1.0), at=0.0)
 
 
 def log1p(x: Real) -> Real:
@@ -89,7 +98,7 @@ def log1p(x: Real) -> Real:
     v = u.minus(1.0)
     lost = u.minus(v).minus(1.0)
     lost = x.minus(v).minus(lost)  # 1 + x = u + lost
-    e, m = _split(u)
+    e, m = _split_normal(u)
     y = _log(e, (m - 1.0) + lost * (-e + 1).power_of_two() * 0.5)
     y = x.where(abs(x) < LIMITS[x.format.name].tiny, y)
     return _log_ends(x, y, at=-1.0)
@@ -97,8 +106,8 @@ def log1p(x: Real) -> Real:
 
 def _log_ends(x: Real, y: Real, at: float) -> Real:
     """y, with infinities at `at` and at infinity, and NaN below and for NaN."""
-    y = x.of(INFINITY).where(x.equals(INFINITY), y)
-    return y.where(x > at, x.of(-INFINITY).where(x.equals(at), NAN))
+    y = x.of(math.inf).where(x.equals(math.inf), y)
+    return y.where(x > at, x.of(-math.inf).where(x.equals(at), math.nan))
 
 
 def erf(x: Real) -> Real:

@@ -60,6 +60,26 @@ def atan(x: Real) -> Real:
     return _arctangent(abs(x), x.of(1.0)).with_sign_of(x)
 
 
+def atan2(y: Real, x: Real) -> Real:
+    """The angle of (x, y), from -pi to pi, for zeros and infinities as C's atan2 has it."""
+    a, b = _moderate(abs(y), abs(x))
+    angle = _arctangent(a, b.of(1.0).where((a + b).equals(0.0), b))
+    high, low = PI[x.format.name]
+    left = (x.bits >> (x.format.integer.width - 1)).equals(1)
+    return (high - (angle - low)).where(left, angle).with_sign_of(y)
+
+
+def _moderate(a: Real, b: Real) -> tuple[Real, Real]:
+    """Numbers of the same quotient whose sums neither overflow nor are denormal."""
+    infinite = a.builder.and_(a.equals(math.inf), b.equals(math.inf))
+    a, b = (c.of(1.0).where(infinite, c) for c in (a, b))
+    bias = a.format.bias
+    large = a.builder.or_(a > 2.0 ** (bias - 3), b > 2.0 ** (bias - 3))
+    small = a.builder.and_(a < 2.0 ** (60 - bias), b < 2.0 ** (60 - bias))
+    scale = a.of(2.0**-4).where(large, a.of(2.0**60).where(small, 1.0))
+    return a * scale, b * scale
+
+
 def _arcsine(t: Real, z: Real) -> Real:
     """arcsin(t), t = sqrt(z) <= 1/2."""
     return t + t * z * polynomial(z, ASIN[t.format.name])

@@ -16,7 +16,7 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-from symgrad.generate import vector_angles, vector_formulas, vector_inverses
+from symgrad.generate import vector_angles, vector_formulas, vector_inverses, vector_powers
 from symgrad.generate.vector_code import FORMATS, Real, function
 
 
@@ -25,18 +25,35 @@ def _vectorised(name: str, formula: Callable[..., Real]) -> Any:
 
     @intrinsic
     def made(typing: Any, x: Any) -> Any:
-        if not isinstance(x, types.Float | types.Integer | types.Boolean):
-            return None
-        dtype = x if isinstance(x, types.Float) else types.float64
-
-        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            value = context.cast(builder, values[0], x, dtype)
-            called = function(builder.module, name, FORMATS[dtype.name], formula, 1)
-            return builder.call(called, [value])
-
-        return dtype(x), code
+        return _typed(name, formula, x)
 
     return made
+
+
+def _vectorised_pair(name: str, formula: Callable[..., Real]) -> Any:
+    """The formula as a function of two arguments for nopython code."""
+
+    @intrinsic
+    def made(typing: Any, x: Any, y: Any) -> Any:
+        return _typed(name, formula, x, y)
+
+    return made
+
+
+def _typed(name: str, formula: Callable[..., Real], *arguments: Any) -> Any:
+    """A signature with code; None for what is no number."""
+    if not all(isinstance(x, types.Float | types.Integer | types.Boolean) for x in arguments):
+        return None
+    short = all(x == types.float32 for x in arguments)
+    dtype = types.float32 if short else types.float64
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        pairs = zip(given, arguments, strict=True)
+        values = [context.cast(builder, value, x, dtype) for value, x in pairs]
+        called = function(builder.module, name, FORMATS[dtype.name], formula, len(values))
+        return builder.call(called, values)
+
+    return dtype(*arguments), code
 
 
 exp = _vectorised("exp", vector_formulas.exp)
@@ -58,3 +75,5 @@ cosh = _vectorised("cosh", vector_inverses.cosh)
 asinh = _vectorised("asinh", vector_inverses.asinh)
 acosh = _vectorised("acosh", vector_inverses.acosh)
 atanh = _vectorised("atanh", vector_inverses.atanh)
+atan2 = _vectorised_pair("atan2", vector_inverses.atan2)
+raised = _vectorised_pair("raised", vector_powers.power)

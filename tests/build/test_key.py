@@ -8,17 +8,21 @@ from symgrad.build.key import kernel_key
 ORDINARY = ("text", ("run", "float32"), ("symgrad.build.blas",))
 
 
-def changed(monkeypatch, **machine) -> str:
-    for name, value in machine.items():
+def changed(monkeypatch, **replaced) -> str:
+    """The key of the same kernel after these replacements, and those made before."""
+    for name, value in replaced.items():
         monkeypatch.setattr(key, name, value)
-    key.machine.cache_clear()
-    key.file_digest.cache_clear()
+    forget()
     try:
         return kernel_key(*ORDINARY)
     finally:
         monkeypatch.undo()
-        key.machine.cache_clear()
-        key.file_digest.cache_clear()
+        forget()
+
+
+def forget() -> None:
+    for known in (key.machine, key.helpers, key.file_digest):
+        known.cache_clear()
 
 
 def test_it_is_the_same_for_the_same():
@@ -38,9 +42,17 @@ def test_text_arguments_and_modules_count(other):
     assert kernel_key(*other) != kernel_key(*ORDINARY)
 
 
-def test_a_helpers_file_counts(monkeypatch):
+def test_a_named_modules_file_counts(monkeypatch):
     different = changed(monkeypatch, file_digest=key.cache(lambda name: "another file"))
     assert different != kernel_key(*ORDINARY)
+
+
+@pytest.mark.parametrize("name", ["build/blas.py", "build/entry.py", "generate/vector_math.py"])
+def test_our_own_files_count(monkeypatch, name):
+    ordinary, read = kernel_key(*ORDINARY), key.Path.read_bytes
+    edited = lambda path: read(path) + b"#" * path.as_posix().endswith(name)  # noqa: E731
+    monkeypatch.setattr(key.Path, "read_bytes", edited)
+    assert changed(monkeypatch) != ordinary
 
 
 def test_versions_count(monkeypatch):

@@ -1,0 +1,94 @@
+"""x**y for real y: exp(y log |x|), with the logarithm to twice the precision.
+
+y log |x| may be as large as 745, and its absolute error is the result's relative one.  float32 is
+computed in float64; float64 as sums of two numbers, after Dekker.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from symgrad.generate.vector_code import DOUBLE, Real, polynomial
+from symgrad.generate.vector_coefficients import LOG2, LOG_LONG
+from symgrad.generate.vector_formulas import exp, exp_of_sum, log, split
+
+LARGEST = 800.0  # exp of it is infinite, exp of its negative 0
+TWO_THIRDS = (2 / 3, 3.700743415417188e-17)  # in two parts
+
+
+def power(x: Real, y: Real) -> Real:
+    """x**y as C's pow has it: x**0 = 1**y = 1 even for NaN, NaN for negative x and broken y."""
+    a = abs(x)
+    size = (_power if x.format is DOUBLE else _short_power)(a, y)
+    size = _limits(a, y, size)
+    whole, odd = _parity(y)
+    signed = (size.bits | (x.bits & x.sign)).real.where(odd, size)
+    inside = x.builder.and_(x < 0.0, a < math.inf)
+    broken = x.of(math.nan).where(inside, signed)
+    result = signed.where(whole, broken)
+    result = result.where(x.equals(x), x).where(y.equals(y), y)
+    one = x.of(1.0)
+    return one.where(y.equals(0.0), one.where(x.equals(1.0), result))
+
+
+def _limits(a: Real, y: Real, size: Real) -> Real:
+    """a**y, and its limits where a is 0 or infinite or y is infinite."""
+    builder = a.builder
+    grows = builder.icmp_unsigned("==", a > 1.0, y > 0.0)
+    ends = builder.or_(a.equals(0.0), builder.or_(a.equals(math.inf), abs(y).equals(math.inf)))
+    limit = a.of(1.0).where(a.equals(1.0), a.of(math.inf).where(grows, 0.0))
+    return limit.where(ends, size)
+
+
+def _parity(y: Real) -> tuple[Any, Any]:
+    """Whether y is a whole number, and whether it is an odd one."""
+    half = y * 0.5
+    whole = y.rounded().equals(y)
+    return whole, y.builder.and_(whole, y.builder.not_(half.rounded().equals(half)))
+
+
+def _short_power(a: Real, y: Real) -> Real:
+    return exp(y.to(DOUBLE) * log(a.to(DOUBLE))).to(a.format)
+
+
+def _power(a: Real, y: Real) -> Real:
+    high, low = _precise_log(a)
+    p = y.times(high)
+    rest = y.fused(high, -p) + y * low
+    rest = rest.where(abs(p) < LARGEST, 0.0)
+    return exp_of_sum(p.at_least(-LARGEST).at_most(LARGEST), rest)
+
+
+def _precise_log(a: Real) -> tuple[Real, Real]:
+    """log a = e log 2 + 2 s + 2/3 s**3 + s**5 p(s**2), s = (m - 1) / (m + 1), as two numbers."""
+    e, m = split(a)
+    s, s_low = _quotient(m)
+    z = s.times(s)
+    z_low = s.fused(s, -z) + s * s_low * 2.0
+    w = z * polynomial(z, LOG_LONG["float64"])
+    t = w.plus(TWO_THIRDS[0])
+    t_low = w.minus(t.minus(TWO_THIRDS[0])) + TWO_THIRDS[1]
+    cube = s.times(z)
+    cube_low = s.fused(z, -cube) + (s * z_low + s_low * z)
+    q = cube.times(t)
+    q_low = cube.fused(t, -q) + (cube * t_low + cube_low * t)
+    n, (log2, log2_low) = e.number(), LOG2["float64"]
+    high, first = _sum(s.times(2.0), q)
+    total, second = _sum(n.times(log2), high)
+    return total, second + (first + (s_low * 2.0 + q_low + n * log2_low))
+
+
+def _quotient(m: Real) -> tuple[Real, Real]:
+    """(m - 1) / (m + 1) as two numbers."""
+    f, u = m.minus(1.0), m.plus(1.0)
+    u_low = m.minus(u.minus(1.0))
+    inverse = 1.0 / u
+    s = f.times(inverse)
+    return s, (s.fused(-u, f) - s * u_low) * inverse
+
+
+def _sum(x: Real, y: Real) -> tuple[Real, Real]:
+    """x + y and its rounding error; |x| >= |y| or x = 0."""
+    s = x.plus(y)
+    return s, y.minus(s.minus(x))
