@@ -1,4 +1,4 @@
-"""A user's data as a model reads it, and the order in which an epoch visits the samples."""
+"""A user's data as a model reads it: complete, of one length, by symbol."""
 
 from __future__ import annotations
 
@@ -105,11 +105,6 @@ def _column(symbol: sp.Symbol, dtype: np.dtype, size: Any) -> Column:
     kind = np.dtype(np.int64) if getattr(symbol, "dtype", "float") == "int" else dtype
     shape = getattr(symbol, "shape", ())
     return Column(symbol, symbol.name, shape, kind, size if isinstance(size, int) else None)
-
-
-def shuffled(seed: int, epoch: int, n: int) -> np.ndarray:
-    """The order of an epoch's samples, (n,) int64; depends on these three numbers alone."""
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(n)
 
 
 def at_least_one(value: Any, name: str) -> int:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.train.batches import shuffled
 from symgrad.train.callbacks import Callback, Every, Moment
 from symgrad.train.history import Epoch, History
 from symgrad.train.interruption import Interruption
+from symgrad.train.orders import Orders
 
 if TYPE_CHECKING:
     from symgrad.train.model import Model
@@ -64,6 +64,8 @@ class Fit:
         self.arrays = {**model.arrays, **plan.arrays}
         self.history = History()
         self.interruption = Interruption()
+        self.orders = Orders(model.seed, plan.samples)
+        self.end = model.epoch + plan.epochs
         self.chunk = 1  # mini-batches of the next call
 
     def run(self) -> History:
@@ -78,25 +80,27 @@ class Fit:
         except KeyboardInterrupt:  # from a handler that is not ours, or a second Ctrl-C
             self.history.interrupted = True
         finally:
+            self.orders.close()
             if bar is not None:
                 bar.close()
         return self.history
 
     def _stretches(self) -> Iterator[range]:
         """The numbers of the epochs (from 0) that are worked off as one order."""
-        first = self.model.epoch
-        end = first + self.plan.epochs
-        for start in range(first, end, self.plan.together):
-            yield range(start, min(start + self.plan.together, end))
+        for start in range(self.model.epoch, self.end, self.plan.together):
+            yield self._stretch_from(start)
+
+    def _stretch_from(self, start: int) -> range:
+        return range(start, min(start + self.plan.together, self.end))
 
     def _order(self, epochs: range) -> np.ndarray | None:
         """The samples in the order of these epochs; None is the order in which they are given."""
-        n, seed = self.plan.samples, self.model.seed
-        if self.plan.shuffle and n > 1 and self.plan.batch < n:
-            return np.concatenate([shuffled(seed, epoch, n) for epoch in epochs])
+        if self.plan.shuffle and self.plan.batch < self.plan.samples:
+            following = self._stretch_from(epochs.stop)
+            return self.orders.of(epochs, following, self.interruption.check)
         if len(epochs) == 1 or not self.plan.arrays:
             return None
-        return np.tile(np.arange(n), len(epochs))
+        return np.tile(np.arange(self.plan.samples), len(epochs))
 
     def _stretch(self, epochs: range, bar: Any) -> None:
         started = time.perf_counter()
@@ -177,11 +181,12 @@ class Fit:
         losses: (epochs, mini-batches).
         """
         plan = self.plan
-        sizes = np.full(plan.per_epoch, plan.batch)
-        sizes[-1] -= plan.batch * plan.per_epoch - plan.samples
-        weights = 1 if self.model.reduction == "sum" else sizes / plan.samples
+        smaller = plan.samples - plan.batch * (plan.per_epoch - 1)
         with np.errstate(all="ignore"):
-            return (losses * weights).sum(axis=1).tolist()
+            if self.model.reduction == "sum":
+                return losses.sum(axis=1).tolist()
+            total = losses[:, :-1].sum(axis=1) * plan.batch + losses[:, -1] * smaller
+            return (total / plan.samples).tolist()
 
 
 def _next(done: int, every: int) -> int:

@@ -45,7 +45,7 @@ def torch_accuracy(mnist: digits.Digits, weights: list[np.ndarray], activation: 
     import torch
     from torch.nn import functional as F
 
-    from symgrad.train.batches import shuffled
+    from symgrad.train.orders import shuffled
 
     W1, b1, W2, b2, W3, b3 = parameters = [torch.tensor(w, requires_grad=True) for w in weights]
     optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.5)

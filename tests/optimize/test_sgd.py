@@ -8,7 +8,7 @@ import sympy as sp
 import torch
 
 import symgrad as sg
-from symgrad.train.batches import shuffled
+from symgrad.train.orders import shuffled
 
 N, BATCH, STEPS = 23, 5, 1000
 RATE = 0.01

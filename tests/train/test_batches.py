@@ -1,4 +1,4 @@
-"""Data by name: complete, known, of one length; and the order of an epoch."""
+"""Data by name: complete, known, of one length."""
 
 from collections import OrderedDict
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import symgrad as sg
-from symgrad.train.batches import Intake, at_least_one, shuffled
+from symgrad.train.batches import Intake, at_least_one
 
 x, y = sg.data("x", shape=2), sg.data("y")
 label, other = sg.data("label", dtype=int), sg.data("other")
@@ -71,14 +71,6 @@ def test_names_for_a_model_without_data():
 def test_indices_are_checked():
     with pytest.raises(IndexError, match="data 'label': sample 1 holds 3"):
         Intake([label], [], F64, {label: 3})({"label": [0, 3]})
-
-
-def test_an_order_depends_on_seed_and_epoch_alone():
-    order = shuffled(1, 2, 1000)
-    assert order.dtype == np.int64 and sorted(order) == list(range(1000))
-    assert np.array_equal(order, shuffled(1, 2, 1000))
-    assert not np.array_equal(order, shuffled(2, 1, 1000))
-    assert not np.array_equal(order, shuffled(1, 3, 1000))
 
 
 @pytest.mark.parametrize("value", [0, -1, np.int64(0)])

@@ -10,7 +10,7 @@ import pytest
 
 import symgrad as sg
 from symgrad.train import fit as fit_module
-from symgrad.train.batches import shuffled
+from symgrad.train.orders import shuffled
 from tests.train.models import line, points
 
 both_targets = pytest.mark.parametrize("target", ["reference", "cpu"])

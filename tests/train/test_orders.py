@@ -1,0 +1,47 @@
+"""The order of an epoch: from seed and epoch alone, and never a reason to wait for Ctrl-C."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from symgrad.train import orders as orders_module
+from symgrad.train.orders import Orders, shuffled
+
+
+def test_an_order_depends_on_seed_and_epoch_alone():
+    order = shuffled(1, 2, 1000)
+    assert order.dtype == np.int64 and sorted(order) == list(range(1000))
+    assert np.array_equal(order, shuffled(1, 2, 1000))
+    assert not np.array_equal(order, shuffled(2, 1, 1000))
+    assert not np.array_equal(order, shuffled(1, 3, 1000))
+
+
+@pytest.mark.parametrize("long", [0, 10**9])
+def test_orders_drawn_ahead_are_the_same(long, monkeypatch):
+    monkeypatch.setattr(orders_module, "LONG", long)
+    orders = Orders(7, 5)
+    first = orders.of(range(2), range(2, 3), lambda: None)
+    second = orders.of(range(2, 3), range(0), lambda: None)
+    orders.close()
+    assert np.array_equal(first, np.concatenate([shuffled(7, 0, 5), shuffled(7, 1, 5)]))
+    assert np.array_equal(second, shuffled(7, 2, 5))
+
+
+def test_waiting_for_an_order_can_end(monkeypatch):
+    released = threading.Event()
+
+    def slow(*_):
+        released.wait()
+        return np.arange(3)
+
+    def interrupted():
+        released.set()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(orders_module, "LONG", 0)
+    monkeypatch.setattr(orders_module, "shuffled", slow)
+    orders = Orders(0, 3)
+    with pytest.raises(KeyboardInterrupt):
+        orders.of(range(1), range(0), interrupted)
+    orders.close()
