@@ -34,8 +34,8 @@ class Elementwise(ElementwiseApplyFunction):
 class MatrixUnit(sp.MatrixExpr):
     """The matrix with 1 at (i, j) and 0 elsewhere, printed `unit(i, j)`."""
 
-    def __new__(cls, rows: Any, cols: Any, i: Any, j: Any) -> MatrixUnit:
-        return super().__new__(cls, *map(sp.sympify, (rows, cols, i, j)))
+    def __new__(cls, *rows_cols_i_j: Any) -> MatrixUnit:
+        return super().__new__(cls, *map(sp.sympify, rows_cols_i_j))
 
     @property
     def shape(self) -> tuple:

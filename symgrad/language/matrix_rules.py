@@ -178,11 +178,11 @@ def unit(a: MatrixExpr, i: sp.Expr, j: sp.Expr) -> MatrixExpr:
 
 
 def _explicit(e: MatrixExpr) -> Parts:
-    rows, cols = e.shape
-    return [
-        (normal(e[i, j]), lambda g, i=i, j=j: g[i, j])
-        for i in range(rows) for j in range(cols) if not e[i, j].is_number
-    ]  # fmt: skip
+    def pull_back(i: int, j: int) -> PullBack:
+        return lambda g: g[i, j]
+
+    places = [(i, j) for i in range(e.rows) for j in range(e.cols) if not e[i, j].is_number]
+    return [(normal(e[i, j]), pull_back(i, j)) for i, j in places]
 
 
 def _diagonal(e: sp.DiagonalOf) -> Parts:

@@ -55,21 +55,21 @@ def from_matrices(
     E[sum((-y + X @ w)**2)]
     """
     check_scalar(loss)
-    expressions = {None: loss, **(outputs or {})}
-    for e in expressions.values():
+    outputs = outputs or {}
+    for e in (loss, *outputs.values()):
         check_unmixed(e)
     inits = _inits(parameters)
-    model = _Symbols(_samples(samples), inits, _matrix_symbols(expressions.values()))
+    model = _Symbols(_samples(samples), inits, _matrix_symbols([loss, *outputs.values()]))
     read = Conversion(model.symbol, model.size)
     with distribute(False):
-        converted = {k: _converted(read, normal(e), k is None) for k, e in expressions.items()}
+        scalar = read.scalar(normal(loss))
+        others = {label: _output(read, normal(e)) for label, e in outputs.items()}
     model.check_used()
-    return MatrixModel(converted.pop(None), converted, model.made)
+    return MatrixModel(scalar, others, model.made)
 
 
-def _converted(read: Conversion, e: sp.Expr, is_scalar: bool) -> sp.Expr:
-    matrix = isinstance(e, sp.MatrixExpr) and not is_scalar
-    return read.matrix(e).tensor if matrix else read.scalar(e)
+def _output(read: Conversion, e: sp.Expr) -> sp.Expr:
+    return read.matrix(e).tensor if isinstance(e, sp.MatrixExpr) else read.scalar(e)
 
 
 def _matrix_symbols(expressions: Iterable[sp.Expr]) -> list[sp.MatrixSymbol]:

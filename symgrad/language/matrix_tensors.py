@@ -17,7 +17,8 @@ from sympy import MatrixExpr
 from symgrad.language.contractions import Einsum, einsum, matmul, outer
 from symgrad.language.indexing import take
 from symgrad.language.levels import expectation
-from symgrad.language.matrix_algebra import is_explicit, is_one_by_one, normal, split
+from symgrad.language.matrix_algebra import is_explicit, is_one_by_one, normal
+from symgrad.language.matrix_functions import det, inv
 from symgrad.language.matrix_nodes import VARIABLE, Elementwise, MatrixUnit
 from symgrad.language.matrix_rules import leaves
 from symgrad.language.matrix_sums import as_traces
@@ -94,13 +95,8 @@ class Conversion:
         if isinstance(x, sp.Sum):
             return self.scalar(normal(as_traces(x)))
         if isinstance(x, sp.Determinant):
-            return self._determinant(x)
+            return det(self.matrix(x.arg).tensor)
         return self._element(*x.args)
-
-    def _determinant(self, e: sp.Determinant) -> sp.Expr:
-        if is_one_by_one(e.arg):
-            return self._trace(e.arg)
-        raise TypeError(f"{e} can be differentiated, but there is no kernel for determinants yet")
 
     def _element(self, a: MatrixExpr, i: sp.Expr, j: sp.Expr) -> sp.Expr:
         value = self.matrix(a)
@@ -112,16 +108,14 @@ class Conversion:
         return take(value.tensor, (int(i), int(j)))
 
     def _trace(self, e: MatrixExpr) -> sp.Expr:
-        c, rest = split(e)
-        if isinstance(rest, sp.MatAdd):
-            total = sp.Add(*(self._trace(a) for a in rest.args))
-        elif isinstance(rest, sp.Identity):
-            total = self.scalar(rest.rows)
-        elif isinstance(rest, sp.MatMul | sp.MatPow):
-            total = self._trace_of_product(self._diagonals(_factors(rest)))
-        else:
-            total = einsum("ii->", self.matrix(rest).tensor)
-        return self.scalar(c) * total
+        if isinstance(e, sp.MatAdd):
+            return sp.Add(*(self._trace(a) for a in e.args))
+        if isinstance(e, sp.Identity):
+            return self.scalar(e.rows)
+        c, factors = self._factors(e)
+        if len(factors) > 1:
+            return c * self._trace_of_product(factors)
+        return c * einsum("ii->", factors[0].tensor)
 
     def _trace_of_product(self, factors: list[Value]) -> sp.Expr:
         """Trace(A*B) is the sum of A.T .* B; the samples' axis is turned to the front."""
@@ -156,15 +150,21 @@ class Conversion:
         if fixed is None:
             raise TypeError(
                 f"{type(e).__name__} in {e} can be read, but there is no kernel for it: known are "
-                "products, sums, transposes, powers of whole numbers from 0, Trace, "
+                "products, sums, transposes, inverses, integer powers, Trace, Determinant, "
                 "HadamardProduct, HadamardPower, applyfunc and matrices of numbers"
             )
         return constant(fixed)
 
     def product(self, e: sp.MatMul) -> sp.Expr:
-        c, matrices = e.as_coeff_matrices()
-        factors = self._joined_over_samples(self._diagonals(_factors(sp.MatMul(*matrices))))
-        return self.scalar(c) * self._fold(factors).tensor
+        c, factors = self._factors(e)
+        return c * self._fold(self._joined_over_samples(factors)).tensor
+
+    def _factors(self, e: MatrixExpr) -> tuple[sp.Expr, list[Value]]:
+        """The number in front of a product, and its matrices."""
+        found = _factors(e)
+        matrices = [a for a in found if isinstance(a, MatrixExpr)]
+        numbers = [self.scalar(a) for a in found if not isinstance(a, MatrixExpr)]
+        return sp.Mul(*numbers), self._diagonals(matrices)
 
     def _diagonals(self, matrices: Sequence[MatrixExpr]) -> list[Value]:
         """The factors' values; diagonal matrices scale their neighbour."""
@@ -221,9 +221,11 @@ class Conversion:
     def power(self, e: sp.MatPow) -> sp.Expr:
         if is_one_by_one(e.base):
             return broadcast_to(self._trace(e.base) ** self.scalar(e.exp), (1, 1))
-        if not (e.exp.is_Integer and e.exp > 0):
-            raise TypeError(f"{e} can be differentiated, but there is no kernel for it yet")
-        return self._fold([self.matrix(e.base)] * int(e.exp)).tensor
+        if not e.exp.is_Integer:
+            raise TypeError(f"{e}: a matrix's exponent is a whole number")
+        base = self.matrix(e.base)
+        base = Value(inv(base.tensor), base.shape) if e.exp < 0 else base
+        return self._fold([base] * abs(int(e.exp))).tensor
 
     def sum(self, e: sp.MatAdd) -> sp.Expr:
         return sp.Add(*(self.matrix(a).tensor for a in e.args))
@@ -241,12 +243,14 @@ class Conversion:
         return body.xreplace({**found, VARIABLE: anonymous(self.matrix(e.expr).tensor)})
 
 
-def _factors(e: MatrixExpr) -> list[MatrixExpr]:
-    """The matrices of a product, powers of products written out: they may meet at the samples."""
+def _factors(e: sp.Basic) -> list[sp.Basic]:
+    """A product's scalars and matrices; what meets at the samples only in parts, in these parts."""
     if isinstance(e, sp.MatMul):
         return [x for a in e.args for x in _factors(a)]
-    if isinstance(e, sp.MatPow) and isinstance(e.base, sp.MatMul) and e.exp.is_Integer:
-        return _factors(e.base) * int(e.exp) or [e]
+    if isinstance(e, sp.MatPow) and isinstance(e.base, sp.MatMul | sp.DiagMatrix):
+        return _factors(e.base) * int(e.exp) if e.exp.is_Integer and e.exp > 0 else [e]
+    if isinstance(e, sp.OneMatrix) and 1 not in e.shape:
+        return [sp.OneMatrix(e.rows, 1), sp.OneMatrix(1, e.cols)]
     return [e]
 
 

@@ -103,7 +103,7 @@ IDENTITIES = {
     "Hadamard product": lambda s: (Trace(HadamardProduct(s.X, s.C).T * s.X), "X C"),
     "Hadamard cube": lambda s: (total(HadamardPower(s.X, 3)), "X"),
     "Hadamard with a symbol": lambda s: (total(HadamardPower(s.X.applyfunc(exp), s.a)), "X a"),
-    "power of elements to elements": lambda s: (total(HadamardPower(s.X.applyfunc(exp), s.C)), "X C"),
+    "elements to elements": lambda s: (total(HadamardPower(s.X.applyfunc(exp), s.C)), "X C"),
     "number to elements": lambda s: (total(HadamardPower(3, s.X)), "X"),
     "sum of elements": lambda s: (total(s.X.applyfunc(exp)), "X"),
     "cross-entropy of logits": lambda s: (
