@@ -83,4 +83,3 @@ def _activated(v: Vectors, finish: Finish, part: Part, x: ir.Value) -> ir.Value:
     if part.bias is not None:
         x = v.builder.fadd(x, part.bias)
     return ACTIVATIONS[finish.activation](v, x) if finish.activation else x
-

@@ -41,7 +41,7 @@ def matrix_product(
     sampled: RunTime = "", beta: int | None = None, bias: bool = False,
     activation: str | None = None, threads: int = 1,
 ) -> Any:  # fmt: skip
-    """A function for nopython code that computes c = activation(alpha op(a) @ op(b) + beta c + bias).
+    """For nopython code, a function: c = activation(alpha op(a) @ op(b) + beta c + bias).
 
     op(a) is (m, k) and the transpose of what lies in memory where ta is 1; likewise op(b), (k, n).
     sampled names the size ("m", "n" or "k") that is given at each call, at most what stands here.

@@ -63,11 +63,8 @@ def host() -> Machine:
     """
     features = {name for name, on in llvm.get_host_cpu_features().items() if on}
     arm = "neon" in features
-    for feature, width, registers, masked in VECTORS:
-        if feature in features:
-            break
-    else:
-        width, registers, masked = 16, 32 if arm else 16, False
+    plain = ("", 16, 32 if arm else 16, False)
+    _, width, registers, masked = next((v for v in VECTORS if v[0] in features), plain)
     narrow = width == 64 and llvm.get_host_cpu_name() in HALF_WIDTH
     fused = arm or "fma" in features
     rate = width if narrow else 2 * width

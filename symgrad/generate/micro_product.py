@@ -14,7 +14,17 @@ from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_cou
 from symgrad.generate.micro_tile import Memory, Tile, internal, tile_function
 from symgrad.generate.micro_turn import Turn, pack_function, square, turn_function
 from symgrad.generate.micro_vectors import (
-    BIT, FLOATS, I64, ITEM_BYTES, Count, divide, element, i64, minus, repeat, smaller,
+    BIT,
+    FLOATS,
+    I64,
+    ITEM_BYTES,
+    Count,
+    divide,
+    element,
+    i64,
+    minus,
+    repeat,
+    smaller,
 )  # fmt: skip
 
 ARGUMENTS = ("size", "alpha", "a", "b", "beta", "c", "bias")
@@ -60,21 +70,22 @@ class _Emitter:
         panel = self._room(room * width) if plan.packed else None
         rows = -(-plan.rows // self._side) * self._side
         self.given["tile"] = self._room(rows * width) if plan.turned else None
+        one = ir.Constant(FLOATS[self.shape.dtype], 1.0)
+        given = self.shape.beta
+        beta = self.given["beta"] if given is None else ir.Constant(one.type, float(given))
         if not self._several:
-            self._panel(panel, 0, depth, self.given["beta"], BIT(1))
+            self._panel(panel, 0, depth, beta, BIT(1))
             return
-        last, rest = divide(builder, minus(builder, depth, 1), plan.panel)
-        last = i64(last)
+        last = i64(divide(builder, minus(builder, depth, 1), plan.panel)[0])
 
-        def one(p: ir.Value) -> None:
+        def each(p: ir.Value) -> None:
             start = builder.mul(p, i64(plan.panel))
             now = smaller(builder, plan.panel, minus(builder, depth, start))
             first = builder.icmp_signed("==", p, i64(0))
-            one = ir.Constant(self.given["beta"].type, 1.0)
-            beta = builder.select(first, self.given["beta"], one)
-            self._panel(panel, start, now, beta, builder.icmp_signed("==", p, last))
+            so_far = builder.select(first, beta, one)
+            self._panel(panel, start, now, so_far, builder.icmp_signed("==", p, last))
 
-        repeat(builder, builder.add(last, i64(1)), one)
+        repeat(builder, builder.add(last, i64(1)), each)
 
     @property
     def _several(self) -> bool:
@@ -99,17 +110,21 @@ class _Emitter:
             "c": self.given["c"], "bias": self.given["bias"],
         }  # fmt: skip
         if self.plan.across:
-            self._each_row(lambda i, rows, kind: self._each_column(
-                lambda j, columns, tile: self._tile(work, i, rows, j, columns, kind(tile))))
-            return  # fmt: skip
+            self._each_row(
+                lambda i, rows, kind: self._each_column(
+                    lambda j, columns, tile: self._tile(work, i, rows, j, columns, kind(tile))
+                )
+            )
+            return
 
         def column(j: Count, columns: Count, tile: Tile) -> None:
             here = work | {"b": element(builder, work["b"], (j, self.view.b[1]))}
             if panel is not None:
                 self._pack(here, columns, tile, panel)
                 here["b"] = panel
-            self._each_row(lambda i, rows, kind: self._tile(
-                here, i, rows, j, columns, kind(tile), placed=True))
+            self._each_row(
+                lambda i, rows, kind: self._tile(here, i, rows, j, columns, kind(tile), placed=True)
+            )
 
         self._each_column(column)
 
@@ -205,17 +220,17 @@ class _Emitter:
         alpha, beta, finish = work["alpha"], work["beta"], work["finish"]
         if not self.plan.turned:
             function = self._function(tile_function, self._memory, tile, self._finish)
-            builder.call(
-                function, [work["depth"], alpha, a, b, beta, c, bias, *sizes, finish]
-            )
+            builder.call(function, [work["depth"], alpha, a, b, beta, c, bias, *sizes, finish])
             return
         one, room = ir.Constant(alpha.type, 1.0), self.given["tile"]
         function = self._function(tile_function, self._memory, tile, Finish(0))
         builder.call(function, [work["depth"], one, a, b, one, room, bias, *sizes, finish])
         whole = not (tile.some_rows or tile.some_columns) and (
-            tile.rows % self._side == 0 and tile.columns % self._side == 0)
-        turn = Turn(self.shape.dtype, self._side, self._memory.c, view.c[1], whole,
-                    self.machine.fused)
+            tile.rows % self._side == 0 and tile.columns % self._side == 0
+        )
+        turn = Turn(
+            self.shape.dtype, self._side, self._memory.c, view.c[1], whole, self.machine.fused
+        )
         function = self._function(turn_function, turn, self._finish)
         builder.call(function, [room, alpha, beta, c, bias, *sizes, finish])
 

@@ -13,7 +13,14 @@ from llvmlite import ir
 
 from symgrad.generate.micro_finish import Finish, Part, put
 from symgrad.generate.micro_vectors import (
-    BIT, FLOATS, I64, Vectors, element, i64, repeat, smaller,
+    BIT,
+    FLOATS,
+    I64,
+    Vectors,
+    element,
+    fold,
+    i64,
+    smaller,
 )  # fmt: skip
 
 
@@ -120,7 +127,7 @@ class _Emitter:
             return new
 
         zeros = [v.number(0.0)] * (tile.rows * tile.vectors)
-        return repeat(builder, self.given["depth"], body, zeros)
+        return fold(builder, self.given["depth"], body, zeros)
 
     def _row(self, i: int) -> ir.Value:
         """Where row i of a begins; rows that are not there repeat the last one that is."""

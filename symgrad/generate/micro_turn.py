@@ -1,4 +1,4 @@
-"""Matrices turned round on their way: panels of b packed, tiles of c put down, in small squares."""
+"""Panels of b copied together, and tiles of c put down turned round, by squares in registers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from llvmlite import ir
 from symgrad.generate.micro_finish import Finish, Part, put
 from symgrad.generate.micro_tile import Memory, Tile, internal
 from symgrad.generate.micro_vectors import (
-    BIT, FLOATS, I64, ITEM_BYTES, Count, Vectors, element, i64, repeat, smaller,
+    BIT,
+    FLOATS,
+    I64,
+    ITEM_BYTES,
+    Count,
+    Vectors,
+    element,
+    i64,
+    repeat,
+    smaller,
 )  # fmt: skip
 
 SQUARE_BYTES = 32  # wider ones need more code and are no faster
@@ -132,5 +141,6 @@ def _square(
         if not turn.whole:
             there = builder.icmp_signed("<", at, given["columns"])
             mask = v.first(builder.select(there, here, i64(0)))
-        parts.append(Part(value, element(builder, given["c"], (row, 1), (at, turn.step)), mask, bias))
+        place = element(builder, given["c"], (row, 1), (at, turn.step))
+        parts.append(Part(value, place, mask, bias))
     put(v, finish, parts, given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 
@@ -12,16 +13,16 @@ FLOATS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 ITEM_BYTES = {"float32": 4, "float64": 8}
 LETTER = {"float32": "f32", "float64": "f64"}
 
-Count = int | ir.Value  # known now, or an i64 when the code runs
+Count: TypeAlias = "int | ir.Value"  # known now, or an i64 when the code runs
 
 
-def i64(n: Count) -> ir.Value:
+def i64(n: Count) -> Any:
     return ir.Constant(I64, n) if isinstance(n, int) else n
 
 
-def element(builder: ir.IRBuilder, pointer: ir.Value, *steps: tuple[Count, int]) -> ir.Value:
+def element(builder: Any, pointer: Any, *steps: tuple[Count, int]) -> Any:
     """The address `index * stride` elements on, for each (index, stride)."""
-    total: ir.Value | None = None
+    total = None
     for index, stride in steps:
         if isinstance(index, int):
             step = i64(index * stride)
@@ -31,70 +32,66 @@ def element(builder: ir.IRBuilder, pointer: ir.Value, *steps: tuple[Count, int])
     return builder.gep(pointer, [total])
 
 
-def smaller(builder: ir.IRBuilder, a: Count, b: Count) -> Count:
+def smaller(builder: Any, a: Count, b: Count) -> Count:
     if isinstance(a, int) and isinstance(b, int):
         return min(a, b)
-    a, b = i64(a), i64(b)
-    return builder.select(builder.icmp_signed("<", a, b), a, b)
+    x, y = i64(a), i64(b)
+    return builder.select(builder.icmp_signed("<", x, y), x, y)
 
 
-def minus(builder: ir.IRBuilder, a: Count, b: Count) -> Count:
+def minus(builder: Any, a: Count, b: Count) -> Count:
     if isinstance(a, int) and isinstance(b, int):
         return a - b
     return builder.sub(i64(a), i64(b))
 
 
-def divide(builder: ir.IRBuilder, a: Count, b: int) -> tuple[Count, Count]:
+def divide(builder: Any, a: Count, b: int) -> tuple[Count, Count]:
     """Quotient and rest of a non-negative number."""
     if isinstance(a, int):
         return divmod(a, b)
     return builder.udiv(a, i64(b)), builder.urem(a, i64(b))
 
 
-def repeat(
-    builder: ir.IRBuilder, count: Count, body: Callable[..., Sequence], carried: Sequence = ()
-) -> list[ir.Value]:
-    """values = body(i, *values) for i = 0, ..., count - 1, from `carried`; the last values."""
+def repeat(builder: Any, count: Count, body: Callable[[Any], None]) -> None:
+    """body(i) for i = 0, ..., count - 1."""
+
+    def without(i: Any) -> list:
+        body(i)
+        return []
+
+    fold(builder, count, without, [])
+
+
+def fold(builder: Any, count: Count, body: Callable[..., list], values: list) -> list:
+    """values = body(i, *values) for i = 0, ..., count - 1; the last values."""
     if isinstance(count, int) and count <= 1:
-        return list(body(i64(0), *carried) or ()) if count == 1 else list(carried)
-    before = builder.block
-    loop, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
-    if isinstance(count, int):
-        builder.branch(loop)
-    else:
-        builder.cbranch(builder.icmp_signed(">", count, i64(0)), loop, after)
+        return body(i64(0), *values) if count == 1 else values
+    before, loop = builder.block, builder.append_basic_block("loop")
+    after = builder.append_basic_block("after")
+    known = isinstance(count, int)
+    builder.cbranch(BIT(1) if known else builder.icmp_signed(">", count, i64(0)), loop, after)
     builder.position_at_end(loop)
-    i = builder.phi(I64)
-    i.add_incoming(i64(0), before)
-    entering = [builder.phi(v.type) for v in carried]
-    for phi, v in zip(entering, carried, strict=True):
-        phi.add_incoming(v, before)
-    leaving = list(body(i, *entering) or ())
+    i = merged(builder, [(i64(0), before)])
+    entering = [merged(builder, [(v, before)]) for v in values]
+    leaving = body(i, *entering)
     following = builder.add(i, i64(1), flags=("nsw", "nuw"))
     latch = builder.block
-    builder.cbranch(builder.icmp_signed("<", following, i64(count)), loop, after)
-    i.add_incoming(following, latch)
-    for phi, v in zip(entering, leaving, strict=True):
+    for phi, v in zip([i, *entering], [following, *leaving], strict=True):
         phi.add_incoming(v, latch)
+    builder.cbranch(builder.icmp_signed("<", following, i64(count)), loop, after)
     builder.position_at_end(after)
-    if isinstance(count, int):
-        return leaving
-    return [merged(builder, [(v, latch), (o, before)]) for v, o in zip(leaving, carried)]  # noqa: B905
+    pairs = zip(leaving, values, strict=True)
+    return [merged(builder, [(v, latch), (old, before)]) for v, old in pairs]
 
 
-def merged(builder: ir.IRBuilder, sources: list[tuple[ir.Value, ir.Block]]) -> ir.Value:
+def merged(builder: Any, sources: list[tuple[Any, Any]]) -> Any:
     phi = builder.phi(sources[0][0].type)
     for value, block in sources:
         phi.add_incoming(value, block)
     return phi
 
 
-def when(
-    builder: ir.IRBuilder,
-    condition: ir.Value,
-    values: list[ir.Value],
-    change: Callable[[list[ir.Value]], list[ir.Value]],
-) -> list[ir.Value]:
+def when(builder: Any, condition: Any, values: list, change: Callable[[list], list]) -> list:
     """change(values) where the condition holds, else the values as they are."""
     before = builder.block
     then, after = builder.append_basic_block("then"), builder.append_basic_block("after")
@@ -111,7 +108,7 @@ def when(
 class Vectors:
     """Vectors of `lanes` elements of a dtype; a mask is a vector of bits, None stands for all."""
 
-    builder: ir.IRBuilder
+    builder: Any
     dtype: str
     lanes: int
     fused: bool = True
@@ -184,8 +181,8 @@ class Vectors:
     def _blocks(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
         """The columns of every block of 16 bytes of 2 or 4 rows."""
         if len(rows) == 2:
-            return list(self._woven(*rows, 1, 2))
-        upper, lower = self._woven(*rows[:2], 1, 4), self._woven(*rows[2:], 1, 4)
+            return self._woven(rows[0], rows[1], 1, 2)
+        upper, lower = self._woven(rows[0], rows[1], 1, 4), self._woven(rows[2], rows[3], 1, 4)
         return [c for u, w in zip(upper, lower, strict=True) for c in self._woven(u, w, 2, 4)]
 
     def _woven(self, x: ir.Value, y: ir.Value, size: int, block: int) -> list[ir.Value]:

@@ -179,7 +179,8 @@ def test_products_that_blas_does_better_go_there(rng, monkeypatch):
     ],
 )
 def test_errors_say_what_was_expected(change, message):
-    given = dict(dtype="float32", ta=0, tb=0, m=2, n=2, k=3, lda=3, ldb=2, ldc=2) | change
+    names = ("dtype", "ta", "tb", "m", "n", "k", "lda", "ldb", "ldc")
+    given = dict(zip(names, ("float32", 0, 0, 2, 2, 3, 3, 2, 2), strict=True)) | change
     with pytest.raises(ValueError, match=message):
         matrix_product(**given)
 
