@@ -1,7 +1,9 @@
-"""Memory that lives within one iteration loses the loop's axis; without axes it is a variable.
+"""Memory that lives within one iteration loses the loop's axis.
 
-for i: t[i] = x[i] * w          for i: t = x[i] * w
-       y[i] = t[i] + t[i]**2           y[i] = t + t**2
+    for i: t[i] = x[i] * w          for i: t = x[i] * w
+           y[i] = t[i] + t[i]**2           y[i] = t + t**2
+
+Without axes it is a local variable.
 """
 
 from __future__ import annotations

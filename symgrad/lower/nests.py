@@ -40,11 +40,19 @@ class Nests:
 
     def add(self, statement: Any, axes: Sequence[Axis] = (), x: Node | None = None,
             summing: int | None = None, start: Expression | None = None) -> None:  # fmt: skip
+        if any(a.extent == 0 for a in axes):
+            return self._add_empty(statement, axes, x, start)
         constant = bool(x and x.constant)
         at = len(axes) if summing is None else summing
         task = Task(statement, tuple(axes), at, start, constant, x.label if x else "")
         task.reads = accesses(statement)
         self.tasks.append(task)
+
+    def _add_empty(self, s: Any, axes: Sequence[Axis], x: Node | None, start: Any) -> None:
+        """Without elements nothing happens, but that a sum has its starting value."""
+        kept = [a for a in axes if any(a is b for i in s.index for b, _ in i.terms)]
+        if start is not None and all(a.extent != 0 for a in kept):
+            self.add(Store(s.buffer, s.index, start), kept, x)
 
     def buffer(self, x: Node) -> Buffer:
         dtype = self.elements.dtype_of(x)

@@ -53,6 +53,10 @@ def _renamed(builder: Builder, block: Block, known: Mapping[Any, Any]) -> Block:
 
 def _expansion(e: Equation) -> Callable[..., Any] | None:
     row = TABLE[e.operation]
+    if row.kind == "library":
+        raise ValueError(
+            f"{e.operation} has no code in the compiled targets yet: use target='reference'"
+        )
     if row.kind == "pointwise" and costs.is_primitive(e.operation):
         return None
     if row.kind in ("pointwise", "composite") and row.expand is None:

@@ -1,9 +1,11 @@
 """Sums that are accumulated part by part: matrix products, scatters, and what else is added.
 
-p + c a @ b          one product with alpha = c, beta = 1, on p itself
-mu v + a @ b         the same with beta = mu
-p - lr scatter(g)    the touched rows of p only
-a @ b + c @ d        two products into one memory
+    p + c a @ b          one product with alpha = c, beta = 1, on p itself
+    mu v + a @ b         the same with beta = mu
+    p - lr scatter(g)    the touched rows of p only
+    a @ b + c @ d        two products into one memory
+
+A new value stands in the memory of the old one where nobody reads that later.
 """
 
 from __future__ import annotations
