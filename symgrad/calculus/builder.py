@@ -68,7 +68,6 @@ class Builder:
     def __init__(self, inputs: Mapping[sp.Symbol, Name] | None = None) -> None:
         self.inputs: dict[sp.Symbol, Name] = dict(inputs or {})
         self.equations: list[Equation] = []
-        self.rewritten: dict[sp.Basic, sp.Basic] = {}
         self.lets: dict[Name, sp.Symbol] = {}  # the user's names for values
         self._numbered: dict[tuple, Name] = {}
         self._definitions: dict[Name, Equation] = {}
@@ -209,14 +208,16 @@ def _add_branches(builder: Builder, operands: tuple[Operand, ...]) -> Any:
 def _mul(builder: Builder, operands: tuple[Operand, ...]) -> Any:
     numbers = [x for x in operands if is_number(x)]
     names = [x for x in operands if not is_number(x)]
-    factor = sp.Mul(*numbers)
+    if not numbers:
+        return None
+    factor = numbers[0] if len(numbers) == 1 else sp.Mul(*numbers)
     if not names or factor == 0:
         return factor  # numbers fold; 0 x = 0, as derivatives of what is not there
     if factor == 1 and len(names) == 1:
         return names[0]  # 1 x = x
-    if len(numbers) > 1 or (numbers and (factor == 1 or operands[0] is not numbers[0])):
+    if len(numbers) > 1 or factor == 1 or operands[0] is not numbers[0]:
         return builder.apply("mul", *([factor] if factor != 1 else []), *names)
-    if numbers and len(names) == 1:
+    if len(names) == 1:
         inner = builder.definition(names[0])
         if inner and inner.operation == "mul" and is_number(inner.operands[0]):
             return builder.apply("mul", factor * inner.operands[0], *inner.operands[1:])

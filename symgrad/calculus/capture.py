@@ -60,15 +60,23 @@ class _Reader:
     def __init__(self, builder: Builder, roles: Roles, independent: frozenset) -> None:
         self.builder, self.roles, self.independent = builder, roles, independent
         self.memo: dict[int, Operand] = {}
+        self.below: dict[int, tuple] = {}
 
     def children(self, e: sp.Basic) -> tuple:
+        """What must be read before a node; the same objects every time."""
+        known = self.below.get(id(e))
+        if known is None:
+            known = self.below[id(e)] = self._children(e)
+        return known
+
+    def _children(self, e: sp.Basic) -> tuple:
         if isinstance(e, sp.Symbol):
             return (e.definition,) if self._is_defined(e) else ()
         if isinstance(e, sp.Piecewise):
             return tuple(x for pair in e.args for x in pair.args)
         rewritten = REWRITTEN.get(type(e))
         if rewritten is not None:
-            return (self._rewritten(e, rewritten),)
+            return (rewritten(*e.args),)
         if isinstance(e, Operation):
             return e.operands
         if is_constant(e):
@@ -76,11 +84,6 @@ class _Reader:
         if type(e) not in HEADS:
             raise TypeError(unknown(e))
         return e.args
-
-    def _rewritten(self, e: sp.Basic, rule: Any) -> sp.Basic:
-        """The same node every time, for it is known by its identity."""
-        kept = self.builder.rewritten
-        return kept.setdefault(e, rule(*e.args))
 
     def read(self, e: sp.Basic) -> Operand:
         if isinstance(e, sp.Symbol):
@@ -90,7 +93,7 @@ class _Reader:
             return parts[0]
         if isinstance(e, Operation):
             return self._apply(e.row, parts, e.attributes)
-        if is_constant(e):
+        if not parts:
             return _checked_constant(e)
         if isinstance(e, sp.Piecewise):
             return self._piecewise(parts)

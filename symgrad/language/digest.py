@@ -19,22 +19,33 @@ def digest(*parts: object) -> str:
 
 def expression_digests(expr: sp.Basic) -> tuple[str, str]:
     """(structure, identity): the first knows names and specifications, the second also which
-    parameter is meant, for two parameters may look the same."""
-    memo: dict[int, tuple[str, str]] = {}
-    for node in postorder([expr], lambda e: () if hasattr(e, "structure") else e.args):
-        if hasattr(node, "structure"):
-            memo[id(node)] = node.structure, node.identity
+    parameter is meant, for two parameters may look the same.
+
+    Both are digests of the expression written as numbered lines, equal lines once.
+    """
+    lines: dict[str, int] = {}  # a node's identity -> its number
+    structure: list[str] = []
+    number: dict[int, int] = {}
+    for node in postorder([expr], _children):
+        known = getattr(node, "structure", None)
+        if known is not None:
+            line, looks = node.identity, known
         elif node.args:
-            kids = [memo[id(a)] for a in node.args]
-            memo[id(node)] = tuple(  # type: ignore[assignment]
-                digest(type(node).__name__, *column) for column in zip(*kids, strict=True)
-            )
+            line = looks = f"{type(node).__name__}{[number[id(a)] for a in node.args]}"
         else:
-            memo[id(node)] = (digest(type(node).__name__, *_content(node)),) * 2
-    return memo[id(expr)]
+            line = looks = f"{type(node).__name__}{_content(node)!r}"
+        number[id(node)] = lines.setdefault(line, len(lines))
+        if len(structure) < len(lines):
+            structure.append(looks)
+    return digest(*structure), digest(*lines)
+
+
+def _children(e: sp.Basic) -> tuple:
+    return () if hasattr(e, "structure") else e.args
 
 
 def _content(atom: sp.Basic) -> tuple:
     if isinstance(atom, sp.Symbol):
-        return (atom.name, sorted(atom._assumptions_orig.items()))
+        own = getattr(atom, "dummy_index", "")
+        return (atom.name, sorted(atom._assumptions_orig.items()), own)
     return atom._hashable_content() or (str(atom),)

@@ -107,6 +107,8 @@ def kind_of(operand: Any) -> str:
 
 def broadcast(*shapes: tuple) -> tuple:
     """NumPy's broadcasting rule, for sizes that may be symbols."""
+    if len(set(shapes)) == 1:
+        return tuple(shapes[0])
     rank = max(map(len, shapes), default=0)
     result = []
     for sizes in zip(*((1,) * (rank - len(s)) + tuple(s) for s in shapes), strict=True):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 Node = TypeVar("Node")
 
 
-def postorder(roots: Iterable[Node], children: Callable[[Node], Iterable[Node]]) -> Iterator[Node]:
+def postorder(roots: Iterable[Node], children: Callable[[Node], Sequence[Node]]) -> Iterator[Node]:
     """Every object reachable from the roots, once, after its children."""
-    seen: set[int] = set()
-    stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
+    entered: set[int] = set()
+    done: set[int] = set()
+    stack = list(roots)[::-1]
     while stack:
-        node, expanded = stack.pop()
-        if expanded:
+        node = stack.pop()
+        key = id(node)
+        if key in done:
+            continue
+        below = () if key in entered else [c for c in children(node) if id(c) not in done]
+        if below:  # the node comes back after what is below it
+            entered.add(key)
+            stack.append(node)
+            stack.extend(below[::-1])
+        else:
+            done.add(key)
             yield node
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((c, False) for c in reversed(list(children(node))) if id(c) not in seen)
