@@ -3,7 +3,8 @@
     taskset -c 1 python -m tests.bench.matrix_products [--dtype float64] [--rounds 9] [name ...]
 
 One thread.  Products run in turn; times are the thread's own (others on the machine do not count),
-medians over the rounds.  The peak is that of multiply-adds on registers, measured in every round.
+medians over the rounds.  The peak is that of multiply-adds on registers, measured in every round;
+the model's times are for the clock that this peak says.
 """
 
 import os
@@ -124,7 +125,9 @@ def multiply_adds(dtype):
             total = sums[0]
             for s in sums[1:]:
                 total = builder.fadd(total, s)
-            return context.cast(builder, builder.extract_element(total, I32(0)), number, types.float64)
+            return context.cast(
+                builder, builder.extract_element(total, I32(0)), number, types.float64
+            )
 
         return types.float64(types.int64), code
 
@@ -170,12 +173,14 @@ def row(name, dtype, rounds, peak):
     }
     flops = peak[1]
     found = measure(contenders | {"peak": lambda n: peak[0](1000 * n)}, rounds)
-    limit = 2 * shape.work / (1000 * flops / found["peak"])
+    rate = 1000 * flops / found["peak"]
+    limit = 2 * shape.work / rate
+    clock = rate / 2e9 / host().peak(ITEM_BYTES[dtype]) / host().gigahertz
     ours, theirs = found["ours"], found["BLAS"]
     print(
         f"{name:24} {shape.m:6}{shape.n:5}{shape.k:6} {ours * 1e6:10.2f} {limit / ours:6.1%} "
         f"{theirs * 1e6:10.2f} {limit / theirs:6.1%} {theirs / ours:6.2f} "
-        f"{choice.seconds / ours:8.2f} {choice.blas_seconds / theirs:6.2f}  "
+        f"{choice.seconds / clock / ours:8.2f} {choice.blas_seconds / clock / theirs:6.2f}  "
         f"{'BLAS' if choice.library else choice.plan}",
         flush=True,
     )

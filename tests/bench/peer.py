@@ -43,8 +43,7 @@ class Peer:
         self.runs.append(seconds / units)
 
     def stop(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
+        self.process.communicate(timeout=30)
         self.cache.cleanup()
 
     def _answer(self) -> tuple[float, int]:

@@ -1,0 +1,34 @@
+"""The benchmark harness: peers answer from processes of their own, rows hold what was measured."""
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from tests.bench import report
+from tests.bench.measure import measure
+from tests.bench.peer import Peer
+from tests.bench.workloads import WORKLOADS
+
+
+def test_peers_run_in_turn_and_become_rows():
+    workload = WORKLOADS["linear_regression"]
+    chosen = {name: workload.peers[name] for name in ("symgrad", "numba by hand")}
+    workload, said = dataclasses.replace(workload, peers=chosen, cores=(1, 10_000)), []
+    rows = measure("linear_regression", workload, 2, said.append)
+    assert [row["peer"] for row in rows] == list(chosen)
+    for row in rows:
+        assert 0 < row["fastest"] <= row["median"] <= row["slowest"]
+    assert "10000 cores are not available" in said[-1]
+
+    console = Console(width=120, record=True, file=io.StringIO())
+    report.show(console, workload, rows)
+    assert "numba by hand" in console.export_text()
+
+
+def test_a_peer_that_fails_is_named():
+    peer = Peer("linear_regression", "nobody", 1)
+    with pytest.raises(RuntimeError, match="nobody on linear_regression ended with 1"):
+        peer.start()
+    peer.stop()
