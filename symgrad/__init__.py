@@ -26,6 +26,8 @@ from symgrad.language.activations import softshrink as softshrink
 from symgrad.language.activations import softsign as softsign
 from symgrad.language.activations import tanhshrink as tanhshrink
 from symgrad.language.activations import threshold as threshold
+from symgrad.language.classification import cross_entropy as cross_entropy
+from symgrad.language.classification import nll as nll
 from symgrad.language.conditions import all as all  # noqa: A004
 from symgrad.language.conditions import any as any  # noqa: A004
 from symgrad.language.contractions import dot as dot
@@ -63,9 +65,22 @@ from symgrad.language.losses import binary_cross_entropy as binary_cross_entropy
 from symgrad.language.losses import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
 )
-from symgrad.language.losses import cross_entropy as cross_entropy
+from symgrad.language.losses import gaussian_nll as gaussian_nll
 from symgrad.language.losses import huber as huber
+from symgrad.language.losses import kl_div as kl_div
+from symgrad.language.losses import l1 as l1
+from symgrad.language.losses import log_cosh as log_cosh
 from symgrad.language.losses import mse as mse
+from symgrad.language.losses import poisson_nll as poisson_nll
+from symgrad.language.losses import quantile as quantile
+from symgrad.language.losses import smooth_l1 as smooth_l1
+from symgrad.language.margins import cosine_embedding as cosine_embedding
+from symgrad.language.margins import cosine_similarity as cosine_similarity
+from symgrad.language.margins import hinge as hinge
+from symgrad.language.margins import hinge_embedding as hinge_embedding
+from symgrad.language.margins import margin_ranking as margin_ranking
+from symgrad.language.margins import soft_margin as soft_margin
+from symgrad.language.margins import triplet_margin as triplet_margin
 from symgrad.language.matrix_functions import cholesky as cholesky
 from symgrad.language.matrix_functions import det as det
 from symgrad.language.matrix_functions import eigvalsh as eigvalsh

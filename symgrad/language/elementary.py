@@ -32,6 +32,10 @@ class xlogy(Pointwise):
     """x*log(y), and 0 where x is 0."""
 
 
+class logcosh(Pointwise):
+    """log(cosh(x)), without overflow and exact for small x."""
+
+
 class log1p(Pointwise):
     """log(1 + x), exact for small x."""
 
@@ -50,6 +54,19 @@ def _expand_hypot(a: Any, b: Any) -> Any:
 def _expand_logaddexp(a: Any, b: Any) -> Any:
     apart = op.max(a, b) + op.log1p(op.exp(-op.abs(a - b)))
     return op.select(op.eq(a, b), a + sp.log(2), apart)  # also where both are infinite
+
+
+def _expand_logcosh(x: Any) -> Any:
+    size = op.abs(x)
+    near = op.log1p(2 * op.sinh(size / 2) ** 2)
+    far = size + op.log1p(op.exp(-2 * size)) - sp.log(2)
+    return op.select(op.lt(size, 1), near, far)
+
+
+def _logcosh(x: Any) -> Any:
+    size = np.abs(x)
+    far = size + np.log1p(np.exp(-2 * size)) - np.log(2)
+    return np.where(size < 1, np.log1p(2 * np.sinh(np.minimum(size, 1) / 2) ** 2), far)
 
 
 def _xlogy_pull(g: Any, y: Any, x: Any, z: Any) -> Any:
@@ -79,6 +96,8 @@ register(
     Row("logaddexp", "pointwise", np.logaddexp,
         (lambda g, y, a, b: g*op.sigmoid(a - b), lambda g, y, a, b: g*op.sigmoid(b - a)),
         head=logaddexp, expand=_expand_logaddexp),
+    Row("logcosh", "pointwise", _logcosh, (lambda g, y, x: g*op.tanh(x),), head=logcosh,
+        expand=_expand_logcosh),
     Row("xlogy", "pointwise", special("xlogy"),
         (_xlogy_pull, lambda g, y, x, z: g*x/z), head=xlogy, guarded=True,
         domain=Domain(((-2.0, 2.0), (0.2, 3.0))),
@@ -92,7 +111,7 @@ register(
 # fmt: on
 
 HEADS.update({log1p: "log1p", expm1: "expm1", cbrt: "cbrt", hypot: "hypot", xlogy: "xlogy",
-              logaddexp: "logaddexp", sp.sinc: "sinc"})  # fmt: skip
+              logaddexp: "logaddexp", logcosh: "logcosh", sp.sinc: "sinc"})  # fmt: skip
 
 
 def square(x: Any) -> sp.Expr:
