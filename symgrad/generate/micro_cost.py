@@ -16,11 +16,13 @@ from symgrad.generate.micro_vectors import ITEM_BYTES
 
 CALL = 15.0  # of the whole product
 TILE = 8.0  # to begin and end a tile
-STORE = 0.6  # a vector of results
-READ = 0.3  # a vector of results read first
-SECOND, LAST, MEMORY = 32.0, 10.0, 5.5  # bytes a cycle from the second-level cache and beyond
-TURNED = 0.25  # an element through the transposition of squares
+STORE = (1.6, 1.3)  # a vector of results, in tiles of one vector's width and of more
+READ = (0.6, 2.7)  # a vector of results read first
+PAGE, PAGES, TRANSLATED = 4096, 64, 3.0  # bytes of a page; pages found at once; a page not found
+SECOND, LAST, MEMORY = 32.0, 20.0, 5.5  # bytes a cycle from the second-level cache and beyond
+TURNED = (0.25, 0.4)  # an element through the transposition of squares, in and beyond first level
 TURN = 15.0  # to begin turning a tile
+LINE, WAYS = 64, 8  # bytes of a line of cache, lines of a set
 COPIED = 1 / 32  # a byte of a packed panel
 BLAS_CALL, BLAS_PACKED, BLAS_RESULT, BLAS_RATE = 300.0, 1.05, 0.3, 0.97
 
@@ -74,10 +76,20 @@ def _inner(rows: int, tile: Tile, plan: Plan, v: View, machine: Machine, size: i
     arithmetic = max(sums * vector / machine.arithmetic, sums / 2) * (1 if machine.fused else 2)
     loads = max(tile.vectors * vector / machine.loads, tile.vectors / machine.loads_per_cycle)
     loads += rows / machine.loads_per_cycle
+    if _thrashing(rows, v.a, machine, size):
+        loads += rows * LINE / SECOND
     again = 0.0
     if not plan.packed:
         again = tile.vectors * vector / _bandwidth(tile, plan, v, machine, size)
-    return max(arithmetic, machine.latency, loads, again)
+    pages = v.a[1] * size / PAGE
+    translated = TRANSLATED * min(pages, 1.0) if v.depth * pages > PAGES else 0.0
+    return max(arithmetic, machine.latency, loads, again) + translated
+
+
+def _thrashing(rows: int, a: tuple[int, int], machine: Machine, size: int) -> bool:
+    """Whether the lines of so many rows of a push each other out of the first-level cache."""
+    sets = machine.caches[0] // WAYS
+    return rows > WAYS * sets // math.gcd(a[0] * size, sets)
 
 
 def _bandwidth(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
@@ -90,7 +102,7 @@ def _bandwidth(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> 
     if plan.across:
         strip = v.depth * v.columns * size
     for cache, rate in zip(machine.caches, (machine.loads, SECOND, LAST), strict=True):
-        shared = math.gcd(stride, cache // 8)
+        shared = math.gcd(stride, cache // WAYS)
         held = 1.0 if plan.across else min(1.0, width / max(shared, 1))
         if strip <= cache * held / 2:
             return float(rate)
@@ -99,11 +111,13 @@ def _bandwidth(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> 
 
 def _outer(rows: int, tile: Tile, plan: Plan, shape: Shape) -> float:
     """Cycles for each tile and panel."""
-    total = TILE + rows * tile.vectors * (STORE + (READ if shape.beta != 0 else 0.0))
+    wide = tile.vectors > 1
+    read = READ[wide] if shape.beta != 0 else 0.0
+    total = TILE + rows * tile.vectors * (STORE[wide] + read)
     if plan.turned:
         side = min(tile.lanes, 32 // ITEM_BYTES[shape.dtype])
         filled = -(-rows // side) * -(-tile.columns // side) * side * side
-        total += TURN + filled * TURNED * (1.0 if rows % side == 0 else 1.5)
+        total += TURN + filled * TURNED[0] * (1.0 if rows % side == 0 else 1.5)
     return total
 
 
@@ -112,8 +126,10 @@ def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
         return 0.0
     elements = v.depth * -(-v.columns // plan.lanes) * plan.lanes
     copied = elements * size * COPIED
-    strips = -(-v.columns // (plan.vectors * plan.lanes)) * -(-v.depth // plan.panel)
-    return strips * TURN + (elements * TURNED if v.b[1] != 1 else copied)
+    width = plan.vectors * plan.lanes
+    beyond = 2 * size * width * min(plan.panel, v.depth) > machine.caches[0]
+    strips = -(-v.columns // width) * -(-v.depth // plan.panel)
+    return strips * TURN + (elements * TURNED[beyond] if v.b[1] != 1 else copied)
 
 
 def _memory(shape: Shape, machine: Machine, size: int) -> float:
