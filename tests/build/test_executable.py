@@ -155,11 +155,10 @@ def test_positions_that_make_no_sense(built, rng, first, last, every):
         executable.run(example.arrays(rng), None, first, last, every)
 
 
-@pytest.mark.parametrize("large", [1e4, -1e4])
-def test_a_computed_index_out_of_range(built, rng, large):
+def test_a_computed_index_out_of_range(built, rng):
     example, executable = built
     arrays = example.arrays(rng)
-    arrays[example.w][:] = large
+    arrays[example.w][:] = 1e4
     arrays[example.x][:] = 1
     with pytest.raises(IndexError, match="computes"):
         executable.run(arrays, None, 0, 4)
