@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -88,10 +87,14 @@ class Let(TensorSymbol):
     @property
     def free_symbols(self) -> set:
         if "_free" not in self.__dict__:
-            for let in postorder([self], _inner_lets):
-                if "_free" not in let.__dict__:
-                    let._free = frozenset({let} | let.definition.free_symbols)
+            nodes = postorder([self], lambda e: (e.definition,) if isinstance(e, Let) else e.args)
+            self._free = frozenset(x for x in nodes if isinstance(x, sp.Symbol))
         return set(self._free)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        from symgrad.language.let_pickles import flattened, restored
+
+        return restored, (flattened(self),)
 
     def _eval_derivative_n_times(self, s: sp.Symbol, n: Any) -> sp.Expr:
         if n == 0:
@@ -124,12 +127,6 @@ class Let(TensorSymbol):
         from symgrad.show.latex import let_latex
 
         return let_latex(self.name, printer)
-
-
-def _inner_lets(e: sp.Basic) -> Iterable[sp.Basic]:
-    """The lets that a let's definition uses directly."""
-    nodes = postorder([e.payload], lambda n: () if isinstance(n, Let) else n.args)
-    return [x for x in nodes if isinstance(x, Let)]
 
 
 def check_shape(shape: Any, what: str) -> tuple[int, ...]:

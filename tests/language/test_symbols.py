@@ -222,3 +222,35 @@ def test_full_width_letters_are_other_letters():
     assert wide != narrow
     got = value(wide - narrow, {wide: np.array([3.0]), narrow: np.array([1.0])})
     np.testing.assert_array_equal(got, [2.0])
+
+
+# ---- depth
+
+
+def test_a_thousand_nested_lets(rng):
+    w = sg.parameter("w")
+    z = w
+    for k in range(1200):
+        z = sg.let(f"z{k % 7}", sp.sin(z) + x)
+    e = z**2
+    assert w in e.free_symbols and x in e.free_symbols
+    assert str(e) == "z2**2" and e == pickle.loads(pickle.dumps(e))
+    g = sg.gradient(e, w)
+    assert sg.shape(g) == () and isinstance(hash(g), int)
+    arrays = {w: 0.3, x: np.array([0.5])}
+    t = 0.3
+    for _ in range(1200):
+        t = np.sin(t) + 0.5
+    np.testing.assert_allclose(value(e, arrays), [t**2], rtol=1e-13)
+    other = sg.substitute(e, {x: y})
+    np.testing.assert_allclose(value(other, {w: 0.3, y: np.array([0.5])}), [t**2], rtol=1e-13)
+
+
+def test_nested_lets_of_parameters_pickle_flat():
+    v3 = sg.data("v3", shape=3)
+    z = v3
+    for k in range(250):
+        z = sg.let(f"z{k}", sp.tanh(sg.parameter(f"W{k}", shape=(3, 3), init=0) @ z) + 2 * (z + 1))
+    again = pickle.loads(pickle.dumps(sg.sum(z)))
+    assert again == sg.sum(z)
+    assert len(capture({"loss": again + sg.sum(z)}).inputs) == 251
