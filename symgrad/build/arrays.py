@@ -73,7 +73,7 @@ class Recorded(Slot):
         super().__init__(words, place)
         self.label, self.dtype, self.batch_size = buffer.label, np.dtype(buffer.dtype), batch_size
         self.per_sample, self.shape = buffer.per_sample, buffer.shape
-        self.per_batch = not buffer.per_sample and buffer.shape in ((), (1,))
+        self.per_batch = not buffer.per_sample and buffer.shape == ()
         self._unread = np.zeros(buffer.shape, self.dtype)
 
     def place(self, outputs: Mapping[str, np.ndarray] | None, positions: int) -> None:
@@ -86,6 +86,8 @@ class Recorded(Slot):
             raise ValueError(
                 f"the array for the output {self.label!r} has the shape {array.shape}, not {shape}"
             )
+        if array.dtype == bool:
+            array = array.view(np.int8)  # as kernels write conditions
         if self.held() is not array:
             check_memory(f"the output {self.label!r}", array, self.dtype, written=True)
             self._put(array)

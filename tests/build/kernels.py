@@ -12,7 +12,7 @@ import numba as nb
 from symgrad.build.blas import gemm
 
 @nb.njit(fastmath={"contract", "reassoc"}, error_model="numpy")
-def run(order, ordered, recorded, first, last, every, pending, x, w, rate, z, loss, each):
+def run(order, ordered, recorded, first, last, every, pending, x, w, rate, z, loss, each, positive, sums):
     """w += rate * sum of tanh(x @ w); loses 1e3 as an index beyond the end."""
     k = 0
     for at in range(first, last, BATCH):
@@ -26,10 +26,12 @@ def run(order, ordered, recorded, first, last, every, pending, x, w, rate, z, lo
             total += math.tanh(z[b])
             if recorded:
                 each[at - first + b] = z[b]
+                positive[at - first + b] = z[b] > 0
         for i in range(3):
             w[i] += rate[0] * total
         if recorded:
             loss[k] = total
+            sums[0] = total
         k += 1
         pending = (pending + 1) % every
     return pending
@@ -48,6 +50,8 @@ class Example:
             Buffer("scratch", "z", (batch_size,), dtype),
             Buffer("output", "loss", (), "float64"),
             Buffer("output", "each", (batch_size,), dtype, per_sample=True),
+            Buffer("output", "positive", (batch_size,), "int8", per_sample=True),
+            Buffer("output", "sums", (1,), "float64"),
         )
         text = TEXT.replace("BATCH", str(batch_size))
         modules = ("symgrad.build.blas",)

@@ -42,11 +42,13 @@ def test_outputs_are_filled_only_where_asked_for(built, rng):
     arrays = example.arrays(rng)
     _, losses, each = example.expected(arrays, np.arange(10))
     again = {s: a.copy() for s, a in arrays.items()}
-    loss, z = np.zeros(3), np.zeros(10)
+    loss, z, positive, sums = np.zeros(3), np.zeros(10), np.zeros(10, bool), np.zeros(1)
     executable.run(arrays, None, 0, 10, outputs={"loss": loss})
-    executable.run(again, None, 0, 10, outputs={"each": z})
+    executable.run(again, None, 0, 10, outputs={"each": z, "positive": positive, "sums": sums})
     np.testing.assert_allclose(loss, losses)
     np.testing.assert_allclose(z, each)
+    np.testing.assert_array_equal(positive, z > 0)
+    np.testing.assert_allclose(sums, losses[-1])
 
 
 def test_new_arrays_are_seen_and_old_ones_are_not_kept(built, rng):
