@@ -16,6 +16,7 @@ from symgrad.lower.expressions import At, accesses, children, content, rebuilt, 
 from symgrad.lower.kernel import (
     Buffer,
     Collect,
+    Comment,
     Expression,
     Loop,
     Product,
@@ -51,6 +52,7 @@ def _collect(section: list[Statement], found: dict) -> None:
         s, path = stack.pop()
         if isinstance(s, Loop):
             stack.extend((t, (*path, s)) for t in s.body)
+        if isinstance(s, Loop | Comment):
             continue
         for buffer, index in accesses(s):
             found[buffer].append((index, path))

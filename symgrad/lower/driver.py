@@ -77,6 +77,8 @@ class _Lowering:
         writes = {s: self._fresh(normal.node_of(name)) for s, name in block.writes.items()}
         for symbol in block.writes:
             normal.inputs.setdefault(symbol, normal.known[block.inputs[symbol]])
+        for symbol, x in writes.items():
+            x.label = x.label or f"new {symbol.name}"
         nodes = ordered([*outputs.values(), *writes.values()])
         for x in (*outputs.values(), *writes.values()):
             x.uses += 1

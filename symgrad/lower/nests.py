@@ -10,6 +10,7 @@ from symgrad.lower import index as ix
 from symgrad.lower.element_rules import letters_at
 from symgrad.lower.elements import Elements
 from symgrad.lower.expressions import At, accesses, loads
+from symgrad.lower.formula import formula
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import ROW, SLOT, Axis, Buffer, Collect, Expression, Store, Update
 from symgrad.lower.nodes import SAMPLE, Extent, Node
@@ -44,7 +45,7 @@ class Nests:
             return self._add_empty(statement, axes, x, start)
         constant = bool(x and x.constant)
         at = len(axes) if summing is None else summing
-        task = Task(statement, tuple(axes), at, start, constant, x.label if x else "")
+        task = Task(statement, tuple(axes), at, start, constant, formula(x) if x else "")
         task.reads = accesses(statement)
         self.tasks.append(task)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import At
-from symgrad.lower.kernel import Axis, Buffer, Loop, Statement, Store, Update
+from symgrad.lower.kernel import Axis, Buffer, Comment, Loop, Product, Statement, Store, Update
 from symgrad.lower.sums import NotInPlace
 from symgrad.lower.tasks import Task
 
@@ -142,14 +142,23 @@ def _aligned(pairs: Iterable[tuple[At | None, At | None]], axis: Axis | None) ->
 
 def _statements(group: _Group, depth: int) -> list[Statement]:
     if group.axis is None:
-        return [t.statement for t in group.tasks]
+        return [s for t in group.tasks for s in _remarked(t)]
     result: list[Statement] = []
     for t in group.tasks:
         if t.summing == depth:
             result.extend(_start(t, depth))
+    innermost = all(len(t.axes) == depth + 1 for t in group.tasks)
     comments = dict.fromkeys(t.comment for t in group.tasks if t.comment)
     body = merged(group.tasks, depth + 1)
-    return [*result, Loop(group.axis, tuple(body), ", ".join(comments))]
+    shown = "; ".join(comments) if innermost else ""
+    return [*result, Loop(group.axis, tuple(body), shown)]
+
+
+def _remarked(t: Task) -> list[Statement]:
+    """A product with its mathematics; other statements are short enough to read."""
+    if isinstance(t.statement, Product) and t.comment:
+        return [Comment(t.comment), t.statement]
+    return [t.statement]
 
 
 def _start(t: Task, depth: int) -> list[Statement]:
