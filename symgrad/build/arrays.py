@@ -124,7 +124,8 @@ class Order(Slot):
         array = self._none if order is None else order
         if self.held() is not array or self._samples != samples:
             check_memory("the order of the samples", array, np.dtype(np.int64), written=False)
-            if order is not None and len(order) and not 0 <= order.min() <= order.max() < samples:
+            # as unsigned numbers negative ones are large: one pass over the order
+            if order is not None and len(order) and order.view(np.uint64).max() >= samples:
                 raise IndexError(f"the order names a sample beyond the {samples} that are given")
             self._put(array)
             self._samples = -1 if samples is None else samples

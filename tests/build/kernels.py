@@ -12,7 +12,10 @@ import numba as nb
 from symgrad.build.blas import gemm
 
 @nb.njit(fastmath={"contract", "reassoc"}, error_model="numpy")
-def run(order, ordered, recorded, first, last, every, pending, x, w, rate, z, loss, each, positive, sums):
+def run(
+    order, ordered, recorded, first, last, every, pending,
+    x, w, rate, z, loss, each, positive, sums,
+):
     """w += rate * sum of tanh(x @ w); loses 1e3 as an index beyond the end."""
     k = 0
     for at in range(first, last, BATCH):

@@ -129,6 +129,12 @@ def test_an_order_of_samples_that_do_not_exist(built, rng, order):
         executable.run(example.arrays(rng), np.array(order), 0, 2)
 
 
+def test_an_order_of_no_samples(built, rng):
+    example, executable = built
+    with pytest.raises(IndexError, match="beyond the 0"):
+        executable.run(example.arrays(rng, 0), np.array([0]), 0, 1)
+
+
 def test_an_order_is_checked_again_for_fewer_samples(built, rng):
     example, executable = built
     order = np.arange(10)
