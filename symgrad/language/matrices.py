@@ -6,17 +6,20 @@ elementwise function), so nothing of it is used: the rules are in `matrix_rules`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
-from sympy import MatrixExpr
+from sympy import MatrixExpr, MatrixSymbol
 from sympy.core.parameters import distribute
 
 from symgrad.calculus.gradient import Gradient
-from symgrad.language.matrix_algebra import add, is_one_by_one, is_zero, normal, readable
+from symgrad.language.matrix_algebra import add, is_one_by_one, is_zero
+from symgrad.language.matrix_forms import named, normal, readable
 from symgrad.language.matrix_rules import Parts, parts
 from symgrad.language.tensor import Shaped
 from symgrad.language.walk import postorder
+from symgrad.show.text import equations_text, gradient_text
 
 
 def matrix_gradient(e: Any, v: Any) -> Any:
@@ -41,7 +44,37 @@ def matrix_gradient(e: Any, v: Any) -> Any:
         gradients = [readable(g) for g in gradients]
     if isinstance(v, sp.Basic):
         return gradients[0]
-    return Gradient(e, dict(zip(symbols, gradients, strict=True)))
+    return MatrixGradient(readable(normal(e)), dict(zip(symbols, gradients, strict=True)))
+
+
+class MatrixGradient(Gradient):
+    """A gradient of matrices, printed with names for long parts that occur more than once."""
+
+    def shown(self) -> tuple[dict[MatrixSymbol, sp.Expr], dict[sp.Symbol, sp.Expr]]:
+        """The named parts' definitions, and the gradient written with their names."""
+        taken = {x.name for x in matrix_symbols([*self, *self.values()])}
+        definitions, values = named(list(self.values()), taken)
+        return definitions, dict(zip(self, values, strict=True))
+
+    def __str__(self) -> str:
+        definitions, values = self.shown()
+        lines = [equations_text({s.name: e for s, e in definitions.items()})] if definitions else []
+        return "\n".join([*lines, gradient_text(values)])
+
+    __repr__ = __str__
+
+    def _repr_latex_(self) -> str:
+        definitions, values = self.shown()
+        rows = [(sp.latex(s), e) for s, e in definitions.items()]
+        rows += [(rf"\nabla_{{{sp.latex(s)}}}", e) for s, e in values.items()]
+        body = r" \\ ".join(f"{left} &= {sp.latex(e)}" for left, e in rows)
+        return rf"$\begin{{aligned}} {body} \end{{aligned}}$"
+
+
+def matrix_symbols(expressions: Iterable[sp.Basic]) -> list[MatrixSymbol]:
+    """The MatrixSymbols that occur."""
+    leaf = lambda x: () if isinstance(x, MatrixSymbol) else x.args  # noqa: E731
+    return [x for x in postorder(list(expressions), leaf) if isinstance(x, MatrixSymbol)]
 
 
 class _Sweep:
@@ -105,8 +138,7 @@ def check_unmixed(e: sp.Basic) -> None:
 
 
 def _check_symbol(e: sp.Basic, s: Any) -> None:
-    if not isinstance(s, sp.MatrixSymbol | sp.Symbol):
+    if not isinstance(s, MatrixSymbol | sp.Symbol):
         raise TypeError(f"a gradient is taken for MatrixSymbols and symbols; {s!r} is neither")
-    matrices = e.atoms(sp.MatrixSymbol)
-    if any(s in size.free_symbols for m in matrices for size in m.shape):
+    if any(s in size.free_symbols for m in matrix_symbols([e]) for size in m.shape):
         raise ValueError(f"{s} is a size of a matrix: there is no derivative with respect to it")

@@ -12,7 +12,6 @@ from typing import Any
 
 import sympy as sp
 from sympy import (
-    Adjoint,
     DiagMatrix,
     DiagonalMatrix,
     HadamardPower,
@@ -28,10 +27,8 @@ from sympy import (
     ZeroMatrix,
 )
 from sympy.core.cache import cacheit
-from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
 from symgrad.language.matrix_nodes import VARIABLE, ElementPower, Elementwise, Hadamard, MatrixUnit
-from symgrad.language.walk import postorder
 
 
 def is_one_by_one(a: MatrixExpr) -> bool:
@@ -218,7 +215,7 @@ def trace(a: MatrixExpr) -> sp.Expr:
         return c * rest.trace()
     if isinstance(rest, Identity | OneMatrix):
         return c * rest.rows
-    return c * sp.Trace(min(rest, transpose(rest), key=_transposes))
+    return c * sp.Trace(min(rest, transpose(rest), key=transposes))
 
 
 def dot(a: MatrixExpr, b: MatrixExpr) -> sp.Expr:
@@ -263,46 +260,16 @@ TRANSPOSED: dict[type, Callable[[Any], MatrixExpr]] = {
     DiagonalMatrix:  lambda a: a,
     sp.MatrixBase:   lambda a: a.T.as_immutable(),
 }
-# How a node is built again of its arguments, in this module's form.
-NORMAL: dict[type, Callable[..., Any]] = {
-    MatAdd: add, MatMul: product, Transpose: transpose, Adjoint: transpose,
-    HadamardProduct: hadamard, HadamardPower: elementwise_power, Inverse: power, MatPow: power,
-    ElementwiseApplyFunction: apply_function, sp.DotProduct: dot,
-}
 # fmt: on
 
 
-def normal(e: sp.Basic) -> sp.Basic:
-    """An expression with all its matrices in this module's form."""
-    made: dict[int, sp.Basic] = {}
-    for node in postorder([e], _children):
-        parts = [made[id(x)] for x in _children(node)]
-        rule = NORMAL.get(next((c for c in type(node).__mro__ if c in NORMAL), type(node)))
-        if rule is not None:
-            made[id(node)] = rule(*parts)
-        else:
-            same = all(x is y for x, y in zip(parts, node.args, strict=False))
-            made[id(node)] = node if same else node.func(*parts)
-    return made[id(e)]
+@cacheit
+def transposes(a: sp.Basic) -> int:
+    """How often a transpose is written in an expression."""
+    return isinstance(a, Transpose) + sum(map(transposes, children(a)))
 
 
-def _children(e: sp.Basic) -> tuple:
+def children(e: sp.Basic) -> tuple:
+    """The arguments that matrices may stand in."""
     leaf = isinstance(e, sp.MatrixSymbol | sp.Symbol) or is_explicit(e)
     return () if leaf else e.args
-
-
-@cacheit
-def readable(a: sp.Basic) -> sp.Basic:
-    """The same matrix, with sums and elementwise functions transposed as a whole where shorter."""
-    if isinstance(a, MatAdd | HadamardProduct | Elementwise):
-        flipped = transpose(a)
-        if _transposes(flipped) + 1 < _transposes(a):
-            return Transpose(readable(flipped))
-    parts = [readable(x) for x in _children(a)]
-    same = all(x is y for x, y in zip(parts, _children(a), strict=True))
-    return a if same else a.func(*parts)
-
-
-@cacheit
-def _transposes(a: sp.Basic) -> int:
-    return isinstance(a, Transpose) + sum(map(_transposes, _children(a)))

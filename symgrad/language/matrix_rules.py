@@ -23,13 +23,13 @@ from symgrad.language.matrix_algebra import (
     elementwise_power,
     hadamard,
     is_one_by_one,
-    normal,
     power,
     product,
     scaled,
     trace,
     transpose,
 )
+from symgrad.language.matrix_forms import normal
 from symgrad.language.matrix_nodes import VARIABLE, Elementwise, MatrixUnit
 from symgrad.language.matrix_sums import as_traces
 from symgrad.language.substitution import inline

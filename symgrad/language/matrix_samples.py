@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,11 @@ import sympy as sp
 from sympy.core.parameters import distribute
 
 from symgrad.language.digest import digest
-from symgrad.language.matrices import check_scalar, check_unmixed
-from symgrad.language.matrix_algebra import normal
+from symgrad.language.matrices import check_scalar, check_unmixed, matrix_symbols
+from symgrad.language.matrix_forms import normal
 from symgrad.language.matrix_tensors import Conversion
 from symgrad.language.symbols import TensorSymbol, batch_size
 from symgrad.language.tensor import Shaped
-from symgrad.language.walk import postorder
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,14 @@ class MatrixModel:
 
 def from_matrices(
     loss: sp.Expr,
-    samples: sp.Symbol | None = None,
+    samples: sp.Symbol | int | None = None,
     parameters: Any = None,
     outputs: Mapping[str, sp.Expr] | None = None,
 ) -> MatrixModel:
     """A model of MatrixSymbols as tensors of one sample.
 
-    samples:    the symbol of the size that counts samples.  MatrixSymbols with it are data; their
-                arrays have the samples first, (N, d) for shape (n, d) and for (d, n).
+    samples:    the size that counts samples, a symbol or a number.  MatrixSymbols with it are
+                data; their arrays have the samples first, (N, d) for shape (n, d) and for (d, n).
     parameters: MatrixSymbols and plain symbols to be trained, or {symbol: init}.  Sizes that are
                 symbols take their value from the inits that are arrays.
     Raises ValueError or TypeError in prose for what is neither data nor parameter, for unknown
@@ -59,30 +58,27 @@ def from_matrices(
     for e in (loss, *outputs.values()):
         check_unmixed(e)
     inits = _inits(parameters)
-    model = _Symbols(_samples(samples), inits, _matrix_symbols([loss, *outputs.values()]))
+    model = _Symbols(_samples(samples), inits, matrix_symbols([loss, *outputs.values()]))
     read = Conversion(model.symbol, model.size)
     with distribute(False):
         scalar = read.scalar(normal(loss))
         others = {label: _output(read, normal(e)) for label, e in outputs.items()}
     model.check_used()
-    return MatrixModel(scalar, others, model.made)
+    return MatrixModel(scalar, others, model.ordered())
 
 
 def _output(read: Conversion, e: sp.Expr) -> sp.Expr:
     return read.matrix(e).tensor if isinstance(e, sp.MatrixExpr) else read.scalar(e)
 
 
-def _matrix_symbols(expressions: Iterable[sp.Expr]) -> list[sp.MatrixSymbol]:
-    found = postorder(list(expressions), lambda x: () if isinstance(x, sp.MatrixSymbol) else x.args)
-    return [x for x in found if isinstance(x, sp.MatrixSymbol)]
-
-
-def _samples(samples: Any) -> sp.Symbol | None:
+def _samples(samples: Any) -> sp.Expr | None:
     if samples is None or isinstance(samples, sp.Symbol):
         return samples
+    if isinstance(samples, int | sp.Integer) and not isinstance(samples, bool) and samples > 0:
+        return sp.Integer(samples)
     raise TypeError(
-        f"samples= names the size that counts samples, a symbol such as Symbol('n'); {samples!r} "
-        "was given: how many there are, the data say"
+        f"samples= names the size that counts samples, a symbol such as Symbol('n') or the number "
+        f"that stands in its place, not {samples!r}"
     )
 
 
@@ -103,7 +99,7 @@ def _inits(parameters: Any) -> dict[sp.Expr, Any]:
 class _Symbols:
     """The model's symbols as tensors, made when they are met."""
 
-    samples: sp.Symbol | None
+    samples: sp.Expr | None
     inits: dict[sp.Expr, Any]
     matrices: list[sp.MatrixSymbol]
     made: dict[sp.Expr, TensorSymbol] = field(default_factory=dict)
@@ -111,8 +107,9 @@ class _Symbols:
     def __post_init__(self) -> None:
         self.sizes = _sizes(self.inits)
         self.dimensions = {s for m in self.matrices for size in m.shape for s in size.free_symbols}
-        if self.samples is not None and self.samples not in self.dimensions:
-            alike = any(s.name == self.samples.name for s in self.dimensions)
+        sizes = {size for m in self.matrices for size in m.shape}
+        if self.samples is not None and self.samples not in sizes:
+            alike = any(str(size) == str(self.samples) for size in sizes)
             raise ValueError(
                 f"samples={self.samples}, and no MatrixSymbol has this size"
                 + ("; one has a symbol of this name with other assumptions" if alike else "")
@@ -164,6 +161,11 @@ class _Symbols:
         shape = tuple(k for k in sizes if k is not None)
         key = digest("data", s.name, shape, "float")
         return TensorSymbol(s.name, shape, "float", "data", key, key)
+
+    def ordered(self) -> dict[sp.Expr, TensorSymbol]:
+        """Data as they were met, then parameters as they were given."""
+        data = {s: t for s, t in self.made.items() if s not in self.inits}
+        return data | {s: self.made[s] for s in self.inits}
 
     def check_used(self) -> None:
         unused = [str(s) for s in self.inits if s not in self.made]

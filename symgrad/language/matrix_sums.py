@@ -18,12 +18,12 @@ from symgrad.language.matrix_algebra import (
     add,
     elementwise,
     hadamard,
-    normal,
     product,
     scaled,
     trace,
     transpose,
 )
+from symgrad.language.matrix_forms import normal
 from symgrad.language.matrix_nodes import VARIABLE, MatrixUnit
 
 END = sp.Dummy("end")  # the index of an axis of size 1

@@ -13,6 +13,7 @@ FUNCTIONS = {
     "indicator": lambda c: c.double(), "softplus": torch.nn.functional.softplus,
     "sqrt": torch.sqrt, "Max": torch.maximum, "Heaviside": lambda x, _: torch.heaviside(x, x*0),
     "StrictGreaterThan": torch.gt, "StrictLessThan": torch.lt, "cosh": torch.cosh,
+    "leaky_relu": lambda x, slope: torch.where(x > 0, x, slope * x),
 }  # fmt: skip
 
 
@@ -81,7 +82,22 @@ def _diagonal_matrix(e, of):
     return torch.diag(of(e.args[0]).reshape(-1))
 
 
+def _slice(e, of):
+    rows, cols = (slice(*(int(of(x)) for x in limits)) for limits in (e.rowslice, e.colslice))
+    return of(e.parent)[rows, cols]
+
+
+def _piecewise(e, of):
+    found = torch.tensor(torch.nan, dtype=torch.float64)
+    for branch, condition in reversed(e.args):
+        holds = torch.tensor(True) if condition == sp.true else of(condition)
+        found = torch.where(holds, of(branch), found)
+    return found
+
+
 RULES = {
+    sp.MatrixSlice: _slice,
+    sp.Piecewise: _piecewise,
     sp.Transpose: lambda e, of: of(e.arg).T,
     sp.Trace: lambda e, of: torch.trace(of(e.arg)),
     sp.Determinant: lambda e, of: torch.det(of(e.arg)),

@@ -77,11 +77,14 @@ MORE = {
     "square of the mean": lambda s: (OneMatrix(1, s.n) * s.X * s.x / s.n) ** 2,
     "centred": lambda s: squares(s.X * s.W - OneMatrix(s.n, s.n) * s.Y / s.n),
     "sizes as numbers": lambda s: squares(s.E) / (s.n * s.k) + s.d * squares(s.W) + s.n**2,
+    "symbols in a matrix": lambda s: squares(s.X * sp.Matrix([s.a, 1, s.a * s.c])) / s.n,
     "numbers in a matrix": lambda s: squares(s.X * sp.Matrix(3, 2, range(6)) * s.b),
     "log of a mean": lambda s: log(squares(s.E) / s.n),
+    "some rows of a parameter": lambda s: squares(s.X * s.A[:, 0:2] - s.Y) / s.n,
+    "a column of the data": lambda s: s.X[:, 1].T * s.Y[:, 0] / s.n,
     "outer structure": lambda s: Trace(HadamardProduct(s.X.T * s.X, s.A) * s.A),
     "diagonal": lambda s: squares(sp.DiagonalOf(s.A * s.B) - s.x),
-    "difference that vanishes": lambda s: squares(s.E) + Trace((s.X - s.X).T * s.X) * s.a,
+    "difference that vanishes": lambda s: squares(s.E) + Trace((s.X - s.X).T * s.X) * 2,
     "mean of logistic losses": lambda s: sp.Sum(
         log(1 + sp.exp(-s.r[s.i, 0] * (s.X * s.x)[s.i, 0])), (s.i, 0, s.n - 1)) / s.n,
     "trace of an identity": lambda s: Trace(Identity(s.n)) * s.a + squares(s.X * s.W),
@@ -132,6 +135,36 @@ def test_converted_models_read_well():
     assert str(from_matrices(e, N, [s.W1, s.W2]).loss) == "E[sum((-Y + relu((X @ W1)) @ W2)**2)]"
 
 
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_training_is_torchs(target, rng):
+    s = Symbols(CONCRETE)
+    at = random_values([], s, rng)
+    bias = OneMatrix(N, 1) * s.b.T
+    predicted = (s.X * s.W1).applyfunc(tanh) * s.W2 + bias
+    model = sg.compile(
+        squares(predicted - s.Y) / s.n + squares(s.W1) / 10, sg.SGD(lr=0.05, momentum=0.9),
+        samples=N, parameters={p: at[p].numpy() for p in (s.W1, s.W2, s.b)},
+        outputs={"predicted": predicted}, dtype="float64", target=target,
+    )  # fmt: skip
+    X, Y = at[s.X], at[s.Y]
+    W1, W2, b = parameters = [at[p].clone().requires_grad_() for p in (s.W1, s.W2, s.b)]
+    optimizer = torch.optim.SGD(parameters, lr=0.05, momentum=0.9)
+    for _ in range(30):
+        optimizer.zero_grad()
+        out = torch.tanh(X @ W1) @ W2 + b.T
+        loss = ((out - Y) ** 2).sum() / len(X) + (W1**2).sum() / 10
+        loss.backward()
+        optimizer.step()
+        found = model.step({"X": X.numpy(), "Y": Y.numpy()})
+        assert found == pytest.approx(loss.item(), rel=1e-12)
+    for name, p in zip(("W1", "W2", "b"), parameters, strict=True):
+        np.testing.assert_allclose(model.parameters[name], p.detach(), rtol=1e-10, atol=1e-12)
+    with torch.no_grad():
+        wanted = torch.tanh(X @ W1) @ W2 + b.T
+    found = model.predict({"X": X.numpy()}, "predicted")
+    np.testing.assert_allclose(found, wanted, rtol=1e-10)
+
+
 def test_equal_models_have_equal_symbols():
     s = Symbols(CONCRETE)
     first, second = (from_matrices(squares(s.E), N, {s.W: init}) for init in (1.0, "linear"))
@@ -142,7 +175,7 @@ REFUSED = {
     "all pairs of samples": (
         lambda s: Trace((s.X * s.X.T).applyfunc(tanh)), [], "every sample beside every other"),
     "a matrix of all pairs": (
-        lambda s: squares(s.X) + Trace(MatrixSymbol("K", N, N)), [], "(n, n) over the samples"),
+        lambda s: Trace(MatrixSymbol("K", N, N)), [], "every sample beside every other"),
     "neither data nor parameter": (lambda s: squares(s.E), [], "neither data nor parameter"),
     "a scalar that is neither": (lambda s: squares(s.X) * s.a, [], "a is neither data nor"),
     "data as parameter": (lambda s: squares(s.E), "W X", "X has the size n, which counts samples"),
@@ -152,7 +185,6 @@ REFUSED = {
                         "size m is unknown"),
     "a matrix as loss": (lambda s: s.E, "W", "matrix of shape"),
     "a mixture": (lambda s: squares(s.E) + sg.data("z"), "W", "symgrad tensor"),
-    "symbols in a matrix": (lambda s: squares(s.X * sp.Matrix([s.a, 1, 2])), "a", "no kernel"),
 }  # fmt: skip
 
 
@@ -167,10 +199,16 @@ def test_what_cannot_be_trained_is_refused_in_prose(name):
     assert text in str(error.value)
 
 
-def test_samples_must_be_a_symbol_that_occurs():
+def test_samples_may_be_counted_by_a_number():
+    s = Symbols({**SIZES, "n": 64})
+    loss = from_matrices(squares(s.E), 64, s.W).loss
+    assert str(loss) == "B*E[sum((-Y + X @ W)**2)]"
+
+
+def test_samples_must_be_a_size_that_occurs():
     s = Symbols(CONCRETE)
     with pytest.raises(TypeError, match="a symbol such as"):
-        from_matrices(squares(s.E), 5, s.W)
+        from_matrices(squares(s.E), 5.0, s.W)
     with pytest.raises(ValueError, match=r"no MatrixSymbol has this size; .* other assumptions"):
         from_matrices(squares(s.E), sp.Symbol("n"), s.W)
 
