@@ -8,16 +8,19 @@ from typing import Any, NoReturn
 import numpy as np
 import sympy as sp
 
+from symgrad.language.elementary import cbrt, expm1, hypot, log1p, logaddexp
+from symgrad.language.rounding import floor_divide, fmod, heaviside, round_half_even, trunc
 from symgrad.language.tensor import sympify
 
 UFUNCS: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b, "power": lambda a, b: a**b, "float_power": lambda a, b: a**b,
     "negative": lambda a: -a, "positive": lambda a: a, "reciprocal": lambda a: 1 / a,
-    "square": lambda a: a**2, "sqrt": sp.sqrt, "cbrt": sp.cbrt, "absolute": sp.Abs,
+    "square": lambda a: a**2, "sqrt": sp.sqrt, "cbrt": cbrt, "absolute": sp.Abs,
     "fabs": sp.Abs, "sign": sp.sign, "exp": sp.exp, "log": sp.log, "sin": sp.sin, "cos": sp.cos,
     "exp2": lambda a: 2**a, "log2": lambda a: sp.log(a, 2), "log10": lambda a: sp.log(a, 10),
-    "expm1": lambda a: sp.exp(a) - 1, "log1p": lambda a: sp.log(1 + a),
+    "expm1": expm1, "log1p": log1p, "hypot": hypot, "logaddexp": logaddexp, "rint": round_half_even,
+    "trunc": trunc, "fmod": fmod, "floor_divide": floor_divide, "heaviside": heaviside,
     "tan": sp.tan, "arcsin": sp.asin, "arccos": sp.acos, "arctan": sp.atan, "arctan2": sp.atan2,
     "sinh": sp.sinh, "cosh": sp.cosh, "tanh": sp.tanh, "arcsinh": sp.asinh, "arccosh": sp.acosh,
     "arctanh": sp.atanh, "floor": sp.floor, "ceil": sp.ceiling, "remainder": sp.Mod,
@@ -45,9 +48,10 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple, options: dict) -> s
 
 
 NAMED = {  # NumPy's name -> ours, where they differ
-    "amax": "max", "amin": "min", "inner": "dot", "tensordot": "einsum", "trace": "einsum",
-    "swapaxes": "transpose", "moveaxis": "transpose", "ravel": "reshape", "squeeze": "reshape",
-    "expand_dims": "reshape", "vdot": "dot", "hstack": "concatenate", "vstack": "concatenate",
+    "amax": "max", "amin": "min", "inner": "dot", "swapaxes": "transpose",
+    "moveaxis": "transpose", "ravel": "flatten", "expand_dims": "unsqueeze", "vdot": "dot",
+    "hstack": "concatenate", "vstack": "concatenate", "clip": "clamp", "linalg.norm": "norm",
+    "take_along_axis": "gather",
 }  # fmt: skip
 
 

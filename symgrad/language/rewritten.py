@@ -7,6 +7,8 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.sums import indexed, written_out
+
 HALF_PI = sp.pi / 2
 
 # fmt: off
@@ -29,6 +31,9 @@ REWRITTEN: dict[type, Callable[..., Any]] = {
     sp.conjugate: lambda x: x,
     sp.ITE:   lambda c, a, b: sp.Or(sp.And(c, a), sp.And(sp.Not(c), b)),
     sp.Xor:   lambda *x: sp.Xor(*x).to_nnf(),
+    sp.Sum:     written_out(sp.Add),
+    sp.Product: written_out(sp.Mul),
+    sp.Indexed: indexed,
     sp.Implies: lambda a, b: sp.Or(sp.Not(a), b),
 }
 # fmt: on

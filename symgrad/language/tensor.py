@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from sympy.logic.boolalg import Boolean
 
 from symgrad.language.row import TABLE, broadcast
 from symgrad.language.walk import postorder
-
 
 VANISHED = (
     "SymPy may have simplified a tensor away, and its shape with it (z/z is 1): sg.let or "
@@ -72,15 +72,17 @@ class Shaped:
 
 def sympify(x: Any) -> sp.Expr:
     """An operand as an expression: numbers, NumPy arrays (as constants) and expressions."""
+    if isinstance(x, sp.MatrixBase):
+        from symgrad.language.sums import matrix_of_scalars
+
+        return matrix_of_scalars(x)
     if isinstance(x, sp.Basic):
-        if isinstance(x, sp.MatrixBase | sp.NDimArray | sp.MatrixExpr):
+        if isinstance(x, sp.NDimArray | sp.MatrixExpr):
             raise TypeError(
                 f"{type(x).__name__} {x} cannot be mixed with symgrad tensors; "
                 "write the whole model with MatrixSymbols, or all of it with sg.data/sg.parameter"
             )
         return x
-    if isinstance(x, sp.MatrixBase):
-        raise TypeError("a SymPy Matrix cannot be mixed with symgrad tensors; use sg.constant")
     if isinstance(x, bool | np.bool_):
         raise TypeError(
             f"{x!r} is a Python truth value, not an expression: `a == b` compares structure in "
@@ -99,7 +101,7 @@ def sympify(x: Any) -> sp.Expr:
 
 def children(e: sp.Basic) -> tuple:
     """The sub-expressions whose shapes decide the shape of e."""
-    return () if isinstance(e, Shaped) else e.args
+    return () if isinstance(e, Shaped) or type(e) in OPAQUE else e.args
 
 
 def describe(e: sp.Basic) -> tuple[tuple, str]:
@@ -113,6 +115,8 @@ def describe(e: sp.Basic) -> tuple[tuple, str]:
 def _describe(e: sp.Basic, parts: list[tuple[tuple, str]]) -> tuple[tuple, str]:
     if isinstance(e, Shaped):
         return e.shape, e.dtype
+    if type(e) in OPAQUE:
+        return OPAQUE[type(e)](e)
     if isinstance(e, sp.MatrixExpr | sp.MatrixBase):
         raise TypeError(f"the matrix {e} cannot be mixed with symgrad tensors")
     if isinstance(e, Boolean) and not isinstance(e, sp.Symbol):
@@ -135,6 +139,7 @@ def _keeps_integers(e: sp.Basic) -> bool:
     return row is not None and row.result in ("same", "int")
 
 
+OPAQUE: dict[type, Callable[[Any], tuple[tuple, str]]] = {}  # shape and kind not by broadcasting
 HEADS: dict[type, str] = {}  # SymPy class -> the operation it stands for; filled by the rows
 
 

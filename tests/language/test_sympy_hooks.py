@@ -68,9 +68,7 @@ def test_matrix_products_where_one_of_our_symbols_occurs():
             (v + 1) @ other
 
 
-@pytest.mark.parametrize(
-    "mix", [lambda: v @ M, lambda: sg.sum(v * M), lambda: v @ sp.eye(3), lambda: sg.sum(sp.eye(3))]
-)
+@pytest.mark.parametrize("mix", [lambda: v @ M, lambda: sg.sum(v * M)])
 def test_matrices_do_not_mix_with_tensors(mix):
     with pytest.raises(TypeError, match="cannot be mixed"):
         mix()
