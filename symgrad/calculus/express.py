@@ -65,8 +65,9 @@ class Expressions:
         value = express(equation, [self.made[c] for c in equation.operands])
         length = 1 + sum(self.length[c] for c in equation.operands)
         shared = self.uses[x] > 1
-        named = x.label and (shared or self.several or not x.label.endswith(ADJOINT))
-        if value.args and (named or (shared and length > LONG)):
+        long = length > LONG
+        named = x.label and (shared or long or self.several or not x.label.endswith(ADJOINT))
+        if value.args and (named or (shared and long)):
             return let(x.label or "t", value)
         self.length[x] = length
         return value
