@@ -81,7 +81,7 @@ def distance(a, b):
     return np.linalg.norm(np.asarray(a, float) - b) / np.linalg.norm(b)
 
 
-@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("every", [1, pytest.param(3, marks=pytest.mark.full)])
 @pytest.mark.parametrize("options", OPTIONS, ids=named)
 def test_a_thousand_steps_in_float64(numbers, seed, options, every):
     theirs = torch_trajectory(numbers, torch.float64, seed, every, lr=RATE, **options)

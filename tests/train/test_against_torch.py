@@ -1,0 +1,90 @@
+"""Losses, gradients and thousand-step trajectories against torch, from equal numbers and orders."""
+
+import numpy as np
+import pytest
+import torch
+
+import symgrad as sg
+from symgrad.train.orders import shuffled
+from tests.train.torch_models import MODELS, N
+
+STEPS = 1000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small models: torch's threads would only get into each other's way."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def compiled(case, weights, optimizer=None, **options):
+    parameters = {k: sg.parameter(k, v.shape, init=v) for k, v in weights.items()}
+    return sg.compile(MODELS[case].ours(**parameters), optimizer, **options)
+
+
+def tensors(numbers, dtype):
+    return {
+        k: torch.tensor(v, dtype=dtype if v.dtype.kind == "f" else torch.int64)
+        for k, v in numbers.items()
+    }
+
+
+def trajectory(case, data, weights, dtype, seed, batch, epochs, **options):
+    data, weights = tensors(data, dtype), tensors(weights, dtype)
+    for w in weights.values():
+        w.requires_grad_()
+    optimizer = torch.optim.SGD(weights.values(), **options)
+    for epoch in range(epochs):
+        for rows in torch.as_tensor(shuffled(seed, epoch, N)).split(batch):
+            optimizer.zero_grad()
+            MODELS[case].torch(weights, {k: d[rows] for k, d in data.items()}).backward()
+            optimizer.step()
+    return {k: w.detach().double().numpy() for k, w in weights.items()}
+
+
+def distance(a, b):
+    return np.linalg.norm(np.asarray(a, float) - b) / max(np.linalg.norm(b), 1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", MODELS)
+def test_losses_and_gradients(case, dtype, rng):
+    data, weights = MODELS[case].numbers(rng)
+    theirs = tensors(weights, torch.float64)
+    for w in theirs.values():
+        w.requires_grad_()
+    loss = MODELS[case].torch(theirs, tensors(data, torch.float64))
+    loss.backward()
+    tolerance = 1e-12 if dtype == "float64" else 2e-5
+    for target in ("reference", "cpu"):
+        model = compiled(case, weights, dtype=dtype, target=target)
+        assert model.loss(data) == pytest.approx(loss.item(), rel=tolerance), target
+        for name, g in model.gradients(data).items():
+            assert distance(g, theirs[name].grad.numpy()) < tolerance, (target, name)
+
+
+@pytest.mark.parametrize(
+    ("batch", "momentum"), [(2, 0), (7, 0.5), pytest.param(N, 0.5, marks=pytest.mark.full)]
+)
+@pytest.mark.parametrize("case", MODELS)
+def test_a_thousand_steps(case, batch, momentum, rng, seed):
+    """N is 23: mini-batches of 2 and 7 leave a smaller last one."""
+    data, weights = MODELS[case].numbers(rng)
+    rate, epochs = MODELS[case].rate, STEPS // -(-N // batch)
+    options = {"lr": rate, "momentum": momentum}
+    given = (seed, batch, epochs)
+    exact = trajectory(case, data, weights, torch.float64, *given, **options)
+    rounded = trajectory(case, data, weights, torch.float32, *given, **options)
+    for target in ("reference", "cpu"):
+        for dtype in ("float64", "float32"):
+            rule = sg.SGD(**options)
+            model = compiled(case, weights, rule, dtype=dtype, target=target, seed=seed)
+            model.fit(data, epochs=epochs, batch_size=batch)
+            for name, value in exact.items():
+                found = distance(model.parameters[name], value)
+                theirs = max(distance(rounded[name], value), 1e-7)
+                limit = 1e-10 if dtype == "float64" else 4 * theirs
+                assert found <= limit, (target, dtype, name)
