@@ -156,5 +156,6 @@ from symgrad.train import Moment as Moment
 from symgrad.train import compile as compile  # noqa: A004
 from symgrad.train import function as function
 from symgrad.train import init as init
+from symgrad.train import load as load
 
 _install()

@@ -2,6 +2,7 @@
 
 from symgrad.train.callbacks import Every as Every
 from symgrad.train.callbacks import Moment as Moment
+from symgrad.train.checkpoint import load as load
 from symgrad.train.driver import compile as compile  # noqa: A004
 from symgrad.train.function import function as function
 from symgrad.train.history import History as History

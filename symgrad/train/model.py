@@ -39,8 +39,8 @@ class Model:
     """
 
     def __init__(
-        self, written: Written, cast: Cast, programs: Programs, arrays: dict[sp.Symbol, np.ndarray],
-        executables: Executables, settings: Settings,
+        self, written: Written | None, cast: Cast, programs: Programs,
+        arrays: dict[sp.Symbol, np.ndarray], executables: Executables, settings: Settings,
     ) -> None:  # fmt: skip
         self._written, self.programs, self.arrays = written, programs, arrays
         self.executables, self.settings = executables, settings
@@ -54,9 +54,9 @@ class Model:
         self.hyper = _hypers(named, arrays, rule)
         self.data = tuple(by_name(cast.of(blocks, "data"), "data symbol").values())
         self._intakes: dict[str, Intake] = {}
-        self._cast = cast
+        self.cast = cast
         self.epoch = self.pending = 0  # epochs trained; mini-batches since the last update
-        self._every = 1
+        self.every = 1  # mini-batches for each update in the last fit
         self._step_loss = {"loss": np.empty(1)}  # kept: an executable knows arrays it has seen
 
     # --- training ---------------------------------------------------------------------------------
@@ -116,8 +116,8 @@ class Model:
 
     def _begin_groups(self, every: int) -> None:
         """Forget an unfinished group of mini-batches if groups have another size now."""
-        if every != self._every:
-            self._every, self.pending = every, 0
+        if every != self.every:
+            self.every, self.pending = every, 0
             for a in self.programs.rule.accumulators.values() if self.programs.rule else ():
                 self.arrays[a][...] = 0
 
@@ -182,7 +182,7 @@ class Model:
     def _shown(self) -> tuple[sp.Expr, Gradient]:
         objective = self.programs.minimised
         block = objective.gradients
-        matrices = self._written.shown()
+        matrices = self._written and self._written.shown()
         return matrices or expressions(block, block.outputs["loss"], objective.wrt)
 
     @property
@@ -213,6 +213,12 @@ class Model:
         """The model after every stage, from the expression to the code."""
         return explain(self)
 
+    def save(self, path: Any) -> None:
+        """Write the model to one file, for `sg.load`: mathematics, arrays, optimiser state."""
+        from symgrad.train.checkpoint import save
+
+        save(self, path)
+
     @property
     def steps(self) -> int:
         """Updates made so far: `sg.step` of the next one."""
@@ -232,7 +238,7 @@ class Model:
             predicted = self.programs.predicted.get(key.removeprefix("predict "))
             block = predicted if key.startswith("predict ") else self.programs.captured
             assert block is not None
-            reads = self._cast.of([block], "data")
+            reads = self.cast.of([block], "data")
             self._intakes[key] = Intake(reads, self.data, self.settings.dtype, index_bounds(block))
         return self._intakes[key]
 

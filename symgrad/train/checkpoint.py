@@ -1,0 +1,171 @@
+"""Models on disk: one safetensors file, the arrays as tensors and the rest as JSON beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.calculus.update import Applied
+from symgrad.language.symbols import TensorSymbol
+from symgrad.optimize.rule import Rule
+from symgrad.train.cast import Cast
+from symgrad.train.model import Model
+from symgrad.train.objective import check_loss, differentiate, over_the_batch
+from symgrad.train.programs import Programs
+from symgrad.train.record import Symbols, read_block, read_symbol, write_block
+from symgrad.train.settings import check_settings
+from symgrad.train.targets import Executables
+
+VERSION = 1
+
+
+def save(model: Model, path: Any) -> None:
+    """Write a model: its mathematics, arrays, optimiser state and the place in its training.
+
+    The file appears whole or not at all.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    symbols = Symbols()
+    record = json.dumps(_describe(model, symbols))
+    arrays = {
+        str(k): np.asarray(s.value if _is_constant(s) else model.arrays[s], order="C")
+        for k, s in enumerate(symbols.all)
+        if s in model.arrays or _is_constant(s)
+    }
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(to_bytes(arrays, {"symgrad": record}))
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(path: Any, target: str | None = None) -> Model:
+    """A model that `model.save` wrote; it goes on where that one was.
+
+    target: another one than it was compiled for.  Nothing in the file is evaluated or unpickled.
+    Raises ValueError for a file that is not a symgrad model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            record = json.loads((file.metadata() or {})["symgrad"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return _model(record, tensors, target)
+    except (
+        SafetensorError, AssertionError, LookupError, TypeError, AttributeError, ValueError,
+        RecursionError,
+    ) as error:  # fmt: skip
+        raise ValueError(f"{path} is not a symgrad model that can be read here: {error}") from error
+
+
+def _is_constant(symbol: sp.Symbol) -> bool:
+    return getattr(symbol, "role", "") == "constant"
+
+
+def _describe(model: Model, symbols: Symbols) -> dict[str, Any]:
+    programs, settings = model.programs, model.settings
+    record = {
+        "version": VERSION,
+        "settings": [settings.reduction, settings.dtype.name, settings.target, settings.seed],
+        "training": [model.epoch, model.pending, model.every],
+        "loss": write_block(programs.captured, symbols),
+        "outputs": {k: write_block(b, symbols) for k, b in programs.predicted.items()},
+        "trained": [symbols.number(p) for p in programs.trained],
+        "rule": None if programs.rule is None else _describe_rule(programs.rule, symbols),
+    }
+    for s in model.arrays:
+        symbols.number(s)
+    return record | {"symbols": symbols.write(model.cast.roles)}
+
+
+def _describe_rule(applied: Applied, symbols: Symbols) -> dict[str, Any]:
+    own = applied.hypers
+    numbers = {
+        k: [symbols.number(v), v in own] if getattr(v, "role", "") == "hyper" else str(v)
+        for k, v in applied.numbers.items()
+    }
+    parameters = [
+        {
+            "block": write_block(block, symbols),
+            "gradient": symbols.number(g),
+            "sum": symbols.number(applied.accumulators[p]),
+            "states": {k: symbols.number(s) for k, s in applied.states[p].items()},
+        }
+        for p, (block, g) in applied.captured.items()
+    ]
+    absent = {k: float(v) for k, v in applied.rule.absent.items() if not isinstance(v, sp.Expr)}
+    state = {k: float(v) for k, v in applied.rule.state.items()}
+    return {
+        "name": applied.rule.name, "numbers": numbers, "absent": absent, "state": state,
+        "parameters": parameters,
+    }  # fmt: skip
+
+
+def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str | None) -> Model:
+    if record["version"] != VERSION:
+        raise ValueError(f"its version is {record['version']}, and this is version {VERSION}")
+    reduction, dtype, saved_target, seed = record["settings"]
+    settings = check_settings(reduction, dtype, target or saved_target, seed)
+    symbols = Symbols(
+        [read_symbol(r, tensors.get(str(k))) for k, r in enumerate(record["symbols"])]
+    )
+    roles = {s: r[1] for s, r in zip(symbols.all, record["symbols"], strict=True) if len(r) == 2}
+    trained = [symbols.all[k] for k in record["trained"]]
+    captured = check_loss(read_block(record["loss"], symbols))
+    predicted = {k: read_block(b, symbols) for k, b in record["outputs"].items()}
+    objective = differentiate(over_the_batch(captured, settings.reduction), trained)
+    rule = record["rule"] and _read_rule(record["rule"], symbols, trained)
+    programs = Programs(captured, predicted, objective, rule, settings.reduction)
+    arrays = {s: _array(s, tensors[str(k)], settings.dtype) for k, s in enumerate(symbols.all)
+              if str(k) in tensors}  # fmt: skip
+    executables = Executables(programs.make, settings.target, settings.dtype.name)
+    model = Model(None, Cast(roles, tuple(trained), {}), programs, arrays, executables, settings)
+    model.epoch, model.pending, model.every = map(int, record["training"])
+    return model
+
+
+def _array(symbol: sp.Symbol, tensor: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    role = getattr(symbol, "role", "parameter")
+    if getattr(symbol, "dtype", "float") == "int":
+        dtype = np.dtype(np.int64)
+    elif role == "hyper":
+        dtype = np.dtype(np.float64)
+    if tensor.shape != getattr(symbol, "shape", ()) or tensor.dtype.kind not in "fi":
+        raise ValueError(f"the array of {symbol.name!r} has shape {tensor.shape}")
+    return np.array(tensor, dtype, order="C")
+
+
+def _read_rule(record: dict[str, Any], symbols: Symbols, trained: list[sp.Symbol]) -> Applied:
+    """The rule as it was applied; its Python function is not there any more, nor needed."""
+    numbers: dict[str, sp.Expr] = {}
+    given: dict[str, Any] = {}
+    for k, v in record["numbers"].items():
+        numbers[k] = sp.Symbol(v) if isinstance(v, str) else symbols.all[v[0]]
+        given[k] = 0.0 if isinstance(v, list) and v[1] else numbers[k]
+    rule = Rule(_applied, given, record["state"], record["absent"], str(record["name"]))
+    parts = dict(zip(trained, record["parameters"], strict=True))
+    states = {
+        p: {k: symbols.all[n] for k, n in part["states"].items()} for p, part in parts.items()
+    }
+    sums = {p: symbols.all[part["sum"]] for p, part in parts.items()}
+    captured = {
+        p: (read_block(part["block"], symbols), symbols.all[part["gradient"]])
+        for p, part in parts.items()
+    }
+    return Applied(rule, tuple(trained), numbers, states, sums, captured)
+
+
+def _applied(*_: Any, **__: Any) -> TensorSymbol:
+    raise TypeError("the rule of a loaded model has been applied already")

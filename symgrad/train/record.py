@@ -1,0 +1,143 @@
+"""Blocks as JSON and back: names by number.
+
+Nothing that is read is evaluated: constants, operations, kinds and roles are looked up in tables,
+and what is not there is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sympy as sp
+
+from symgrad.calculus.block import Block, Equation, Name
+from symgrad.language.row import TABLE
+from symgrad.language.symbols import TensorSymbol, batch_size, step
+
+CONSTANTS = {
+    "pi": sp.pi, "E": sp.E, "EulerGamma": sp.EulerGamma, "GoldenRatio": sp.GoldenRatio,
+    "nan": sp.nan, "oo": sp.oo, "-oo": -sp.oo, "true": sp.true, "false": sp.false,
+}  # fmt: skip
+SPELLED = {value: name for name, value in CONSTANTS.items()}
+SINGLE = {"step": step, "batch_size": batch_size}
+ROLES = ("data", "parameter", "hyper", "state", "constant")
+KINDS = ("float", "int", "bool")
+
+
+def write_number(x: sp.Basic) -> Any:
+    """A SymPy number as JSON: rationals and floats exactly, others (sqrt(2)) to 17 digits."""
+    if x in SPELLED:
+        return SPELLED[x]
+    if isinstance(x, sp.Rational):
+        return [str(x.p), str(x.q)]
+    value = x if isinstance(x, sp.Float) else x.evalf(17)
+    exact = sp.Rational(value)
+    return [str(exact.p), str(exact.q), int(value._prec)]
+
+
+def read_number(record: Any) -> sp.Basic:
+    if isinstance(record, str):
+        return CONSTANTS[record]
+    exact = sp.Rational(int(record[0]), int(record[1]))
+    return exact if len(record) == 2 else sp.Float(exact, precision=int(record[2]))
+
+
+def write_attribute(value: Any) -> Any:
+    """An attribute: texts, whole numbers, truth values, the mini-batch's size, and tuples."""
+    if isinstance(value, tuple):
+        return [write_attribute(v) for v in value]
+    if value == batch_size:
+        return {"size": "batch"}
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"a model with the attribute {value!r} cannot be saved")
+
+
+def read_attribute(record: Any) -> Any:
+    if isinstance(record, list):
+        return tuple(read_attribute(r) for r in record)
+    if isinstance(record, dict):
+        return {"batch": batch_size}[record["size"]]
+    return record
+
+
+class Symbols:
+    """The symbols of a model by number."""
+
+    def __init__(self, symbols: Sequence[sp.Symbol] = ()) -> None:
+        self.all = list(symbols)
+
+    def number(self, symbol: sp.Symbol) -> int:
+        if symbol not in self.all:
+            self.all.append(symbol)
+        return self.all.index(symbol)
+
+    def write(self, roles: Mapping[sp.Symbol, str]) -> list[Any]:
+        return [
+            [s.name, list(s.shape), s.dtype, s.role, s.structure, s.identity]
+            if isinstance(s, TensorSymbol)
+            else [s.name, roles.get(s, "data")]
+            for s in self.all
+        ]
+
+
+def read_symbol(record: Any, payload: Any) -> sp.Symbol:
+    """A symbol; payload: a constant's array, a hyper's value."""
+    name = str(record[0])
+    if len(record) == 2:
+        return sp.Symbol(name)
+    shape, dtype, role = tuple(map(int, record[1])), record[2], record[3]
+    if role in SINGLE:
+        return SINGLE[role]
+    if role not in ROLES or dtype not in KINDS or min(shape, default=0) < 0:
+        raise ValueError(f"no symbol has the role {role!r}, dtype {dtype!r} and shape {shape}")
+    return TensorSymbol(name, shape, dtype, role, str(record[4]), str(record[5]), payload)
+
+
+def write_block(block: Block, symbols: Symbols) -> dict[str, Any]:
+    """A block that writes nothing, as JSON."""
+    names = [*block.inputs.values(), *(e.name for e in block.equations)]
+    at = {name: k for k, name in enumerate(names)}
+    return {
+        "names": [[n.label, write_attribute(n.shape), n.kind, n.per_sample] for n in names],
+        "inputs": [symbols.number(s) for s in block.inputs],
+        "equations": [
+            [
+                e.operation,
+                [at[x] if isinstance(x, Name) else write_number(x) for x in e.operands],
+                [[k, write_attribute(v)] for k, v in e.attributes],
+            ]
+            for e in block.equations
+        ],
+        "outputs": {label: at[name] for label, name in block.outputs.items()},
+    }
+
+
+def read_block(record: Any, symbols: Symbols) -> Block:
+    """The block, checked: known operations, names defined before they are used, fitting shapes."""
+    names = [
+        Name(str(label), read_attribute(shape), kind, bool(sampled))
+        for label, shape, kind, sampled in record["names"]
+    ]
+    inputs = {symbols.all[k]: name for k, name in zip(record["inputs"], names, strict=False)}
+    made = names[len(inputs) :]
+    equations = [
+        Equation(
+            name, known_operation(operation),
+            tuple(names[x] if isinstance(x, int) else read_number(x) for x in operands),
+            tuple((str(k), read_attribute(v)) for k, v in attributes),
+        )
+        for name, (operation, operands, attributes) in zip(made, record["equations"], strict=True)
+    ]  # fmt: skip
+    outputs = {str(label): names[k] for label, k in record["outputs"].items()}
+    return Block(inputs, tuple(equations), outputs).check()
+
+
+def known_operation(operation: Any) -> str:
+    if operation not in TABLE:
+        raise ValueError(
+            f"there is no operation {operation!r} here; one made by sg.custom must be made again "
+            "before a model with it is loaded"
+        )
+    return operation

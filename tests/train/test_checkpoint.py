@@ -1,0 +1,194 @@
+"""Models on disk: they go on where they were, and nothing in a file is trusted."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import sympy as sp
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import symgrad as sg
+from symgrad.train.record import read_number, write_number
+from tests.train.models import line, points
+
+x, label = sg.data("x", shape=5), sg.data("label", dtype=int)
+
+
+def classifier(**options):
+    W = sg.parameter("W", shape=(3, 5), init="linear")
+    P = sg.parameter("P", shape=(3, 2), init="normal")
+    z = sg.let("z", W @ x + sg.constant([1.0, 2, 3]) * sp.pi + sg.sum(P[label]))
+    loss = sg.cross_entropy(z, label) + sg.hyper("lam", 0.1) * sg.sum(W**2) / sg.batch_size
+    rule = sg.SGD(sp.Rational(1, 10) / (1 + sg.step / 10), momentum=0.9)
+    return sg.compile(loss, rule, outputs={"z": z}, **options)
+
+
+@pytest.fixture
+def data(rng):
+    return {"x": rng.normal(size=(20, 5)), "label": rng.integers(0, 3, 20)}
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_loaded_model_goes_on_where_it_was(target, dtype, data, tmp_path):
+    model = classifier(target=target, dtype=dtype)
+    options = {"epochs": 2, "batch_size": 3, "accumulate": 3}
+    model.fit(data, **options)
+    model.hyper["lam"] = 0.2
+    model.save(tmp_path / "model")
+    loaded = sg.load(tmp_path / "model")
+    assert str(loaded) == str(model) and loaded.summary() == model.summary()
+    assert dict(loaded.hyper).keys() == dict(model.hyper).keys()
+    histories = [m.fit(data, **options) for m in (model, loaded)]
+    assert histories[0].loss == histories[1].loss
+    for name, value in model.parameters.items():
+        assert np.array_equal(value, loaded.parameters[name])
+        assert value.dtype == loaded.parameters[name].dtype
+    assert np.array_equal(model.predict(data, "z"), loaded.predict(data, "z"))
+    assert (loaded.epoch, loaded.steps, loaded.pending) == (model.epoch, model.steps, model.pending)
+
+
+def test_another_target(data, tmp_path):
+    model = classifier(target="reference", dtype="float64")
+    model.save(str(tmp_path / "model"))
+    assert sg.load(tmp_path / "model", target="cpu").loss(data) == pytest.approx(
+        model.loss(data), rel=1e-13
+    )
+
+
+def test_users_rules_and_plain_symbols(tmp_path):
+    p, s = sp.symbols("p s")
+    rule = sg.Rule(lambda p, g, v, lr: (p - lr * v, v + g), {"lr": 0.1}, {"v": 0.5}, name="mine")
+    model = sg.compile((p * s - 2) ** 2, rule, parameters={p: 1}, target="reference")
+    model.step({"s": [1, 2]})
+    model.save(tmp_path / "model")
+    loaded = sg.load(tmp_path / "model")
+    model.hyper["lr"] = loaded.hyper["lr"] = 0.05
+    assert model.step({"s": [1, 2]}) == loaded.step({"s": [1, 2]})
+    assert model.parameters["p"] == loaded.parameters["p"] and loaded.hyper["lr"] == 0.05
+
+
+def test_what_was_compiled_away_stays_away(tmp_path):
+    line().save(tmp_path / "model")
+    loaded = sg.load(tmp_path / "model")
+    with pytest.raises(ValueError, match="hyper 'momentum' was"):
+        loaded.hyper["momentum"] = 0.5
+
+
+def test_models_without_optimiser_and_without_data(tmp_path):
+    w = sg.parameter("w", init=3)
+    for optimizer in (None, sg.SGD(0.1)):
+        sg.compile(w**2, optimizer, target="reference").save(tmp_path / "model")
+        assert sg.load(tmp_path / "model").loss({}) == 9
+
+
+def test_a_process_that_never_saw_the_model(data, tmp_path):
+    model = classifier(target="reference")
+    model.save(tmp_path / "model")
+    np.savez(tmp_path / "data.npz", **data)
+    code = (
+        "import numpy as np, symgrad as sg, sys; d = sys.argv[1]; "
+        "print(sg.load(d + '/model').loss(dict(np.load(d + '/data.npz'))))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert float(found.stdout) == model.loss(data)
+
+
+def test_hostile_names_are_kept_and_do_nothing(tmp_path):
+    name = '__import__("os")._exit(1)\n'
+    model = sg.compile((sp.Symbol(name) - 3) ** 2, sg.SGD(0.1), parameters=[sp.Symbol(name)],
+                       target="reference", outputs={name: sp.Symbol(name) * 2})  # fmt: skip
+    model.save(tmp_path / "model")
+    loaded = sg.load(tmp_path / "model")
+    loaded.step({})
+    assert loaded.predict({}, name) == 2 * loaded.parameters[name]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        sp.Integer(-3), sp.Rational(22, 7), sp.Float("0.1"), sp.Float("1e-300"), sp.pi, sp.E, sp.oo,
+        -sp.oo, sp.nan, sp.true, sp.Float("0.1", 40), sp.Integer(10) ** 50,
+    ],
+)  # fmt: skip
+def test_numbers_come_back_exactly(number):
+    back = read_number(json.loads(json.dumps(write_number(number))))
+    assert type(back) is type(number) and (back == number or number is sp.nan)
+
+
+def test_roots_come_back_to_float64():
+    assert float(read_number(write_number(sp.sqrt(2)))) == 2**0.5
+
+
+# --- files that are no models ---------------------------------------------------------------------
+
+
+def rewritten(path, change):
+    """The same file with its description changed."""
+    with safe_open(str(path), framework="numpy") as file:
+        record = json.loads(file.metadata()["symgrad"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    change(record, tensors)
+    save_file(tensors, path, {"symgrad": json.dumps(record)})
+
+
+CHANGES = {
+    "a version": lambda r, t: r.update(version=99),
+    "no symbols": lambda r, t: r.update(symbols=[]),
+    "an operation": lambda r, t: r["loss"]["equations"][0].__setitem__(0, "eval"),
+    "an operand": lambda r, t: r["loss"]["equations"][0].__setitem__(1, [999]),
+    "a later operand": lambda r, t: r["loss"]["equations"][0].__setitem__(
+        1, [len(r["loss"]["names"]) - 1]
+    ),
+    "code as a number": lambda r, t: r["loss"]["equations"][0].__setitem__(1, ["os.abort()"]),
+    "a shape": lambda r, t: r["symbols"][0].__setitem__(1, [-1]),
+    "a role": lambda r, t: r["symbols"][0].__setitem__(3, "file"),
+    "a smaller array": lambda r, t: t.update({k: v[:1] for k, v in t.items() if v.ndim == 2}),
+    "a missing array": lambda r, t: t.clear(),
+    "a target": lambda r, t: r["settings"].__setitem__(2, "gpu"),
+    "what is trained": lambda r, t: r.update(trained=[0, 1, 2, 3]),
+    "a list": lambda r, t: r.update(loss=[]),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_changed_file_is_refused(case, tmp_path):
+    path = tmp_path / "model"
+    classifier(target="reference").save(path)
+    rewritten(path, CHANGES[case])
+    with pytest.raises(ValueError, match="is not a symgrad model that can be read here"):
+        sg.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, b"\x08\0\0\0\0\0\0\0{}      "])
+def test_other_files_are_refused(content, tmp_path):
+    (tmp_path / "model").write_bytes(content)
+    with pytest.raises(ValueError, match="is not a symgrad model"):
+        sg.load(tmp_path / "model")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        sg.load(tmp_path / "model")
+
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    model = line()
+    model.save(path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    model.step(points())
+    with pytest.raises(OSError, match="no space"):
+        model.save(path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["model"]
