@@ -11,6 +11,7 @@ names are then this sample's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import sympy as sp
@@ -51,6 +52,8 @@ class _Sweep:
         self.active = _depending(builder.equations, set(wrt))
         self.named = {e.name for e in builder.equations if e.name.label}
         self.risky = _risky(builder.equations)
+        self.vanishing: set[Operand] = set()  # of the equations scanned so far
+        self.scanned = 0
         self.equations = [e for e in reversed(builder.equations) if e.name in self.active]
 
     def gradient(self, name: Name) -> Operand:
@@ -95,9 +98,8 @@ class _Sweep:
     def _part(self, equation: Equation, rule: Any, adjoint: Value) -> Value | None:
         """The contribution of one pull-back.
 
-        A branch not taken has the adjoint 0, and 0 times an infinite derivative must stay 0: the
-        mask of a `select` is drawn outside the pull-back; where it cannot be seen any more, the
-        pull-back is masked by the adjoint itself.
+        A branch not taken has the adjoint 0, and 0 times an infinite derivative must stay 0: see
+        `_pulled`.
         """
         b, row = self.builder, TABLE[equation.operation]
         operands = [b.value(x) for x in equation.operands]
@@ -108,13 +110,36 @@ class _Sweep:
 
         if row.kind != "pointwise" or equation.name not in self.zeroed:
             return pull(adjoint)
-        select = _as_mask(b, adjoint)
-        if select is not None:
-            condition, *branches = select
-            parts = (0 if g == 0 else pull(b.value(g)) for g in branches)
-            return b.apply("select", condition, *parts)
-        part = pull(adjoint)
-        return b.apply("masked", part, adjoint) if self._may_be_infinite(equation) else part
+        if _as_mask(b, adjoint) is None:
+            part = pull(adjoint)
+            return b.apply("masked", part, adjoint) if self._may_be_infinite(equation) else part
+        return self._pulled(pull, adjoint, self._may_be_infinite(equation))
+
+    def _pulled(self, pull: Any, adjoint: Value, guarded: bool) -> Value:
+        """A pull-back with the mask of a `select` drawn outside; where a mask cannot be seen any
+        more and the pull-back may be infinite, it is masked by the adjoint itself."""
+        b, select = self.builder, _as_mask(self.builder, adjoint)
+        if select is None:
+            part = pull(adjoint)
+            return b.apply("masked", part, adjoint) if self._may_vanish(adjoint.operand) else part
+        condition, *branches = select
+        inner = partial(self._pulled, pull, guarded=True) if guarded else pull
+        parts = (0 if g == 0 else inner(b.value(g)) for g in branches)
+        return b.apply("select", condition, *parts)
+
+    def _may_vanish(self, x: Operand) -> bool:
+        """Whether a value may be 0 by a branch not taken."""
+        for e in self.builder.equations[self.scanned :]:
+            if e.operation in VANISHING or _is_mask(e):
+                self.vanishing.add(e.name)
+            elif e.operation == "add":
+                if self.vanishing.issuperset(e.operands):
+                    self.vanishing.add(e.name)
+            elif e.operation == "mul" or TABLE[e.operation].kind != "pointwise":
+                if not self.vanishing.isdisjoint(e.operands):
+                    self.vanishing.add(e.name)
+        self.scanned = len(self.builder.equations)
+        return x in self.vanishing
 
     def _may_be_infinite(self, equation: Equation) -> bool:
         return equation.name in self.risky or not self.risky.isdisjoint(equation.operands)
@@ -161,9 +186,14 @@ def _as_mask(builder: Builder, adjoint: Value) -> tuple[Operand, ...] | None:
     """(condition, a, b) of an adjoint `select(condition, a, b)` with a 0 among a and b."""
     name = adjoint.operand
     e = builder.definition(name) if isinstance(name, Name) else None
-    if e is None or e.operation != "select" or sp.S.Zero not in e.operands[1:]:
-        return None
-    return e.operands
+    return e.operands if e is not None and _is_mask(e) else None
+
+
+def _is_mask(e: Equation) -> bool:
+    return e.operation == "select" and sp.S.Zero in e.operands[1:]
+
+
+VANISHING = ("indicator", "masked", "relu")
 
 
 def _depending(equations: Sequence[Equation], sources: set[Name]) -> set[Operand]:

@@ -85,6 +85,11 @@ def _power(a: np.ndarray, b: Any) -> np.ndarray:
     return exact(a) if exact else np.power(a, b)
 
 
+def _log_of_base(a: Any) -> Any:
+    """log(a), for 0**b to have the derivative 0 with respect to b, as in torch."""
+    return op.log(a) if isinstance(a.operand, sp.Expr) else op.masked(op.log(a), a)
+
+
 def _maximum(compare: Callable[..., Any]) -> Callable[..., Any]:
     """The pull-back of an n-ary maximum or minimum: k-way ties share 1/k each."""
 
@@ -123,7 +128,7 @@ register(
     _variadic("add", np.add,      lambda i, g, y, *x: g, sp.Add, **_same),
     _variadic("mul", np.multiply, _product_pull,         sp.Mul, **_same),
     _row("pow", sp.Pow, _power,
-         lambda g, y, a, b: g*b*a**(b - 1), lambda g, y, a, b: g*y*op.log(a),
+         lambda g, y, a, b: g*b*a**(b - 1), lambda g, y, a, b: g*y*_log_of_base(a),
          on=((0.2, 2.0), (-2.0, 2.0)),
          guarded=lambda a, b: not (isinstance(b, sp.Expr) and b >= 1)),
     _row("mod", sp.Mod, np.mod,

@@ -1,0 +1,130 @@
+"""The branch not taken never spoils a gradient: values and gradients at the bad points."""
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgrad as sg
+from symgrad.calculus.capture import capture
+from symgrad.calculus.derive import derive
+from symgrad.calculus.reference import evaluate
+from symgrad.calculus.simplify import simplify
+from tests.calculus.values import gradients, through_expressions, value
+from tests.language.against_torch import expanded
+
+x, y = sg.data("x y")
+log, exp, sqrt = sp.log, sp.exp, sp.sqrt
+where = sg.where
+
+# expression -> {(x, y): (value, d/dx, d/dy)}
+CASES = {
+    "log": (where(x > 0, log(x), 0), {(0, 0): (0, 0, 0), (-1, 0): (0, 0, 0), (2, 0): (np.log(2), 0.5, 0)}),
+    "sqrt": (where(x > 0, sqrt(x), x), {(0, 0): (0, 1, 0), (-1, 0): (-1, 1, 0), (4, 0): (2, 0.25, 0)}),
+    "division": (where(sp.Ne(x, 0), y / x, 0), {(0, 3): (0, 0, 0), (2, 3): (1.5, -0.75, 0.5)}),
+    "power": (where(x > 0, x**y, 0), {(0, 0): (0, 0, 0), (0, -1): (0, 0, 0), (-1, 0.5): (0, 0, 0)}),
+    "x**y at 0": (x**y, {(0, 2): (0, 0, 0), (0, 1): (0, 1, 0)}),
+    "entropy": (where(x > 0, -x * log(x), 0), {(0, 0): (0, 0, 0), (1, 0): (0, -1, 0)}),
+    "inside": (log(where(x > 0, x, 1)), {(0, 0): (0, 0, 0), (-3, 0): (0, 0, 0), (2, 0): (np.log(2), 0.5, 0)}),
+    "nested": (where(x > 0, where(y > 0, log(x * y), 0), sqrt(-x)),
+               {(1, 0): (0, 0, 0), (1, -2): (0, 0, 0), (-4, 0): (2, -0.25, 0), (2, 2): (np.log(4), 0.5, 0.5)}),
+    "chain": (where(x > 0, sp.sin(log(x)) ** 2 + exp(1 / x), y), {(0, 5): (5, 0, 1), (-1, 5): (5, 0, 1)}),
+    "overflow": (where(x < 10, exp(x), x), {(1000, 0): (1000, 1, 0), (0, 0): (1, 1, 0)}),
+    "overflow of a square": (where(x < 10, exp(x) ** 2, 0), {(1000, 0): (0, 0, 0)}),
+    "two logs": (where(x > 0, log(x), log(-x)), {(-2, 0): (np.log(2), -0.5, 0), (2, 0): (np.log(2), 0.5, 0)}),
+    "product": (where(x > 0, log(x), 0) * where(y > 0, 1 / y, 0), {(0, 0): (0, 0, 0), (1, 0): (0, 0, 0)}),
+    "asin": (where(sp.Abs(x) < 1, sp.asin(x), 0), {(1, 0): (0, 0, 0), (2, 0): (0, 0, 0), (0, 0): (0, 1, 0)}),
+    "acosh": (where(x > 1, sp.acosh(x), 0), {(1, 0): (0, 0, 0), (0, 0): (0, 0, 0)}),
+    "atanh": (where(sp.Abs(x) < 1, sp.atanh(x), 0), {(1, 0): (0, 0, 0), (3, 0): (0, 0, 0)}),
+    "reciprocal square root": (where(x > 0, 1 / sqrt(x), 0), {(0, 0): (0, 0, 0), (4, 0): (0.5, -1 / 16, 0)}),
+    "three ways": (sp.Piecewise((log(x), x > 1), (sqrt(x), x > 0), (0, True)),
+                   {(0, 0): (0, 0, 0), (-1, 0): (0, 0, 0), (1, 0): (1, 0.5, 0), (2, 0): (np.log(2), 0.5, 0)}),
+    "and": (where(sp.And(x > 0, y > 0), log(x) / sqrt(y), 1), {(0, 1): (1, 0, 0), (1, 0): (1, 0, 0)}),
+    "max": (sp.Max(log(where(x > 0, x, 1)), -1), {(0, 0): (0, 0, 0), (-1, 0): (0, 0, 0)}),
+    "max of a log": (sp.Max(log(x), -100), {(0, 0): (-100, 0, 0), (2, 0): (np.log(2), 0.5, 0)}),
+    "min of an exp": (sp.Min(exp(x), 100), {(1000, 0): (100, 0, 0), (0, 0): (1, 1, 0)}),
+    "relu of a log": (sg.relu(log(x)), {(0, 0): (0, 0, 0), (2, 0): (np.log(2), 0.5, 0)}),
+    "sigmoid of 1/x": (where(sp.Ne(x, 0), sg.sigmoid(1 / x), 0.5), {(0, 0): (0.5, 0, 0)}),
+    "tan": (where(sp.Abs(x) < 1, sp.tan(x), 0), {(0, 0): (0, 1, 0), (2, 0): (0, 0, 0)}),
+    "cosh": (where(x < 5, sp.cosh(x), 1), {(1e4, 0): (1, 0, 0), (0, 0): (1, 0, 0)}),
+    "cancelling": (where(x > 0, log(x), 0) - where(x > 0, log(x), 0), {(0, 0): (0, 0, 0)}),
+    "let": (where(x > 0, sg.let("l", log(x)) * y, 0), {(0, 2): (0, 0, 0), (1, 2): (0, 2, 0)}),
+    "atan2": (where(sp.Ne(x, 0), sp.atan2(x, y), 0), {(0, 0): (0, 0, 0)}),
+    "abs under a root": (where(sp.Ne(x, 0), sqrt(sp.Abs(x)), 0), {(0, 0): (0, 0, 0), (-4, 0): (2, -0.25, 0)}),
+    "condition from a bad value": (where(log(x) > 0, log(x), 0), {(0.5, 0): (0, 0, 0), (0, 0): (0, 0, 0)}),
+    "sum of branches": (where(x > 0, log(x), 0) + where(x > 0, 0, log(1 - x)), {(0, 0): (0, -1, 0)}),
+    "sinc": (sp.sinc(x), {(0, 0): (1, 0, 0)}),
+}  # fmt: skip
+
+
+def arrays_of(points):
+    return {x: np.array([p[0] for p in points], float), y: np.array([p[1] for p in points], float)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values_and_gradients_at_the_bad_points(name):
+    e, points = CASES[name]
+    arrays = arrays_of(points)
+    want = np.array(list(points.values()), float)
+    for route in (gradients, through_expressions):
+        found = [np.broadcast_to(g, len(points)) for g in route(e, [x, y], arrays)]
+        np.testing.assert_allclose(np.stack(found, 1), want[:, 1:], rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(value(e, arrays), want[:, 0], rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_kernels_get_is_as_safe(name):
+    e, points = CASES[name]
+    arrays = arrays_of(points)
+    block = capture({"value": e})
+    names = [block.inputs[s] for s in (x, y) if s in block.inputs]
+    full, operands = derive(simplify(block), block.outputs["value"], names)
+    want = {s: [p[k + 1] for p in points.values()] for k, s in enumerate((x, y))}
+    spelled = expanded(full.__class__(full.inputs, full.equations, {
+        n.label: g for n, g in zip(names, operands, strict=True) if hasattr(g, "per_sample")}))  # fmt: skip
+    values = evaluate(spelled, arrays)
+    for label, output in spelled.outputs.items():
+        symbol = {"x": x, "y": y}[label]
+        got = np.broadcast_to(values[output], len(points))
+        np.testing.assert_allclose(got, want[symbol], rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_second_derivatives_at_the_bad_points_are_no_nan(name):
+    if name in ("x**y at 0",):
+        return
+    e, points = CASES[name]
+    for first in sg.gradient(e, [x, y]).values():
+        for second in through_expressions(first, [x, y], arrays_of(points)):
+            assert not np.isnan(second).any()
+
+
+def test_tensor_conditions(rng):
+    v, w = sg.data("v", shape=4), sg.parameter("w", shape=4)
+    e = sg.expectation(sg.sum(where(v > 0, log(v) * w, sqrt(-v))))
+    arrays = {v: np.array([[0.0, 1.0, -4.0, 2.0], [-1.0, 0.5, 3.0, 0.0]]), w: rng.standard_normal(4)}
+    (g,) = gradients(e, [w], arrays)
+    V = arrays[v]
+    want = np.where(V > 0, np.log(np.where(V > 0, V, 1)), 0).mean(0)
+    np.testing.assert_allclose(g, want, rtol=1e-13)
+
+
+def test_masked_rows_of_a_softmax_do_not_reach_the_gradient(rng):
+    z, keep = sg.parameter("z", shape=4), sg.data("keep", shape=4)
+    e = sg.expectation(sg.logsumexp(where(keep > 0, z, -sp.oo)))
+    arrays = {z: rng.standard_normal(4), keep: np.array([[1.0, 0, 1, 0], [1, 1, 0, 0]])}
+    (g,) = gradients(e, [z], arrays)
+    soft = [np.exp(arrays[z]) * k / (np.exp(arrays[z]) * k).sum() for k in arrays[keep]]
+    np.testing.assert_allclose(g, np.mean(soft, 0), rtol=1e-13)
+
+
+def test_parameters_shared_by_samples_on_both_sides():
+    w = sg.parameter("w")
+    e = sg.expectation(where(x > 0, w * log(x), w * x))
+    (g,) = gradients(e, [w], {w: 2.0, x: np.array([0.0, 1.0, -3.0, np.e])})
+    np.testing.assert_allclose(g, (0 + 0 - 3 + 1) / 4, rtol=1e-13)
+
+
+def test_infinite_where_it_is_taken_stays_infinite():
+    (g,) = gradients(where(x >= 0, sqrt(x), 0), [x], {x: np.array([0.0])})
+    assert g == np.inf
+    assert np.isnan(value(where(x > 0, log(-x), 0), {x: np.array([1.0])}))
