@@ -8,11 +8,19 @@ import numpy as np
 import sympy as sp
 
 from symgrad.language.elementary import expm1
-from symgrad.language.pointwise import HALF, Pointwise, leaky_relu, sigmoid, softplus, where
+from symgrad.language.pointwise import (
+    HALF,
+    Pointwise,
+    leaky_relu,
+    register_heads,
+    sigmoid,
+    softplus,
+    where,
+)
 from symgrad.language.row import Domain, Row, op, register
 from symgrad.language.special import erfc
 from symgrad.language.symbols import anonymous
-from symgrad.language.tensor import HEADS, describe, sympify
+from symgrad.language.tensor import describe, sympify
 from symgrad.language.views import reshape
 
 SELU_SCALE = sp.Float("1.0507009873554804934193349852946", 30)
@@ -44,7 +52,7 @@ register(
 )
 # fmt: on
 
-HEADS[hardtanh] = "hardtanh"
+register_heads()
 
 
 def relu6(x: Any) -> sp.Expr:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgrad.language.pointwise import HALF, Pointwise, where
+from symgrad.language.pointwise import HALF, Pointwise, register_heads, where
 from symgrad.language.row import Domain, Row, op, register
 from symgrad.language.scipy_special import special
 from symgrad.language.symbols import anonymous
@@ -18,6 +18,14 @@ THIRD = sp.Rational(1, 3)
 
 class cbrt(Pointwise):
     """The real cube root, of negative numbers too."""
+
+
+class safe_sqrt(Pointwise):
+    """sqrt(x) with the derivative 0 at 0, as torch has it in norms and standard deviations."""
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = rf"\sqrt{{{printer._print(self.args[0])}}}"
+        return f"{{{text}}}^{{{exp}}}" if exp else text
 
 
 class hypot(Pointwise):
@@ -90,6 +98,9 @@ def _series(x: Any, start: int) -> Any:
 register(
     Row("cbrt", "pointwise", np.cbrt, (lambda g, y, x: g*THIRD/y**2,), head=cbrt, guarded=True,
         expand=lambda x: op.sign(x)*op.abs(x)**THIRD),
+    Row("safe_sqrt", "pointwise", np.sqrt,
+        (lambda g, y, x: g*op.select(op.eq(y, 0), 0, HALF/y),), head=safe_sqrt, guarded=True,
+        domain=Domain(((0.1, 3.0),)), expand=lambda x: x**HALF),
     Row("hypot", "pointwise", np.hypot,
         (lambda g, y, a, b: g*a/y, lambda g, y, a, b: g*b/y), head=hypot, guarded=True,
         expand=_expand_hypot),
@@ -110,8 +121,8 @@ register(
 )
 # fmt: on
 
-HEADS.update({log1p: "log1p", expm1: "expm1", cbrt: "cbrt", hypot: "hypot", xlogy: "xlogy",
-              logaddexp: "logaddexp", logcosh: "logcosh", sp.sinc: "sinc"})  # fmt: skip
+HEADS.update({log1p: "log1p", expm1: "expm1"})
+register_heads()
 
 
 def square(x: Any) -> sp.Expr:

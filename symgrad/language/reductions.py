@@ -109,7 +109,15 @@ def _composite(name: str, f: Any, pull: Any, expand: Any, shape: Any) -> Row:
 
 
 def _mean_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    return _spread(g / count(x.shape, axes), x, axes)
+    return _spread(g / _count_value(x, axes), x, axes)
+
+
+def _count_value(x: Any, axes: tuple[int, ...]) -> Any:
+    """`count` in a block, where the mini-batch's size is a value."""
+    known = [x.shape[a] for a in axes if isinstance(x.shape[a], int)]
+    n = math.prod(known)
+    symbolic = len(axes) - len(known)
+    return n * x.builder.batch_size**symbolic if symbolic else n
 
 
 # fmt: off
@@ -213,9 +221,7 @@ def _reduce(cls: type, what: str, z: Any, axis: Any, **attributes: Any) -> sp.Ex
 
         z = indicator(z)
     if not shape:
-        raise ValueError(
-            f"sg.{what} has no axes to work on: {z} has shape (). {VANISHED}"
-        )
+        raise ValueError(f"sg.{what} has no axes to work on: {z} has shape (). {VANISHED}")
     return cls(z, axes=normalize_axes(axis, len(shape), what), **attributes)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgrad.language.pointwise import HALF, Pointwise, where
+from symgrad.language.pointwise import HALF, Pointwise, register_heads, where
 from symgrad.language.row import Row, op, register
 from symgrad.language.symbols import anonymous
-from symgrad.language.tensor import HEADS, sympify
+from symgrad.language.tensor import sympify
 
 
 class round_half_even(Pointwise):
@@ -40,7 +40,7 @@ register(
 )
 # fmt: on
 
-HEADS.update({round_half_even: "round", trunc: "trunc"})
+register_heads()
 
 
 def round(x: Any, decimals: int = 0) -> sp.Expr:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from symgrad.language.pointwise import HALF, Pointwise
+from symgrad.language.pointwise import HALF, Pointwise, register_heads
 from symgrad.language.rewritten import REWRITTEN
 from symgrad.language.row import Domain, Row, op, register
 from symgrad.language.scipy_special import special
@@ -161,8 +161,7 @@ register(
 )
 # fmt: on
 
-HEADS.update({sp.erf: "erf", sp.erfc: "erfc", erfc: "erfc", sp.erfinv: "erfinv",
-              sp.gamma: "gamma", sp.loggamma: "lgamma", sp.beta: "beta"})  # fmt: skip
-HEADS.update({cls: cls.__name__ for cls in POLYGAMMA})
+HEADS[sp.erfc] = "erfc"
+register_heads()
 
 REWRITTEN.update({sp.polygamma: polygamma, sp.factorial: lambda x: sp.gamma(x + 1)})

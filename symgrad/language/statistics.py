@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.elementary import safe_sqrt
 from symgrad.language.pointwise import indicator, where
 from symgrad.language.reductions import count, mean, normalize_axes
 from symgrad.language.reductions import max as max_over
@@ -39,12 +40,7 @@ def var(z: Any, *, axis: Any = None, keepdims: bool = False, correction: int = 1
 
 def std(z: Any, *, axis: Any = None, keepdims: bool = False, correction: int = 1) -> sp.Expr:
     """The square root of `sg.var`; its derivative is 0 where all elements are equal."""
-    return _root(var(z, axis=axis, keepdims=keepdims, correction=correction))
-
-
-def _root(square: sp.Expr) -> sp.Expr:
-    square = anonymous(square)
-    return where(sp.Eq(square, 0), 0, sp.sqrt(square))
+    return safe_sqrt(var(z, axis=axis, keepdims=keepdims, correction=correction))
 
 
 def norm(z: Any, p: Any = 2, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
@@ -64,10 +60,10 @@ def norm(z: Any, p: Any = 2, *, axis: Any = None, keepdims: bool = False) -> sp.
     if p == 1:
         return sum_over(sp.Abs(z), **over)
     if p == 2:
-        return _root(sum_over(z**2, **over))
+        return safe_sqrt(sum_over(z**2, **over))
     if p in (sp.oo, -sp.oo):
         return (max_over if p > 0 else min_over)(sp.Abs(z), **over)
     size = anonymous(sp.Abs(z))
     powers = where(sp.Eq(size, 0), 0, size**p) if p < 2 else size**p
     total = anonymous(sum_over(powers, **over))
-    return where(sp.Eq(total, 0), 0, total ** (1 / p))
+    return anonymous(where(sp.Eq(total, 0), 0, total ** (1 / p)))  # or SymPy would divide by 0
