@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from symgrad.generate.vector_code import DOUBLE, FLOAT, FORMATS, Bits, Real, polynomial
+from symgrad.generate.vector_code import Bits, Real, polynomial
 from symgrad.generate.vector_coefficients import COS, SIN
+from symgrad.generate.vector_formats import DOUBLE, FLOAT, FORMATS
 
 QUARTER = (math.pi / 2, 6.123233995736766e-17)  # a quarter turn in two parts
 SMALLEST = {"float32": -14, "float64": -28}  # below 2**this, sin x is x and cos x is 1

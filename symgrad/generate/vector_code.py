@@ -18,29 +18,10 @@ from typing import Any
 
 from llvmlite import ir
 
+from symgrad.generate.vector_formats import DOUBLE, Format, has_fused
+
 BOOL = ir.IntType(1)
 CONTRACT, EXACT = ("contract",), ("arcp",)
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A floating-point format: its LLVM types and its numbers."""
-
-    name: str
-    type: Any
-    integer: Any
-    mantissa: int  # stored bits
-    bias: int
-
-    @property
-    def shift(self) -> float:
-        """Added to a small number, it leaves the nearest integer in the lowest bits."""
-        return 1.5 * 2.0**self.mantissa
-
-
-FLOAT = Format("float32", ir.FloatType(), ir.IntType(32), 23, 127)
-DOUBLE = Format("float64", ir.DoubleType(), ir.IntType(64), 52, 1023)
-FORMATS = {f.name: f for f in (FLOAT, DOUBLE)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +79,19 @@ class Real:
         return self._do("fmul", self, y, EXACT)
 
     def fused(self, y: Any, z: Any) -> Real:
-        """self * y + z, rounded once: a library call where the machine has no such instruction."""
-        return self._call("llvm.fma", self, self.of(y), self.of(z))
+        """self * y + z, as good as rounded once where z is nearly the negative product."""
+        y, z = self.of(y), self.of(z)
+        if has_fused():
+            return self._call("llvm.fma", self, y, z)
+        p, (a, b), (c, d) = self.times(y), self._halves(), y._halves()
+        lost = a.times(c).minus(p).plus(a.times(d)).plus(b.times(c)).plus(b.times(d))
+        return p.plus(z).plus(lost)
+
+    def _halves(self) -> tuple[Real, Real]:
+        """Two numbers of half as many bits that add up to this one (Veltkamp)."""
+        shifted = self.times(2.0 ** (self.format.mantissa // 2 + 1) + 1.0)
+        high = shifted.minus(shifted.minus(self))
+        return high, self.minus(high)
 
     def square_root(self) -> Real:
         return self._call("llvm.sqrt", self)

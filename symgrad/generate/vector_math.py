@@ -17,7 +17,8 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from symgrad.generate import vector_angles, vector_formulas, vector_inverses, vector_powers
-from symgrad.generate.vector_code import FORMATS, Real, function
+from symgrad.generate.vector_code import Real, function
+from symgrad.generate.vector_formats import FORMATS
 
 
 def _vectorised(name: str, formula: Callable[..., Real]) -> Any:

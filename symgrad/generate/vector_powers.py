@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from symgrad.generate.vector_code import DOUBLE, Real, polynomial
+from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import LOG2, LOG_LONG
+from symgrad.generate.vector_formats import DOUBLE
 from symgrad.generate.vector_formulas import exp, exp_of_sum, log, split
 
 LARGEST = 800.0  # exp of it is infinite, exp of its negative 0
@@ -54,6 +55,7 @@ def _short_power(a: Real, y: Real) -> Real:
 
 def _power(a: Real, y: Real) -> Real:
     high, low = _precise_log(a)
+    y = y.at_least(-(2.0**100)).at_most(2.0**100)  # decided long before; its halves are finite
     p = y.times(high)
     rest = y.fused(high, -p) + y * low
     rest = rest.where(abs(p) < LARGEST, 0.0)

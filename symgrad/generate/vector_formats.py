@@ -1,0 +1,39 @@
+"""What vector mathematics knows of numbers and of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import config
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A floating-point format: its LLVM types and its numbers."""
+
+    name: str
+    type: Any
+    integer: Any
+    mantissa: int  # stored bits
+    bias: int
+
+    @property
+    def shift(self) -> float:
+        """Added to a small number, it leaves the nearest integer in the lowest bits."""
+        return 1.5 * 2.0**self.mantissa
+
+
+FLOAT = Format("float32", ir.FloatType(), ir.IntType(32), 23, 127)
+DOUBLE = Format("float64", ir.DoubleType(), ir.IntType(64), 52, 1023)
+FORMATS = {f.name: f for f in (FLOAT, DOUBLE)}
+
+
+@cache
+def has_fused() -> bool:
+    """Whether the machine multiplies and adds in one instruction; x86 does since 2013."""
+    features = config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()
+    return "+fma" in features.split(",") or not llvm.get_process_triple().startswith("x86")
