@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symgrad.language.symbols import Let, TensorSymbol
-from symgrad.language.walk import postorder
+from symgrad.language.symbols import Let, TensorSymbol, through_lets
 
 Entry = tuple[TensorSymbol, sp.Expr]  # a let without definition, and its definition in such lets
 
@@ -14,7 +13,7 @@ def flattened(let: Let) -> tuple[Entry, ...]:
     """The lets that a let is made of, each after those that it uses, itself last."""
     bare: dict[sp.Basic, TensorSymbol] = {}
     entries = []
-    for x in postorder([let], lambda e: (e.definition,) if isinstance(e, Let) else e.args):
+    for x in through_lets(let):
         if isinstance(x, Let) and x not in bare:
             entries.append((_without_definition(x), x.definition.xreplace(bare)))
             bare[x] = entries[-1][0]
@@ -26,7 +25,7 @@ def restored(entries: tuple[Entry, ...]) -> Let:
     made: dict[sp.Basic, Let] = {}
     for bare, definition in entries:
         *content, _ = bare.__getnewargs_ex__()[0]
-        made[bare] = Let(*content, definition.xreplace(made))
+        made[bare] = Let(*content, definition.xreplace(made))  # type: ignore[call-arg]
     return made[entries[-1][0]]
 
 

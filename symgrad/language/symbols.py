@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,7 @@ class Let(TensorSymbol):
     @property
     def free_symbols(self) -> set:
         if "_free" not in self.__dict__:
-            nodes = postorder([self], lambda e: (e.definition,) if isinstance(e, Let) else e.args)
-            self._free = frozenset(x for x in nodes if isinstance(x, sp.Symbol))
+            self._free = frozenset(x for x in through_lets(self) if isinstance(x, sp.Symbol))
         return set(self._free)
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
@@ -127,6 +127,11 @@ class Let(TensorSymbol):
         from symgrad.show.latex import let_latex
 
         return let_latex(self.name, printer)
+
+
+def through_lets(e: sp.Basic) -> Iterator[sp.Basic]:
+    """Every node of an expression and of its lets' definitions, once, after what it is made of."""
+    return postorder([e], lambda x: (x.definition,) if isinstance(x, Let) else x.args)
 
 
 def check_shape(shape: Any, what: str) -> tuple[int, ...]:
