@@ -75,7 +75,8 @@ class Rule:
         for value in values:
             if not isinstance(value, sp.Expr | int | float):
                 raise TypeError(f"{self.name}: the update gives {value!r}, not an expression")
-        return values[0], dict(zip(self.state, values[1:], strict=True))
+        new, *states = (sp.sympify(value) for value in values)
+        return new, dict(zip(self.state, states, strict=True))
 
 
 def as_rule(optimizer: Any) -> Rule:

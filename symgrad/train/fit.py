@@ -66,7 +66,7 @@ class Fit:
         self.interruption = Interruption()
         self.orders = Orders(model.seed, plan.samples)
         self.end = model.epoch + plan.epochs
-        self.chunk = 1  # mini-batches of the next call
+        self.chunk, self.each = 1, 0.0  # mini-batches of the next call, seconds of one
 
     def run(self) -> History:
         """Train, and give the history; Ctrl-C ends it after a whole step."""
@@ -128,8 +128,9 @@ class Fit:
             self.arrays, order, first, last, plan.every, self.model.pending,
             {"loss": losses[done:stop]},
         )  # fmt: skip
-        each = (time.perf_counter() - began) / (stop - done)
-        self.chunk = int(min(max(CALL / max(each, 1e-9), 1), 8 * self.chunk))
+        # One slow call (another process, a page fault) is not forgotten at the next fast one.
+        self.each = max((time.perf_counter() - began) / (stop - done), self.each / 2)
+        self.chunk = int(min(max(CALL / max(self.each, 1e-9), 1), 4 * self.chunk))
 
     def _ended(self) -> bool:
         self.history.interrupted |= self.interruption.asked
