@@ -18,7 +18,7 @@ def formula(x: Node) -> str:
 
 def _shown(x: Operand, depth: int, top: bool = False) -> Shown:
     if not isinstance(x, Node):
-        return str(x), not (x.is_Symbol or x.is_Integer and x >= 0)
+        return str(x), not (x.is_Symbol or (x.is_Integer and x >= 0))
     if x.label and not top:
         return x.label, False
     if not depth:

@@ -32,6 +32,7 @@ class Nests:
     def __init__(self, elements: Elements, plan: Plan, axes: Axes) -> None:
         self.elements, self.plan, self.axes = elements, plan, axes
         self.tasks: list[Task] = []
+        self.changing: set[Buffer] = set()  # sums of which a part may be constant, but not all
         self.rows: dict[Node, Buffer] = {}  # data -> its collected rows
         self.sums = Sums(self)
         for x in plan.collected:
@@ -43,10 +44,13 @@ class Nests:
             summing: int | None = None, start: Expression | None = None) -> None:  # fmt: skip
         if any(a.extent == 0 for a in axes):
             return self._add_empty(statement, axes, x, start)
-        constant = bool(x and x.constant)
         at = len(axes) if summing is None else summing
-        task = Task(statement, tuple(axes), at, start, constant, formula(x) if x else "")
+        task = Task(statement, tuple(axes), at, start, comment=formula(x) if x else "")
         task.reads = accesses(statement)
+        target = task.target[0]
+        task.constant = bool(
+            x and x.constant and target not in self.changing and not target.storage
+        )
         self.tasks.append(task)
 
     def _add_empty(self, s: Any, axes: Sequence[Axis], x: Node | None, start: Any) -> None:

@@ -44,16 +44,28 @@ class Plan:
     # ---- sums that are accumulated
 
     def _find_sums(self) -> None:
+        holding = self._holding_parts()
+        seen: set[Node] = set()  # inner sums have the parts of the outer one, or fewer
         for x in reversed(self.nodes):
-            if x in self.absorbed:
+            if x not in holding or x in seen or x in self.absorbed:
                 continue
             terms, chain = linear_terms(x)
+            seen.update(chain)
             parts = [t for _, t in terms if self._is_part(x, t)]
             if self._accumulates(x, parts):
                 self.sums[x] = terms
                 self.forced.add(x)
                 self.absorbed.update(t for t in [*parts, *chain] if t is not x)
                 self.forced.update(f for fs, _ in terms for f in fs if isinstance(f, Node))
+
+    def _holding_parts(self) -> set[Node]:
+        """Values that are, or add up, something that can be accumulated."""
+        found: set[Node] = set()
+        for x in self.nodes:
+            inner = x.operation in ("add", "mul") and not found.isdisjoint(x.nodes)
+            if inner or x in self.matches or x.operation in ("scatter", "unslice"):
+                found.add(x)
+        return found
 
     def _is_part(self, top: Node, term: Node) -> bool:
         if (term is not top and term.uses > 1) or term.extents != top.extents:

@@ -39,6 +39,8 @@ class Sums:
     def accumulate(self, x: Node) -> None:
         target = self.plan.in_place.get(x)
         buffer = self._buffer(x, target)
+        if not x.constant:
+            self.nests.changing.add(buffer)
         products, others, own, rest = (list[Term]() for _ in range(4))
         for term in self.plan.sums[x]:
             y = term[1]

@@ -1,0 +1,112 @@
+"""Generated code run by Python itself: no compiler, so that thousands of programs can be tried."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import scipy.special as special
+
+from symgrad.generate.source import Source
+
+
+def _gemm(ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc):
+    rows, columns = (k, m) if ta else (m, k)
+    x = _matrix(a, at, lda, rows, columns)
+    y = _matrix(b, bt, ldb, *((n, k) if tb else (k, n)))
+    z = _matrix(c, ct, ldc, m, n)
+    product = alpha * ((x.T if ta else x) @ (y.T if tb else y))
+    z[...] = product + beta * z if beta != 0 else product
+
+
+def _matrix(a, start, leading, rows, columns):
+    step = a.itemsize
+    return np.lib.stride_tricks.as_strided(
+        a[start:], (rows, columns), (leading * step, step), writeable=True
+    )
+
+
+def _clamp(i, size, fault):
+    if not 0 <= i < size:
+        fault[0] = 1
+    return min(max(i, 0), size - 1)
+
+
+class _Pointer:
+    """An array without Python's conventions: a negative index is an error."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __getitem__(self, i):
+        assert 0 <= i < len(self.array), f"read at {i} of {len(self.array)}"
+        return self.array[i]
+
+    def __setitem__(self, i, value):
+        assert 0 <= i < len(self.array), f"write at {i} of {len(self.array)}"
+        self.array[i] = value
+
+
+MODULES = {
+    "numba": SimpleNamespace(njit=lambda **_: lambda f: f),
+    "numpy": np,
+    "math": SimpleNamespace(
+        sqrt=np.sqrt, sin=np.sin, cos=np.cos, tan=np.tan, asin=np.arcsin, acos=np.arccos,
+        atan=np.arctan, atan2=np.arctan2, sinh=np.sinh, cosh=np.cosh, asinh=np.arcsinh,
+        acosh=np.arccosh, atanh=np.arctanh, erf=special.erf, erfc=special.erfc,
+        lgamma=special.gammaln,
+    ),
+    "symgrad.build.blas": SimpleNamespace(gemm=_gemm),
+    "symgrad.generate.native": SimpleNamespace(
+        pointer=_Pointer, select=lambda c, a, b: a if c else b, maximum=np.maximum,
+        minimum=np.minimum, sign=np.sign, clamp=_clamp, square=np.square, modulo=np.mod,
+        power=lambda x, k: x**k, gamma=special.gamma,
+    ),
+    "symgrad.generate.vector_math": SimpleNamespace(
+        exp=np.exp, expm1=np.expm1, log=np.log, log1p=np.log1p, tanh=np.tanh,
+        sigmoid=special.expit, softplus=lambda x: np.logaddexp(0, x), sin=np.sin, cos=np.cos,
+        tan=np.tan, erf=special.erf, sinh=np.sinh, cosh=np.cosh, atan=np.arctan,
+    ),
+}  # fmt: skip
+
+
+def _import(name, *_):
+    return MODULES[name]
+
+
+class Interpreted:
+    """The Executable that runs a source in Python."""
+
+    def __init__(self, source: Source) -> None:
+        builtins = {"__import__": _import, "range": range, "min": min, "abs": abs, "float": float}
+        space = {"__builtins__": builtins}
+        exec(source.text, space)
+        self._run, self._source = space[source.entry], source
+        self._scratch = {
+            b: np.full(int(np.prod(b.shape)), _garbage(b.dtype), b.dtype)
+            for b in source.buffers
+            if b.role == "scratch"
+        }
+
+    def run(self, arrays, order, first, last, every=1, pending=0, outputs=None):
+        given = [self._array(b, arrays, outputs or {}) for b in self._source.buffers]
+        chosen = np.zeros(1, np.int64) if order is None else order
+        with np.errstate(all="ignore"):
+            result = self._run(
+                chosen, order is not None, bool(outputs), first, last, every, pending, *given
+            )
+        if result < 0:
+            raise IndexError("a computed index is out of range")
+        return result
+
+    def _array(self, buffer, arrays, outputs):
+        if buffer.role == "scratch":
+            return self._scratch[buffer]
+        if buffer.role == "output":
+            return outputs[buffer.label].reshape(-1)
+        payload = getattr(buffer.symbol, "value", None)
+        array = arrays.get(buffer.symbol, payload)
+        return np.asarray(array, buffer.dtype).reshape(-1)
+
+
+def _garbage(dtype):
+    """What scratch memory holds at first: nothing may depend on it."""
+    return np.nan if dtype.startswith("float") else 99
