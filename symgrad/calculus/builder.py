@@ -220,7 +220,7 @@ def _mul(builder: Builder, operands: tuple[Operand, ...]) -> Any:
     if len(names) == 1:
         inner = builder.definition(names[0])
         if inner and inner.operation == "mul" and is_number(inner.operands[0]):
-            return builder.apply("mul", factor * inner.operands[0], *inner.operands[1:])
+            return builder.apply("mul", sp.Mul(factor, inner.operands[0]), *inner.operands[1:])
     return None
 
 

@@ -130,14 +130,8 @@ class _Sweep:
     def _may_vanish(self, x: Operand) -> bool:
         """Whether a value may be 0 by a branch not taken."""
         for e in self.builder.equations[self.scanned :]:
-            if e.operation in VANISHING or _is_mask(e):
+            if _vanishes(e, self.vanishing):
                 self.vanishing.add(e.name)
-            elif e.operation == "add":
-                if self.vanishing.issuperset(e.operands):
-                    self.vanishing.add(e.name)
-            elif e.operation == "mul" or TABLE[e.operation].kind != "pointwise":
-                if not self.vanishing.isdisjoint(e.operands):
-                    self.vanishing.add(e.name)
         self.scanned = len(self.builder.equations)
         return x in self.vanishing
 
@@ -193,7 +187,14 @@ def _is_mask(e: Equation) -> bool:
     return e.operation == "select" and sp.S.Zero in e.operands[1:]
 
 
-VANISHING = ("indicator", "masked", "relu")
+def _vanishes(e: Equation, vanishing: set[Operand]) -> bool:
+    """Whether an equation makes zeros for a branch not taken, or passes them on."""
+    if e.operation in ("indicator", "masked") or _is_mask(e):
+        return True
+    if e.operation == "add":
+        return vanishing.issuperset(e.operands)
+    passes = e.operation == "mul" or TABLE[e.operation].kind != "pointwise"
+    return passes and not vanishing.isdisjoint(e.operands)
 
 
 def _depending(equations: Sequence[Equation], sources: set[Name]) -> set[Operand]:

@@ -124,7 +124,7 @@ def _is_new(e: Any) -> bool:
 
 
 def _expand(z: sp.Expr, shape: tuple, index: tuple) -> list:
-    """The index with `...` written out: an entry for each axis and each None, and an empty `...`."""
+    """The index with `...` written out: an entry an axis and each None, and an empty `...`."""
     used = sum(1 for e in index if not _is_new(e))
     if not shape and used:
         raise TypeError(f"{z} is a scalar for each sample: it has no axis to index with {index}")
