@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from symgrad.generate.micro_cost import blas_cycles, cycles
 from symgrad.generate.micro_machine import Machine, host
-from symgrad.generate.micro_plan import Plan, Shape, view
+from symgrad.generate.micro_plan import Plan, Shape, View, view
 from symgrad.generate.micro_vectors import ITEM_BYTES
 
-PANEL_BYTES = 40 * 1024  # of b, packed: half of it stays in a first-level cache of 32 KiB
+PANEL_BYTES = 40 * 1024  # of a panel of b: most of it stays in a first-level cache
 FILLED = 3 / 4  # of the registers hold sums
 START = 4000.0  # cycles until other threads work
 
@@ -80,9 +80,7 @@ def plans(shape: Shape, machine: Machine) -> Iterator[Plan]:
             if vectors > 1 and (vectors - 1) * lanes >= v.columns:
                 break
             for rows in tile_rows(int(machine.registers * FILLED) // vectors, v.rows):
-                for packed in (False, True):
-                    if packed or v.b[1] == 1:
-                        yield from _ordered(shape, machine, turned, rows, vectors, lanes, packed)
+                yield from _ordered(Plan(turned, rows, vectors, lanes, 0, False), v, machine, size)
 
 
 def tile_rows(most: int, rows: int) -> list[int]:
@@ -102,19 +100,14 @@ def tile_rows(most: int, rows: int) -> list[int]:
     return [r for r in found if r <= max(min(most, rows), 1)]
 
 
-def _ordered(
-    shape: Shape, machine: Machine, turned: bool, rows: int, vectors: int, lanes: int, packed: bool
-) -> Iterator[Plan]:
+def _ordered(plan: Plan, v: View, machine: Machine, size: int) -> Iterator[Plan]:
     """The same tile with k whole or in panels, column by column or row by row."""
-    v, size = view(shape, turned), ITEM_BYTES[shape.dtype]
     depth = max(v.depth, 1)
-    most = max(PANEL_BYTES // (size * vectors * lanes), 64)
+    most = max(PANEL_BYTES // (size * plan.width), 64)
     panel = -(-depth // -(-depth // most))
-    if packed:
-        yield Plan(turned, rows, vectors, lanes, panel, True, False)
-        return
-    yield Plan(turned, rows, vectors, lanes, depth, False, False)
-    if panel < depth:
-        yield Plan(turned, rows, vectors, lanes, panel, False, False)
-    if size * v.depth * v.columns <= machine.caches[1] // 4:
-        yield Plan(turned, rows, vectors, lanes, depth, False, True)
+    if not v.packed:
+        yield replace(plan, panel=depth)
+    if v.packed or panel < depth:
+        yield replace(plan, panel=panel)
+    if not v.packed and size * v.depth * v.columns <= machine.caches[1] // 4:
+        yield replace(plan, panel=depth, across=True)

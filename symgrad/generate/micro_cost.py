@@ -8,10 +8,13 @@ estimates beside measurements.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+from symgrad.generate.micro_edge import EDGE_ROWS
 from symgrad.generate.micro_machine import Machine
 from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_counts, view
 from symgrad.generate.micro_tile import Tile
+from symgrad.generate.micro_turn import square
 from symgrad.generate.micro_vectors import ITEM_BYTES
 
 CALL = 15.0  # of the whole product
@@ -19,11 +22,11 @@ TILE = 8.0  # to begin and end a tile
 STORE = (1.6, 1.3)  # a vector of results, in tiles of one vector's width and of more
 READ = (0.6, 2.7)  # a vector of results read first
 PAGE, PAGES, TRANSLATED = 4096, 64, 3.0  # bytes of a page; pages found at once; a page not found
-SECOND, LAST, MEMORY = 32.0, 20.0, 5.5  # bytes a cycle from the second-level cache and beyond
+SECOND, LAST, MEMORY = 32.0, 25.0, 5.5  # bytes a cycle from the second-level cache and beyond
+APART = 0.05  # of the shorter of arithmetic and memory does not overlap with the other
 TURNED = (0.25, 0.4)  # an element through the transposition of squares, in and beyond first level
 TURN = 15.0  # to begin turning a tile
 LINE, WAYS = 64, 8  # bytes of a line of cache, lines of a set
-COPIED = 1 / 32  # a byte of a packed panel
 BLAS_CALL, BLAS_PACKED, BLAS_RESULT, BLAS_RATE = 300.0, 1.05, 0.3, 0.97
 
 
@@ -32,17 +35,17 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
 
     >>> zen4 = Machine(64, 32, True, True, 64)
     >>> shape = Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0)
-    >>> round(cycles(shape, Plan(False, 8, 2, 16, 784, False, False), zen4), -4)
-    800000.0
+    >>> round(cycles(shape, Plan(False, 8, 2, 16, 784, False), zen4), -4)
+    810000.0
     """
     v, size = view(shape, plan.turned), ITEM_BYTES[shape.dtype]
     panels = max(1, math.ceil(v.depth / plan.panel))
     total = 0.0
-    for tile, across in _columns(plan, v, size):
-        for rows, down in _rows(plan, v):
-            depth = v.depth * _inner(rows, tile, plan, v, machine, size)
-            total += across * down * (depth + panels * _outer(rows, tile, plan, shape))
-    return CALL + max(total + _packing(plan, v, machine, size), _memory(shape, machine, size))
+    for tile, times in _tiles(plan, v, size):
+        inner = v.depth * _inner(tile, plan, v, machine, size)
+        total += times * (inner + panels * _outer(tile, plan, shape))
+    work, memory = total + _packing(plan, v, machine, size), _memory(shape, machine, size)
+    return CALL + max(work, memory) + APART * min(work, memory)
 
 
 def blas_cycles(shape: Shape, machine: Machine) -> float:
@@ -54,24 +57,25 @@ def blas_cycles(shape: Shape, machine: Machine) -> float:
     return BLAS_CALL + max(work, _memory(shape, machine, size))
 
 
-def _columns(plan: Plan, v: View, size: int) -> list[tuple[Tile, int]]:
-    if v.sampled != "columns":
-        return column_tiles(plan, v.columns, 16 // size)
-    number, rest = divmod(v.columns, plan.vectors * plan.lanes)
-    full = Tile(plan.rows, plan.vectors, plan.lanes, plan.lanes)
-    single = Tile(plan.rows, 1, plan.lanes, plan.lanes)
-    return [(full, number), (single, -(-rest // plan.lanes))]
-
-
-def _rows(plan: Plan, v: View) -> list[tuple[int, int]]:
+def _tiles(plan: Plan, v: View, size: int) -> list[tuple[Tile, int]]:
+    """The tiles of one panel and how many there are of each."""
+    strips: list[tuple[Tile, int]] = column_tiles(plan, v.columns, 16 // size)
+    heights, edge, rest = row_counts(plan, v.rows), 0, 0
+    if v.sampled == "columns":
+        number, edge = divmod(v.columns, plan.width)
+        strips = [(Tile(plan.rows, plan.vectors, plan.lanes, plan.lanes), number)]
     if v.sampled == "rows":
-        return [(plan.rows, -(-v.rows // plan.rows))]
-    return row_counts(plan, v.rows)
+        number, rest = divmod(v.rows, plan.rows)
+        heights = [(plan.rows, number)]
+    whole = [(replace(t, rows=r), across * down) for t, across in strips for r, down in heights]
+    vectors, wide = -(-edge // plan.lanes), -(-(v.columns - edge) // plan.lanes)
+    masked = -(-v.rows // EDGE_ROWS) * vectors + -(-rest // EDGE_ROWS) * wide
+    return [*whole, (Tile(EDGE_ROWS, 1, plan.lanes, plan.lanes), masked)]
 
 
-def _inner(rows: int, tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
+def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
     """Cycles for each k."""
-    vector = tile.lanes * size
+    vector, rows = tile.lanes * size, tile.rows
     sums = rows * tile.vectors
     arithmetic = max(sums * vector / machine.arithmetic, sums / 2) * (1 if machine.fused else 2)
     loads = max(tile.vectors * vector / machine.loads, tile.vectors / machine.loads_per_cycle)
@@ -79,7 +83,7 @@ def _inner(rows: int, tile: Tile, plan: Plan, v: View, machine: Machine, size: i
     if _thrashing(rows, v.a, machine, size):
         loads += rows * LINE / SECOND
     again = 0.0
-    if not plan.packed:
+    if not v.packed:
         again = tile.vectors * vector / _bandwidth(tile, plan, v, machine, size)
     pages = v.a[1] * size / PAGE
     translated = TRANSLATED * min(pages, 1.0) if v.depth * pages > PAGES else 0.0
@@ -109,27 +113,26 @@ def _bandwidth(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> 
     return MEMORY
 
 
-def _outer(rows: int, tile: Tile, plan: Plan, shape: Shape) -> float:
+def _outer(tile: Tile, plan: Plan, shape: Shape) -> float:
     """Cycles for each tile and panel."""
-    wide = tile.vectors > 1
+    wide, rows = tile.vectors > 1, tile.rows
     read = READ[wide] if shape.beta != 0 else 0.0
     total = TILE + rows * tile.vectors * (STORE[wide] + read)
     if plan.turned:
-        side = min(tile.lanes, 32 // ITEM_BYTES[shape.dtype])
+        side = square(shape.dtype)
         filled = -(-rows // side) * -(-tile.columns // side) * side * side
         total += TURN + filled * TURNED[0] * (1.0 if rows % side == 0 else 1.5)
     return total
 
 
 def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
-    if not plan.packed:
+    if not v.packed:
         return 0.0
+    width = plan.width
     elements = v.depth * -(-v.columns // plan.lanes) * plan.lanes
-    copied = elements * size * COPIED
-    width = plan.vectors * plan.lanes
     beyond = 2 * size * width * min(plan.panel, v.depth) > machine.caches[0]
     strips = -(-v.columns // width) * -(-v.depth // plan.panel)
-    return strips * TURN + (elements * TURNED[beyond] if v.b[1] != 1 else copied)
+    return strips * TURN + elements * TURNED[beyond]
 
 
 def _memory(shape: Shape, machine: Machine, size: int) -> float:

@@ -16,11 +16,13 @@ Activation = Callable[[Vectors, ir.Value], ir.Value]
 class Finish:
     """c = activation(alpha * sum + beta * c + bias)
 
+    scaled:  else alpha is 1 and beta 0
     beta:    0 or 1, or None for a number known when the code runs (0: c is not read)
     several: the sum comes in several panels; bias and activation belong to the last of them
     """
 
-    beta: int | None
+    scaled: bool = True
+    beta: int | None = 0
     several: bool = False
     bias: bool = False
     activation: str | None = None
@@ -63,6 +65,8 @@ def _accumulated(
     v: Vectors, finish: Finish, parts: list[Part], given: dict[str, ir.Value]
 ) -> list[ir.Value]:
     """alpha * sum + beta * c"""
+    if not finish.scaled:
+        return [p.value for p in parts]
     alpha, beta = v.splat(given["alpha"]), given["beta"]
     if finish.beta == 1:
         return [v.fma(alpha, p.value, v.load(p.place, p.mask)) for p in parts]

@@ -24,12 +24,12 @@ from symgrad.generate.micro_finish import ACTIVATIONS
 from symgrad.generate.micro_machine import Machine, host
 from symgrad.generate.micro_plan import Plan, RunTime, Shape
 from symgrad.generate.micro_product import product_function
-from symgrad.generate.micro_vectors import ITEM_BYTES
+from symgrad.generate.micro_vectors import ITEM_BYTES, POINTER
 
 MODULES = tuple(  # whose code becomes part of a kernel
     f"symgrad.generate.micro_{name}"
     for name in (
-        "choice", "cost", "finish", "kernels", "machine", "plan", "product", "tile", "turn",
+        "choice", "cost", "edge", "finish", "kernels", "machine", "plan", "product", "tile", "turn",
         "vectors",
     )
 )  # fmt: skip
@@ -108,7 +108,7 @@ def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> An
         pointers = []
         for t, array, offset in zip(kinds, rest[0::2], rest[1::2], strict=True):
             data = context.make_array(t)(context, builder, array).data
-            pointers.append(builder.gep(data, [offset]))
+            pointers.append(builder.bitcast(builder.gep(data, [offset]), POINTER))
         a, b, c, *bias = pointers
         if plan.turned:
             a, b = b, a

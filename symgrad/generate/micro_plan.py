@@ -53,6 +53,11 @@ class View:
     c: tuple[int, int]
     sampled: Literal["", "rows", "columns", "depth"]
 
+    @property
+    def packed(self) -> bool:
+        """Rows of b are not contiguous: it is turned round into panels first."""
+        return self.b[1] != 1
+
 
 def view(shape: Shape, turned: bool) -> View:
     """
@@ -71,7 +76,7 @@ def view(shape: Shape, turned: bool) -> View:
 
 @dataclass(frozen=True)
 class Plan:
-    """rows, vectors, lanes: the tile; panel: how much of k at a time; packed: b is copied together.
+    """rows, vectors, lanes: the tile; panel: how much of k at a time.
 
     across: tiles of one row of tiles follow each other, else those of one column
     """
@@ -81,15 +86,18 @@ class Plan:
     vectors: int
     lanes: int
     panel: int
-    packed: bool
     across: bool
+
+    @property
+    def width(self) -> int:
+        return self.vectors * self.lanes
 
     def __str__(self) -> str:
         way = "turned round, " if self.turned else ""
         return (
             f"{way}tiles of {self.rows} x {self.vectors} vectors of {self.lanes}, "
             f"{'row' if self.across else 'column'} by {'row' if self.across else 'column'}, "
-            f"k in panels of {self.panel}{', packed' if self.packed else ''}"
+            f"k in panels of {self.panel}"
         )
 
 
@@ -97,10 +105,10 @@ def column_tiles(plan: Plan, columns: int, narrowest: int) -> list[tuple[Tile, i
     """Kinds of tiles that cover the columns from left to right, and how many of each.
 
     >>> [(t.vectors, t.lanes, t.last, n) for t, n in column_tiles(
-    ...     Plan(False, 8, 2, 16, 99, False, False), 100, 4)]
+    ...     Plan(False, 8, 2, 16, 99, False), 100, 4)]
     [(2, 16, 16, 3), (1, 4, 4, 1)]
     """
-    number, rest = divmod(columns, plan.vectors * plan.lanes)
+    number, rest = divmod(columns, plan.width)
     tiles = [(Tile(plan.rows, plan.vectors, plan.lanes, plan.lanes), number)] if number else []
     if rest:
         lanes = plan.lanes
@@ -114,7 +122,7 @@ def column_tiles(plan: Plan, columns: int, narrowest: int) -> list[tuple[Tile, i
 def row_counts(plan: Plan, rows: int) -> list[tuple[int, int]]:
     """Rows of a tile and how many of such tiles, from top to bottom.
 
-    >>> row_counts(Plan(False, 8, 2, 16, 99, False, False), 20)
+    >>> row_counts(Plan(False, 8, 2, 16, 99, False), 20)
     [(8, 2), (4, 1)]
     """
     number, rest = divmod(rows, plan.rows)

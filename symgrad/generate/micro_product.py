@@ -1,31 +1,38 @@
-"""A whole product as one LLVM function: loops over panels of k, tiles, and their edges."""
+"""A whole product as one LLVM function: loops over panels of k, strips of columns, tiles, edges.
+
+What is known when the code is compiled is covered by tiles of its own size.  Where the number of
+rows or columns is only known when it runs, what the tiles leave over is left to `micro_edge`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from llvmlite import ir
 
+from symgrad.generate.micro_edge import edge_function
 from symgrad.generate.micro_finish import Finish
 from symgrad.generate.micro_machine import Machine
 from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_counts, view
 from symgrad.generate.micro_tile import Memory, Tile, internal, tile_function
-from symgrad.generate.micro_turn import Turn, pack_function, square, turn_function
+from symgrad.generate.micro_turn import square, turn_function
 from symgrad.generate.micro_vectors import (
     BIT,
     FLOATS,
     I64,
     ITEM_BYTES,
+    POINTER,
     Count,
+    Vectors,
     divide,
-    element,
     i64,
     minus,
     repeat,
     smaller,
-)  # fmt: skip
+)
 
 ARGUMENTS = ("size", "alpha", "a", "b", "beta", "c", "bias")
 
@@ -34,16 +41,17 @@ def product_function(module: ir.Module, shape: Shape, plan: Plan, machine: Machi
     """The function in this module that computes products of this shape; its arguments: ARGUMENTS.
 
     size is the size that is only known when the code runs; beta and bias may be left out of use.
+    Where the plan turns the product round, b is given for a and a for b.
     """
     name = _named("product", shape, plan, machine)
     if name in module.globals:
         return module.globals[name]
-    x = FLOATS[shape.dtype]
-    p = x.as_pointer()
+    x, p = FLOATS[shape.dtype], POINTER
     function = internal(module, name, [I64, x, p, p, x, p, p])
     given = dict(zip(ARGUMENTS, function.args, strict=True))
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    _Emitter(builder, shape, plan, machine, view(shape, plan.turned), given).emit()
+    v = Vectors(builder, shape.dtype, plan.lanes, machine.fused)
+    _Emitter(v, shape, plan, view(shape, plan.turned), given).emit()
     builder.ret_void()
     return function
 
@@ -55,35 +63,34 @@ def _named(what: str, *facts: object) -> str:
 
 @dataclass(frozen=True)
 class _Emitter:
-    builder: ir.IRBuilder
+    v: Vectors
     shape: Shape
     plan: Plan
-    machine: Machine
     view: View
-    given: dict[str, ir.Value]
+    given: dict[str, Any]
+
+    # ---- panels of k
 
     def emit(self) -> None:
-        builder, plan, view = self.builder, self.plan, self.view
+        plan, view, builder = self.plan, self.view, self.v.builder
+        one, zero = (ir.Constant(FLOATS[self.shape.dtype], x) for x in (1.0, 0.0))
+        beta = {0: zero, 1: one, None: self.given["beta"]}[self.shape.beta]
         depth: Count = self.given["size"] if view.sampled == "depth" else view.depth
-        width = plan.vectors * plan.lanes
-        room = -(-min(plan.panel, view.depth) // plan.lanes) * plan.lanes
-        panel = self._room(room * width) if plan.packed else None
-        rows = -(-plan.rows // self._side) * self._side
-        self.given["tile"] = self._room(rows * width) if plan.turned else None
-        one = ir.Constant(FLOATS[self.shape.dtype], 1.0)
-        given = self.shape.beta
-        beta = self.given["beta"] if given is None else ir.Constant(one.type, float(given))
+        panel = self.v.room(min(plan.panel, view.depth) * plan.width) if view.packed else None
+        side = square(self.shape.dtype)
+        tile = self.v.room(-(-plan.rows // side) * side * plan.width) if plan.turned else None
+        always = {"alpha": self.given["alpha"], "one": one, "panel": panel, "tile": tile}
         if not self._several:
-            self._panel(panel, 0, depth, beta, BIT(1))
+            self._panel(always | {"beta": beta, "finish": BIT(1)}, 0, depth)
             return
         last = i64(divide(builder, minus(builder, depth, 1), plan.panel)[0])
 
-        def each(p: ir.Value) -> None:
+        def each(p: Any) -> None:
             start = builder.mul(p, i64(plan.panel))
             now = smaller(builder, plan.panel, minus(builder, depth, start))
-            first = builder.icmp_signed("==", p, i64(0))
-            so_far = builder.select(first, beta, one)
-            self._panel(panel, start, now, so_far, builder.icmp_signed("==", p, last))
+            so_far = builder.select(builder.icmp_signed("==", p, i64(0)), beta, one)
+            finish = builder.icmp_signed("==", p, last)
+            self._panel(always | {"beta": so_far, "finish": finish}, start, now)
 
         repeat(builder, builder.add(last, i64(1)), each)
 
@@ -91,149 +98,143 @@ class _Emitter:
     def _several(self) -> bool:
         return self.view.depth > self.plan.panel
 
-    def _room(self, elements: int) -> ir.Value:
-        """Memory on the stack."""
-        kind = ir.ArrayType(FLOATS[self.shape.dtype], elements)
-        place = self.builder.alloca(kind)
-        place.align = 64
-        return self.builder.bitcast(place, FLOATS[self.shape.dtype].as_pointer())
-
-    def _panel(
-        self, panel: ir.Value | None, start: Count, depth: Count, beta: ir.Value, finish: ir.Value
-    ) -> None:
+    def _panel(self, work: dict[str, Any], start: Count, depth: Count) -> None:
         """All tiles for one stretch of k."""
-        builder = self.builder
-        work = {
-            "depth": i64(depth), "alpha": self.given["alpha"], "beta": beta, "finish": finish,
-            "a": element(builder, self.given["a"], (start, self.view.a[1])),
-            "b": element(builder, self.given["b"], (start, self.view.b[0])),
-            "c": self.given["c"], "bias": self.given["bias"],
-        }  # fmt: skip
+        v, view = self.v, self.view
+        a = v.at(self.given["a"], (start, view.a[1]))
+        b = v.at(self.given["b"], (start, view.b[0]))
+        work = work | {"depth": i64(depth), "a": a}
+
+        def strip(j: Count) -> dict[str, Any]:
+            return work | {"b": v.at(b, (j, view.b[1]))}
+
         if self.plan.across:
-            self._each_row(
-                lambda i, rows, kind: self._each_column(
-                    lambda j, columns, tile: self._tile(work, i, rows, j, columns, kind(tile))
-                )
-            )
+            self._each_row(lambda i, rows, tall: self._each_column(
+                lambda j, columns, tile: self._cell(strip(j), i, rows, tall, j, columns, tile)
+            ))  # fmt: skip
             return
 
-        def column(j: Count, columns: Count, tile: Tile) -> None:
-            here = work | {"b": element(builder, work["b"], (j, self.view.b[1]))}
-            if panel is not None:
-                self._pack(here, columns, tile, panel)
-                here["b"] = panel
-            self._each_row(
-                lambda i, rows, kind: self._tile(here, i, rows, j, columns, kind(tile), placed=True)
-            )
+        def column(j: Count, columns: Count, tile: Tile | None) -> None:
+            here = strip(j)
+            if view.packed:
+                here["b"] = self._packed(here, columns, tile)
+            self._each_row(lambda i, rows, tall: self._cell(here, i, rows, tall, j, columns, tile))
 
         self._each_column(column)
 
-    def _each_column(self, body: Callable[[Count, Count, Tile], None]) -> None:
-        """body(first column, columns, tile) for all tiles in a row of them."""
-        plan, builder, view = self.plan, self.builder, self.view
-        width = plan.vectors * plan.lanes
-        if view.sampled != "columns":
-            start = 0
-            for tile, number in column_tiles(plan, view.columns, self._narrowest):
-                first, columns = start, tile.columns
-                self._count(number, first, columns, lambda j, t=tile: body(j, t.columns, t))
-                start += number * columns
+    # ---- rows and columns of tiles
+
+    def _each_column(self, body: Callable[[Count, Count, Tile | None], None]) -> None:
+        """body(first column, columns, tile) for all strips; tile None: columns is not known."""
+        plan, builder, view = self.plan, self.v.builder, self.view
+        if view.sampled == "columns":
+            number, rest = divide(builder, self.given["size"], plan.width)
+            full = Tile(plan.rows, plan.vectors, plan.lanes, plan.lanes)
+            if view.columns >= plan.width:
+                self._count(number, 0, plan.width, lambda j: body(j, plan.width, full))
+            after = minus(builder, self.given["size"], rest)
+            with builder.if_then(builder.icmp_signed(">", i64(rest), i64(0))):
+                body(after, rest, None)
             return
-        size = self.given["size"]
-        full = Tile(plan.rows, plan.vectors, plan.lanes, plan.lanes)
-        number, rest = divide(builder, size, width)
-        if view.columns >= width:
-            self._count(number, 0, width, lambda j: body(j, width, full))
-        some = Tile(plan.rows, 1, plan.lanes, plan.lanes, some_columns=True)
-        after = minus(builder, size, rest)
-        pieces, _ = divide(builder, builder.add(rest, i64(plan.lanes - 1)), plan.lanes)
+        start = 0
+        for tile, number in column_tiles(plan, view.columns, 16 // ITEM_BYTES[self.shape.dtype]):
+            self._count(number, start, tile.columns, lambda j, t=tile: body(j, t.columns, t))
+            start += number * tile.columns
 
-        def tail(j: Count) -> None:
-            body(j, smaller(builder, plan.lanes, minus(builder, size, j)), some)
-
-        self._count(pieces, after, plan.lanes, tail)
-
-    @property
-    def _narrowest(self) -> int:
-        return 16 // ITEM_BYTES[self.shape.dtype]
-
-    def _each_row(self, body: Callable[[Count, Count, Callable[[Tile], Tile]], None]) -> None:
-        """body(first row, rows, tile -> tile of so many rows) for all tiles in a column of them."""
-        plan, builder, view = self.plan, self.builder, self.view
-        if view.sampled != "rows":
-            start = 0
-            for rows, number in row_counts(plan, view.rows):
-                kind = lambda tile, r=rows: replace(tile, rows=r)  # noqa: E731
-                self._count(number, start, rows, lambda i, r=rows, k=kind: body(i, r, k))
-                start += number * rows
+    def _each_row(self, body: Callable[[Count, Count, int], None]) -> None:
+        """body(first row, rows, height) for all rows of tiles; height 0: rows is not known."""
+        plan, builder, view = self.plan, self.v.builder, self.view
+        if view.sampled == "rows":
+            number, rest = divide(builder, self.given["size"], plan.rows)
+            self._count(number, 0, plan.rows, lambda i: body(i, plan.rows, plan.rows))
+            body(minus(builder, self.given["size"], rest), rest, 0)
             return
-        size = self.given["size"]
-        number, rest = divide(builder, size, plan.rows)
-        self._count(number, 0, plan.rows, lambda i: body(i, plan.rows, lambda tile: tile))
-        after, some = minus(builder, size, rest), builder.icmp_signed(">", rest, i64(0))
-        with builder.if_then(some):
-            body(after, rest, lambda tile: replace(tile, some_rows=True))
+        start = 0
+        for rows, number in row_counts(plan, view.rows):
+            self._count(number, start, rows, lambda i, r=rows: body(i, r, r))
+            start += number * rows
 
-    def _count(self, number: Count, start: Count, step: int, body: Callable) -> None:
+    def _count(self, number: Count, start: int, step: int, body: Callable) -> None:
         """body(start + t * step) for t < number."""
-        builder = self.builder
+        builder = self.v.builder
 
-        def one(t: ir.Value) -> None:
+        def one(t: Any) -> None:
             body(builder.add(i64(start), builder.mul(t, i64(step))))
 
         repeat(builder, number, one)
 
-    @property
-    def _side(self) -> int:
-        return square(self.plan.lanes, self.shape.dtype)
+    def _cell(
+        self, work: dict, i: Count, rows: Count, tall: int, j: Count, columns: Count,
+        tile: Tile | None,
+    ) -> None:  # fmt: skip
+        """One tile, or the edge in its place; work: b points at the first column."""
+        v, view = self.v, self.view
+        c = v.at(self.given["c"], (i, view.c[0]), (j, view.c[1]))
+        along = i if self.plan.turned else j
+        bias = v.at(self.given["bias"], (along, 1)) if self.shape.bias else self.given["bias"]
+        here = work | {"a": v.at(work["a"], (i, view.a[0])), "c": c, "bias": bias}
+        if not (tall and tile):
+            self._edge(here, rows, columns)
+        elif self.plan.turned:
+            self._turned(here, replace(tile, rows=tall))
+        else:
+            self._tile(here, replace(tile, rows=tall), self._finish)
+
+    # ---- calls
 
     @property
     def _memory(self) -> Memory:
-        view, plan = self.view, self.plan
-        step = plan.vectors * plan.lanes if plan.turned else view.c[0]
-        return Memory(
-            self.shape.dtype, view.a, view.b, step, plan.packed, self.machine.fused
-        )  # fmt: skip
+        view, width = self.view, self.plan.width
+        b = width if view.packed else view.b[0]
+        c = width if self.plan.turned else view.c[0]
+        some = view.sampled != "depth" and view.depth > 0
+        return Memory(self.shape.dtype, view.a, b, c, view.packed, some, self.v.fused)
 
     @property
     def _finish(self) -> Finish:
         shape, several = self.shape, self._several
         beta = None if shape.beta == 0 and several else shape.beta
-        return Finish(beta, several, shape.bias, shape.activation)
+        return Finish(True, beta, several, shape.bias, shape.activation)
 
-    def _pack(self, work: dict, columns: Count, tile: Tile, panel: ir.Value) -> None:
-        function = self._function(pack_function, self._memory, replace(tile, rows=1))
-        self.builder.call(function, [work["depth"], work["b"], i64(columns), panel])
+    def _packed(self, work: dict, columns: Count, tile: Tile | None) -> Any:
+        """A panel with these columns of b."""
+        stored = tile.width if tile else self.plan.width
+        source, target = (work["b"], self.view.b[1]), (work["panel"], self.plan.width)
+        sizes = (columns, work["depth"], stored)
+        self._turn(source, target, sizes, Finish(False), work, work["b"])
+        return work["panel"]
 
-    def _tile(
-        self, work: dict, i: Count, rows: Count, j: Count, columns: Count, tile: Tile,
-        placed: bool = False,
-    ) -> None:  # fmt: skip
-        """One tile; placed: b points at its first column already."""
-        builder, view = self.builder, self.view
-        b = work["b"] if placed else element(builder, work["b"], (j, view.b[1]))
-        a = element(builder, work["a"], (i, view.a[0]))
-        c = element(builder, work["c"], (i, view.c[0]), (j, view.c[1]))
-        along = i if self.plan.turned else j
-        bias = element(builder, work["bias"], (along, 1)) if self.shape.bias else work["bias"]
-        sizes = [i64(rows), i64(columns)]
-        alpha, beta, finish = work["alpha"], work["beta"], work["finish"]
-        if not self.plan.turned:
-            function = self._function(tile_function, self._memory, tile, self._finish)
-            builder.call(function, [work["depth"], alpha, a, b, beta, c, bias, *sizes, finish])
-            return
-        one, room = ir.Constant(alpha.type, 1.0), self.given["tile"]
-        function = self._function(tile_function, self._memory, tile, Finish(0))
-        builder.call(function, [work["depth"], one, a, b, one, room, bias, *sizes, finish])
-        whole = not (tile.some_rows or tile.some_columns) and (
-            tile.rows % self._side == 0 and tile.columns % self._side == 0
-        )
-        turn = Turn(
-            self.shape.dtype, self._side, self._memory.c, view.c[1], whole, self.machine.fused
-        )
-        function = self._function(turn_function, turn, self._finish)
-        builder.call(function, [room, alpha, beta, c, bias, *sizes, finish])
+    def _tile(self, work: dict, tile: Tile, finish: Finish) -> None:
+        function = self._function(tile_function, self._memory, tile, finish)
+        names = ("depth", "alpha", "a", "b", "beta", "c", "bias", "finish")
+        self.v.builder.call(function, [work[name] for name in names])
+
+    def _turned(self, work: dict, tile: Tile) -> None:
+        """A tile that is put down turned round."""
+        plain = self._finish == Finish()
+        self._tile(work | {"c": work["tile"]}, tile, Finish(plain))
+        ends = (work["tile"], self.plan.width), (work["c"], self.view.c[1])
+        sizes = (tile.rows, tile.columns, tile.rows)
+        self._turn(*ends, sizes, Finish(False) if plain else self._finish, work, work["bias"])
+
+    def _edge(self, work: dict, rows: Count, columns: Count) -> None:
+        facts = (self.shape.dtype, self.plan.lanes, self.v.fused, self._finish)
+        function = self._function(edge_function, *facts)
+        memory, view, turned = self._memory, self.view, self.plan.turned
+        strides = (*view.a, memory.b, *view.c, int(turned), int(not turned))
+        names = ("a", "b", "c", "bias", "alpha", "beta", "finish", "depth")
+        whole = [i64(n) for n in (rows, columns, *strides)]
+        self.v.builder.call(function, [*(work[name] for name in names), *whole])
+
+    def _turn(
+        self, source: tuple, target: tuple, sizes: tuple, finish: Finish, work: dict, bias: Any
+    ) -> None:
+        function = self._function(turn_function, self.shape.dtype, self.v.fused, finish)
+        self.v.builder.call(function, [
+            source[0], i64(source[1]), target[0], i64(target[1]), *map(i64, sizes), work["alpha"],
+            work["beta"], bias, work["finish"],
+        ])  # fmt: skip
 
     def _function(self, make: Callable[..., ir.Function], *facts: object) -> ir.Function:
-        module, name = self.builder.module, _named(make.__name__, *facts)
+        module, name = self.v.builder.module, _named(make.__name__, *facts)
         return module.globals.get(name) or make(module, name, *facts)

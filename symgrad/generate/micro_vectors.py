@@ -12,24 +12,13 @@ BIT, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 FLOATS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 ITEM_BYTES = {"float32": 4, "float64": 8}
 LETTER = {"float32": "f32", "float64": "f64"}
+POINTER = ir.PointerType()
 
 Count: TypeAlias = "int | ir.Value"  # known now, or an i64 when the code runs
 
 
 def i64(n: Count) -> Any:
     return ir.Constant(I64, n) if isinstance(n, int) else n
-
-
-def element(builder: Any, pointer: Any, *steps: tuple[Count, int]) -> Any:
-    """The address `index * stride` elements on, for each (index, stride)."""
-    total = None
-    for index, stride in steps:
-        if isinstance(index, int):
-            step = i64(index * stride)
-        else:
-            step = index if stride == 1 else builder.mul(index, i64(stride))
-        total = step if total is None else builder.add(total, step)
-    return builder.gep(pointer, [total])
 
 
 def smaller(builder: Any, a: Count, b: Count) -> Count:
@@ -62,14 +51,22 @@ def repeat(builder: Any, count: Count, body: Callable[[Any], None]) -> None:
     fold(builder, count, without, [])
 
 
-def fold(builder: Any, count: Count, body: Callable[..., list], values: list) -> list:
-    """values = body(i, *values) for i = 0, ..., count - 1; the last values."""
+def fold(
+    builder: Any, count: Count, body: Callable[..., list], values: list, some: bool = False
+) -> list:
+    """values = body(i, *values) for i = 0, ..., count - 1; the last values.
+
+    some: count is known to be at least 1
+    """
     if isinstance(count, int) and count <= 1:
         return body(i64(0), *values) if count == 1 else values
     before, loop = builder.block, builder.append_basic_block("loop")
     after = builder.append_basic_block("after")
-    known = isinstance(count, int)
-    builder.cbranch(BIT(1) if known else builder.icmp_signed(">", count, i64(0)), loop, after)
+    some = some or isinstance(count, int)
+    if some:
+        builder.branch(loop)
+    else:
+        builder.cbranch(builder.icmp_signed(">", count, i64(0)), loop, after)
     builder.position_at_end(loop)
     i = merged(builder, [(i64(0), before)])
     entering = [merged(builder, [(v, before)]) for v in values]
@@ -80,6 +77,8 @@ def fold(builder: Any, count: Count, body: Callable[..., list], values: list) ->
         phi.add_incoming(v, latch)
     builder.cbranch(builder.icmp_signed("<", following, i64(count)), loop, after)
     builder.position_at_end(after)
+    if some:
+        return leaving
     pairs = zip(leaving, values, strict=True)
     return [merged(builder, [(v, latch), (old, before)]) for v, old in pairs]
 
@@ -117,6 +116,31 @@ class Vectors:
     def type(self) -> ir.VectorType:
         return ir.VectorType(FLOATS[self.dtype], self.lanes)
 
+    def at(self, pointer: Any, *steps: tuple[Count, int | Any]) -> Any:
+        """The address that lies the sum of index * stride elements on, for each (index, stride)."""
+        known, total = 0, None
+        for index, stride in steps:
+            if isinstance(index, int) and isinstance(stride, int):
+                known += index * stride
+                continue
+            one = isinstance(stride, int) and stride == 1
+            step = index if one else self.builder.mul(i64(index), i64(stride))
+            total = step if total is None else self.builder.add(total, step)
+        for offset in (total, i64(known) if known else None):
+            if offset is not None:
+                pointer = self.builder.gep(pointer, [offset], source_etype=self.type.element)
+        return pointer
+
+    def room(self, elements: int) -> Any:
+        """Memory on the stack; to be called in the function's first block."""
+        place = self.builder.alloca(ir.ArrayType(self.type.element, elements))
+        place.align, place.type = 64, POINTER  # llvmlite would remember what it points at
+        return place
+
+    def scalar(self, pointer: Any) -> Any:
+        """One element, in all lanes."""
+        return self.splat(self.builder.load(pointer, typ=self.type.element))
+
     @property
     def suffix(self) -> str:
         return f"v{self.lanes}{LETTER[self.dtype]}"
@@ -150,20 +174,18 @@ class Vectors:
         return self._call(f"llvm.fma.{self.suffix}", self.type, [x, y, z])
 
     def load(self, pointer: ir.Value, mask: ir.Value | None = None) -> ir.Value:
-        place = self.builder.bitcast(pointer, self.type.as_pointer())
         if mask is None:
-            return self.builder.load(place, align=ITEM_BYTES[self.dtype])
+            return self.builder.load(pointer, align=ITEM_BYTES[self.dtype], typ=self.type)
         name = f"llvm.masked.load.{self.suffix}.p0"
-        operands = [place, I32(ITEM_BYTES[self.dtype]), mask, self.number(0.0)]
+        operands = [pointer, I32(ITEM_BYTES[self.dtype]), mask, self.number(0.0)]
         return self._call(name, self.type, operands)
 
     def store(self, value: ir.Value, pointer: ir.Value, mask: ir.Value | None = None) -> None:
-        place = self.builder.bitcast(pointer, self.type.as_pointer())
         if mask is None:
-            self.builder.store(value, place, align=ITEM_BYTES[self.dtype])
+            self.builder.store(value, pointer, align=ITEM_BYTES[self.dtype])
             return
         name = f"llvm.masked.store.{self.suffix}.p0"
-        self._call(name, ir.VoidType(), [value, place, I32(ITEM_BYTES[self.dtype]), mask])
+        self._call(name, ir.VoidType(), [value, pointer, I32(ITEM_BYTES[self.dtype]), mask])
 
     def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
         """The columns of a square, for vectors of 16 or 32 bytes.
