@@ -1,0 +1,49 @@
+"""From text to object code and into this process."""
+
+import ctypes
+
+import numba as nb
+import numpy as np
+import pytest
+
+from symgrad.build.compiler import compile_kernel
+from symgrad.build.linker import Loaded
+
+TEXT = """
+import numba as nb
+import numpy as np
+
+@nb.njit(error_model="numpy")
+def run(x, n):
+    {body}
+    return n + 1
+"""
+
+
+def compiled(path, body: str, name: str) -> bytes:
+    return compile_kernel(TEXT.format(body=body), path, "run", name, ("float64", "integer"))
+
+
+def test_it_runs(tmp_path):
+    loaded = Loaded(compiled(tmp_path / "kernel.py", "x[n] = x.size", "adds_one"), "adds_one")
+    x = np.zeros(3)
+    words = (ctypes.c_int64 * 3)(x.ctypes.data, x.size, 2)
+    assert loaded.call(ctypes.addressof(words)) == 3
+    np.testing.assert_array_equal(x, [0, 0, 3])
+
+
+def test_a_step_that_allocates_is_refused(tmp_path):
+    with pytest.raises(nb.errors.NumbaError):
+        compiled(tmp_path / "kernel.py", "x[0] = np.ones(n).sum()", "allocates")
+
+
+@pytest.mark.parametrize("code", [b"", b"no object code", b"\x7fELF" + b"\0" * 100])
+def test_what_is_no_object_code_is_an_error(code):
+    with pytest.raises(RuntimeError):
+        Loaded(code, "nothing")
+
+
+def test_a_name_that_is_not_there_is_an_error(tmp_path):
+    code = compiled(tmp_path / "kernel.py", "x[n] = 1", "a_name")
+    with pytest.raises(RuntimeError, match="another_name"):
+        Loaded(code, "another_name")
