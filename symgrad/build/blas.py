@@ -13,6 +13,13 @@ beta are converted to it.  With beta = 0 the result is written and not read.
         A (m, n) = A + alpha x y', x and y contiguous
 
 Each is a few instructions around a call by name: nothing of it is compiled before it is inlined.
+
+    >>> import numba as nb, numpy as np
+    >>> a, c = np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4)
+    >>> nb.njit(lambda a, c: gemm(0, 1, 2, 2, 2, 1.0, a, 0, 2, a, 0, 2, 0.0, c, 0, 2))(a, c)
+    >>> c.reshape(2, 2)
+    array([[ 5., 11.],
+           [11., 25.]])
 """
 
 from __future__ import annotations

@@ -6,6 +6,10 @@ Each is an instruction sequence without branches that is inlined where it is cal
 vectorises the loop around it.  float32 in, float32 out; integers are taken as float64.  Errors are
 below 4 units in the last place over the whole range, with infinities, NaN, denormals and signed
 zeros as C's library has them (tests/generate/test_vector_math.py measures them).
+
+    >>> import numba as nb
+    >>> nb.njit(lambda x: tanh(x))(0.5)
+    0.462117157260...
 """
 
 from __future__ import annotations
