@@ -105,18 +105,22 @@ class Fit:
     def _stretch(self, epochs: range, bar: Any) -> None:
         started = time.perf_counter()
         order, total = self._order(epochs), self.plan.per_epoch * len(epochs)
-        losses = np.empty(total)
-        done = 0
-        while done < total and not self._ended():
-            stop = min(done + self.chunk, total, *(_next(done, e.batches) for e in self.plan.often))
-            self._call(order, losses, done, stop, self.plan.samples * len(epochs))
-            if bar is not None:
-                bar.update(stop - done)
-            done = stop
-            self._tell(epochs[0] + 1, losses, done)
-        self.history.record(losses[:done])
-        if done == total:
-            self._finish(epochs, losses, time.perf_counter() - started, bar)
+        losses, done = np.empty(total), 0
+        try:
+            while done < total and not self._ended():
+                marks = [_next(done, e.batches) for e in self.plan.often]
+                stop = min(done + self.chunk, total, *marks)
+                self._call(order, losses, done, stop, self.plan.samples * len(epochs))
+                if bar is not None:
+                    bar.update(stop - done)
+                done = stop
+                self._tell(epochs[0] + 1, losses, done)
+        finally:
+            self.history.record(losses[:done])
+        whole = done // self.plan.per_epoch
+        if whole:
+            seconds = time.perf_counter() - started
+            self._finish(epochs[:whole], losses[: whole * self.plan.per_epoch], seconds, bar)
 
     def _call(
         self, order: np.ndarray | None, losses: np.ndarray, done: int, stop: int, end: int

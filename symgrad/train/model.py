@@ -54,6 +54,7 @@ class Model:
         self.hyper = _hypers(named, arrays, rule)
         self.data = tuple(by_name(cast.of(blocks, "data"), "data symbol").values())
         self._intakes: dict[str, Intake] = {}
+        self._pieces: dict[str, int] = {}
         self.cast = cast
         self.epoch = self.pending = 0  # epochs trained; mini-batches since the last update
         self.every = 1  # mini-batches for each update in the last fit
@@ -168,13 +169,22 @@ class Model:
     def _evaluate(
         self, key: str, arrays: dict, n: int, between: Callable[[], None] = lambda: None
     ) -> dict[str, np.ndarray]:
-        block = self.executables.program(key).step
-        size = piece_size(block, n) if independent(block, block.outputs.values()) else n
+        outputs = self.executables.program(key).step.outputs
+        size = self._piece(key, n)
         exact = self.executables.at_least if size == n else self.executables.exactly
         return evaluate(
-            exact(key, size), {**self.arrays, **arrays}, n, size, block.outputs,
-            self.settings.dtype, between,
+            exact(key, size), {**self.arrays, **arrays}, n, size, outputs, self.settings.dtype,
+            between,
         )  # fmt: skip
+
+    def _piece(self, key: str, n: int) -> int:
+        """Samples in a piece of a program's input: all, where only the whole will do."""
+        if key not in self._pieces:
+            block = self.executables.program(key).step
+            apart = independent(block, block.outputs.values())
+            self._pieces[key] = piece_size(block, 1 << 30) if apart else 0
+        most = self._pieces[key]
+        return min(most, 1 << (n - 1).bit_length()) if most else n
 
     # --- what it is -------------------------------------------------------------------------------
 
@@ -197,6 +207,11 @@ class Model:
 
     def __str__(self) -> str:
         return model_text(*self._shown)
+
+    def _repr_latex_(self) -> str:
+        from symgrad.show.latex import gradient_latex
+
+        return gradient_latex(self.gradient, self.objective)
 
     @property
     def source(self) -> str:

@@ -213,6 +213,24 @@ def test_ctrl_c_ends_a_fit_after_a_whole_step():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_among_small_epochs_keeps_those_that_are_done(monkeypatch):
+    model, calls, call = line(), [], fit_module.Fit._call
+
+    def press(self, *arguments):
+        call(self, *arguments)
+        calls.append(arguments)
+        if len(calls) == 3:  # after 1, 5 and 21 mini-batches
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(fit_module.Fit, "_call", press)
+    monkeypatch.setattr(fit_module, "CALL", 1e9)
+    history = model.fit(points(12), epochs=100, batch_size=3)
+    assert history.interrupted and len(history.step_loss) == model.steps == 21
+    assert len(history.loss) == model.epoch == 5
+    other = line().fit(points(12), epochs=5, batch_size=3)
+    assert other.loss == history.loss
+
+
 @both_targets
 def test_ctrl_c_at_any_time_leaves_a_whole_step(target):
     model = line(target=target)
