@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+SHOWN = 15  # epochs of a long table, at its beginning and at its end
 RECORDED = 10_000_000  # steps whose losses are kept; later ones only count in their epoch's loss
 
 
@@ -26,7 +27,7 @@ class Epoch:
     steps: int
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The record of a fit; `print` shows it as a table.
 
@@ -36,7 +37,7 @@ class History:
 
     epochs: list[Epoch] = field(default_factory=list)
     interrupted: bool = False
-    _steps: list[np.ndarray] = field(default_factory=list, repr=False)
+    _steps: list[np.ndarray] = field(default_factory=list)
     _recorded: int = 0
 
     @property
@@ -108,6 +109,10 @@ class History:
         for e, v in zip(self.epochs, self._validations, strict=True):
             validation = [f"{v:.6g}"] if self.validation else []
             rows.append([str(e.number), f"{e.loss:.6g}", *validation, f"{e.seconds:.3f}"])
+        if len(rows) > 2 * SHOWN:
+            rows[SHOWN + 1 : -SHOWN] = [["..."] * len(rows[0])]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.rjust(w) for cell, w in zip(r, widths, strict=True)) for r in rows]
         return "\n".join([*lines, *(["interrupted"] if self.interrupted else [])])
+
+    __repr__ = __str__

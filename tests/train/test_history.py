@@ -22,6 +22,12 @@ def test_a_table(history):
     assert rows[1].split()[1:3] == [f"{history.loss[0]:.6g}", f"{history.validation[0]:.6g}"]
 
 
+def test_a_long_table_is_cut():
+    record = line().fit(points(), epochs=100)
+    rows = repr(record).splitlines()
+    assert len(rows) == 1 + 15 + 1 + 15 and rows[-1].split()[0] == "100"
+
+
 def test_an_empty_interrupted_table():
     assert str(History(interrupted=True)) == "epoch  loss  seconds\ninterrupted"
 
