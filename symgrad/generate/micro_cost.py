@@ -18,13 +18,15 @@ from symgrad.generate.micro_turn import square
 from symgrad.generate.micro_vectors import ITEM_BYTES
 
 CALL = 15.0  # of the whole product
+KIND = (0.01, 3000.0)  # of the rest, at most so much: each kind of tile more to be compiled
 TILE = 8.0  # to begin and end a tile
 STORE = (1.6, 1.3)  # a vector of results, in tiles of one vector's width and of more
 READ = (0.6, 2.7)  # a vector of results read first
 PAGE, PAGES, TRANSLATED = 4096, 64, 3.0  # bytes of a page; pages found at once; a page not found
 SECOND, LAST, MEMORY = 32.0, 25.0, 5.5  # bytes a cycle from the second-level cache and beyond
-APART = 0.05  # of the shorter of arithmetic and memory does not overlap with the other
+APART = 0.05  # of what takes less time than the rest does not overlap with it
 TURNED = (0.25, 0.4)  # an element through the transposition of squares, in and beyond first level
+PARTIAL = 0.5  # an element of a square that is not whole
 TURN = 15.0  # to begin turning a tile
 LINE, WAYS = 64, 8  # bytes of a line of cache, lines of a set
 BLAS_CALL, BLAS_PACKED, BLAS_RESULT, BLAS_RATE = 300.0, 1.05, 0.3, 0.97
@@ -36,14 +38,16 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     >>> zen4 = Machine(64, 32, True, True, 64)
     >>> shape = Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0)
     >>> round(cycles(shape, Plan(False, 8, 2, 16, 784, False), zen4), -4)
-    810000.0
+    840000.0
     """
     v, size = view(shape, plan.turned), ITEM_BYTES[shape.dtype]
     panels = max(1, math.ceil(v.depth / plan.panel))
     total = 0.0
-    for tile, times in _tiles(plan, v, size):
+    tiles = _tiles(plan, v, size)
+    for tile, times in tiles:
         inner = v.depth * _inner(tile, plan, v, machine, size)
         total += times * (inner + panels * _outer(tile, plan, shape))
+    total += min(KIND[0] * total, KIND[1]) * (len(tiles) - 1)
     work, memory = total + _packing(plan, v, machine, size), _memory(shape, machine, size)
     return CALL + max(work, memory) + APART * min(work, memory)
 
@@ -70,7 +74,8 @@ def _tiles(plan: Plan, v: View, size: int) -> list[tuple[Tile, int]]:
     whole = [(replace(t, rows=r), across * down) for t, across in strips for r, down in heights]
     vectors, wide = -(-edge // plan.lanes), -(-(v.columns - edge) // plan.lanes)
     masked = -(-v.rows // EDGE_ROWS) * vectors + -(-rest // EDGE_ROWS) * wide
-    return [*whole, (Tile(EDGE_ROWS, 1, plan.lanes, plan.lanes), masked)]
+    edge_tile = (Tile(EDGE_ROWS, 1, plan.lanes, plan.lanes), masked)
+    return [(tile, times) for tile, times in (*whole, edge_tile) if times]
 
 
 def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
@@ -87,7 +92,8 @@ def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
         again = tile.vectors * vector / _bandwidth(tile, plan, v, machine, size)
     pages = v.a[1] * size / PAGE
     translated = TRANSLATED * min(pages, 1.0) if v.depth * pages > PAGES else 0.0
-    return max(arithmetic, machine.latency, loads, again) + translated
+    longest = max(arithmetic, machine.latency, loads, again)
+    return longest + APART * (loads + again) + translated
 
 
 def _thrashing(rows: int, a: tuple[int, int], machine: Machine, size: int) -> bool:
@@ -120,8 +126,9 @@ def _outer(tile: Tile, plan: Plan, shape: Shape) -> float:
     total = TILE + rows * tile.vectors * (STORE[wide] + read)
     if plan.turned:
         side = square(shape.dtype)
-        filled = -(-rows // side) * -(-tile.columns // side) * side * side
-        total += TURN + filled * TURNED[0] * (1.0 if rows % side == 0 else 1.5)
+        whole = (rows // side) * (tile.columns // side)
+        partial = -(-rows // side) * -(-tile.columns // side) - whole
+        total += TURN + side**2 * (whole * TURNED[0] + partial * PARTIAL)
     return total
 
 
@@ -130,7 +137,7 @@ def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
         return 0.0
     width = plan.width
     elements = v.depth * -(-v.columns // plan.lanes) * plan.lanes
-    beyond = 2 * size * width * min(plan.panel, v.depth) > machine.caches[0]
+    beyond = 3 * size * width * min(plan.panel, v.depth) > machine.caches[0] * 2
     strips = -(-v.columns // width) * -(-v.depth // plan.panel)
     return strips * TURN + elements * TURNED[beyond]
 
