@@ -100,6 +100,11 @@ def _numpy(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda lead, x, axes, **options: f(x, axis=tuple(a + lead for a in axes), **options)
 
 
+def _unless_empty(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that keeps the shape; its maximum of no elements would be an error."""
+    return lambda x, axis: f(x, axis=axis) if x.size else x
+
+
 def _reduction(name: str, f: Any, pull: Any, **more: Any) -> Row:
     return Row(name, "reduction", _numpy(f), (pull,), shape=reduced_shape, **more)
 
@@ -130,9 +135,9 @@ register(
     _composite("logsumexp", special("logsumexp"),
                lambda g, y, x, axes, keepdims: _spread(g, x, axes)*op.softmax(x, axes=axes),
                _expand_logsumexp, reduced_shape),
-    _composite("softmax", special("softmax"), _softmax_pull, _expand_softmax,
+    _composite("softmax", _unless_empty(special("softmax")), _softmax_pull, _expand_softmax,
                lambda shape, axes: shape),
-    _composite("log_softmax", _log_softmax, _log_softmax_pull, _expand_log_softmax,
+    _composite("log_softmax", _unless_empty(_log_softmax), _log_softmax_pull, _expand_log_softmax,
                lambda shape, axes: shape),
 )
 # fmt: on
