@@ -12,6 +12,7 @@ from symgrad.generate.micro_plan import Plan, Shape, View, view
 from symgrad.generate.micro_vectors import ITEM_BYTES
 
 PANEL_BYTES = 40 * 1024  # of a panel of b: most of it stays in a first-level cache
+LONGEST = 1024  # terms of one sum: longer ones are added up from panels, which rounds less
 FILLED = 3 / 4  # of the registers hold sums
 START = 4000.0  # cycles until other threads work
 
@@ -101,13 +102,22 @@ def tile_rows(most: int, rows: int) -> list[int]:
 
 
 def _ordered(plan: Plan, v: View, machine: Machine, size: int) -> Iterator[Plan]:
-    """The same tile with k whole or in panels, column by column or row by row."""
+    """The same tile with k in long panels or short ones, column by column or row by row."""
     depth = max(v.depth, 1)
-    most = max(PANEL_BYTES // (size * plan.width), 64)
-    panel = -(-depth // -(-depth // most))
+    long = _even(depth, LONGEST)
+    short = _even(depth, max(PANEL_BYTES // (size * plan.width), 64))
     if not v.packed:
-        yield replace(plan, panel=depth)
-    if v.packed or panel < depth:
-        yield replace(plan, panel=panel)
+        yield replace(plan, panel=long)
+    if v.packed or short < long:
+        yield replace(plan, panel=min(short, long))
     if not v.packed and size * v.depth * v.columns <= machine.caches[1] // 4:
-        yield replace(plan, panel=depth, across=True)
+        yield replace(plan, panel=long, across=True)
+
+
+def _even(depth: int, most: int) -> int:
+    """The length of equal pieces of at most so many.
+
+    >>> _even(10000, 1024)
+    1000
+    """
+    return -(-depth // -(-depth // most))
