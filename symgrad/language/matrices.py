@@ -140,5 +140,6 @@ def check_unmixed(e: sp.Basic) -> None:
 def _check_symbol(e: sp.Basic, s: Any) -> None:
     if not isinstance(s, MatrixSymbol | sp.Symbol):
         raise TypeError(f"a gradient is taken for MatrixSymbols and symbols; {s!r} is neither")
+    check_unmixed(s)
     if any(s in size.free_symbols for m in matrix_symbols([e]) for size in m.shape):
         raise ValueError(f"{s} is a size of a matrix: there is no derivative with respect to it")

@@ -21,9 +21,12 @@ class Elementwise(ElementwiseApplyFunction):
         shown = self._shown(printer, r"\left({} \mapsto {}\right)")
         return rf"{shown}_{{\circ}}\left({printer._print(self.expr)}\right)"
 
+    def _numpycode(self, printer: Any) -> str:
+        return f"{self._shown(printer, '(lambda {}: {})')}({printer._print(self.expr)})"
+
     def _shown(self, printer: Any, template: str) -> str:
         body = self.function.expr
-        if body.args == (VARIABLE,):
+        if body.args == (VARIABLE,) and "lambda" not in template:
             return printer._print(sp.Function(body.func.__name__))
         plain = sp.Symbol("t", real=True)
         plain = VARIABLE if plain in body.free_symbols else plain
@@ -65,3 +68,6 @@ class ElementPower(sp.HadamardPower):
 
     def _sympystr(self, printer: Any) -> str:
         return ".**".join(printer.parenthesize(a, PRECEDENCE["Pow"]) for a in self.args)
+
+    def _numpycode(self, printer: Any) -> str:
+        return "**".join(f"({printer._print(a)})" for a in self.args)

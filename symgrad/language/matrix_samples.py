@@ -42,10 +42,9 @@ def from_matrices(
 
     samples:    the size that counts samples, a symbol or a number.  MatrixSymbols with it are
                 data; their arrays have the samples first, (N, d) for shape (n, d) and for (d, n).
-    parameters: MatrixSymbols and plain symbols to be trained, or {symbol: init}.  Sizes that are
-                symbols take their value from the inits that are arrays.
-    Raises ValueError or TypeError in prose for what is neither data nor parameter, for unknown
-    sizes, and for a product over all pairs of samples.
+    parameters: what is trained, or {symbol: init}; arrays there give their value to sizes that
+                are symbols.
+    Raises ValueError or TypeError for what is neither, unknown sizes, and all pairs of samples.
 
     >>> n = sp.Symbol("n")
     >>> X, y, w = (sp.MatrixSymbol(*s) for s in (("X", n, 3), ("y", n, 1), ("w", 3, 1)))
@@ -57,8 +56,9 @@ def from_matrices(
     outputs = outputs or {}
     for e in (loss, *outputs.values()):
         check_unmixed(e)
-    inits = _inits(parameters)
-    model = _Symbols(_samples(samples), inits, matrix_symbols([loss, *outputs.values()]))
+    model = _Symbols(
+        _samples(samples), _inits(parameters), matrix_symbols([loss, *outputs.values()])
+    )
     read = Conversion(model.symbol, model.size)
     with distribute(False):
         scalar = read.scalar(normal(loss))

@@ -1,5 +1,7 @@
 """Gradients of MatrixSymbol models: against torch and against differences, at random points."""
 
+import pickle
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -23,6 +25,7 @@ from sympy import (
 
 import symgrad as sg
 from tests.language.matrix_values import value
+from tests.language.random_matrices import random_scalar
 
 SIZES = {"n": 5, "d": 3, "k": 2, "h": 4}
 SYMBOLIC = {name: sp.Symbol(name, integer=True, positive=True) for name in SIZES}
@@ -178,10 +181,21 @@ def compare_with_torch(identity, sizes, rng):
     wrt = [getattr(s, x) for x in names.split()]
     at = random_values(names, s, rng)
     leaves = {v: at[v].clone().requires_grad_() for v in wrt}
-    expected = torch.autograd.grad(value(e, {**at, **leaves}).sum(), list(leaves.values()))
+    expected = torch.autograd.grad(
+        value(e, {**at, **leaves}).sum(), list(leaves.values()), materialize_grads=True
+    )
     for (v, found), wanted in zip(sg.gradient(e, wrt).items(), expected, strict=True):
         assert getattr(found, "shape", ()) == getattr(v, "shape", ())
         np.testing.assert_allclose(value(found, at), wanted, rtol=1e-9, atol=1e-11, err_msg=str(v))
+
+
+@pytest.mark.parametrize("k", range(10))
+def test_gradients_of_random_scalars_are_torchs(k, rng):
+    def identity(s):
+        e = random_scalar(s, rng)
+        return e, " ".join(x for x in SHAPES if e.has(getattr(s, x)))
+
+    compare_with_torch(identity, SYMBOLIC, rng)
 
 
 @pytest.mark.parametrize("name", IDENTITIES)
@@ -256,6 +270,21 @@ def test_the_loss_is_shown_as_it_reads_best():
     assert str(g.of) == "Trace((tanh.(X*W1)*W2 - Y).T*(tanh.(X*W1)*W2 - Y))"
 
 
+def test_gradients_are_sympy_expressions_that_can_be_used(rng):
+    s = Symbols(SYMBOLIC)
+    e = squares(network(s, tanh)) + Trace(total(HadamardPower(s.W1, 4)))
+    g = sg.gradient(e, s.W1)
+    at = random_values([], s, rng)
+    symbols = [s.X, s.W1, s.W2, s.Y]
+    arrays = [at[x].numpy() for x in symbols]
+    found = sp.lambdify(symbols, g)(*arrays)
+    np.testing.assert_allclose(found, value(g, at), rtol=1e-12)
+    assert pickle.loads(pickle.dumps(g)) == g
+    assert g.subs(s.n, 7).shape == g.shape
+    entry = sg.gradient(squares(s.E), s.W).subs({SYMBOLIC[k]: v for k, v in SIZES.items()})[0, 0]
+    assert entry.free_symbols
+
+
 def test_hostile_names_are_only_labels():
     W = MatrixSymbol('__import__("os")\n', 2, 2)
     assert str(sg.gradient(Trace(W), [W])) == r'__import__("os")\n: I'
@@ -297,6 +326,7 @@ REFUSED = {
     "an unknown scalar": (lambda s: (sp.Permanent(s.A), s.A), TypeError, "Permanent"),
     "a symbolic power": (lambda s: (Trace(s.A**s.n), s.A), TypeError, "exponent is an integer"),
     "our tensors": (lambda s: (Trace(s.A) + sg.data("z"), s.A), TypeError, "symgrad tensor"),
+    "a tensor of ours": (lambda s: (Trace(s.A), sg.parameter("p")), TypeError, "symgrad tensor"),
     "our lets": (
         lambda s: (Trace(s.A) * sg.let("l", sg.parameter("p") * 2), s.A), TypeError, "tensor"),
     "a size": (lambda s: (squares(s.X), s.n), ValueError, "size of a matrix"),

@@ -12,6 +12,7 @@ from symgrad.calculus.derive import derive
 from symgrad.calculus.reference import evaluate
 from symgrad.language.matrix_samples import from_matrices
 from tests.language.matrix_values import value
+from tests.language.random_matrices import random_scalar
 from tests.language.test_matrices import IDENTITIES, SHAPES, SIZES, Symbols, random_values, squares
 
 N = sp.Symbol("n", integer=True, positive=True)
@@ -42,7 +43,7 @@ def check(e, at):
 def _samples_first(s, array):
     """The array for a symbol: data of shape (d, n) are given as (N, d)."""
     lying = isinstance(s, MatrixSymbol) and s.shape[1] == N
-    return np.ascontiguousarray(array.numpy().T if lying else array.numpy())
+    return np.array(array.numpy().T if lying else array.numpy(), order="C")
 
 
 @pytest.mark.parametrize("name", IDENTITIES)
@@ -55,6 +56,13 @@ def test_losses_and_gradients_are_the_matrices_own(name, rng):
             check(e, at)
     else:
         check(e, at)
+
+
+@pytest.mark.parametrize("k", range(10))
+def test_random_models_are_the_matrices_own(k, rng):
+    s = Symbols(CONCRETE)
+    e = random_scalar(s, rng)
+    check(e, {**random_values([], s, rng), N: torch.tensor(5.0)})
 
 
 MORE = {
