@@ -74,14 +74,26 @@ def plans(shape: Shape, machine: Machine) -> Iterator[Plan]:
     size = ITEM_BYTES[shape.dtype]
     for turned in (False, True):
         v = view(shape, turned)
-        lanes = machine.lanes(size)
-        while lanes // 2 >= v.columns and lanes * size > 16:
-            lanes //= 2
-        for vectors in range(1, 5):
-            if vectors > 1 and (vectors - 1) * lanes >= v.columns:
-                break
-            for rows in tile_rows(int(machine.registers * FILLED) // vectors, v.rows):
-                yield from _ordered(Plan(turned, rows, vectors, lanes, 0, False), v, machine, size)
+        for lanes in _widths(machine.lanes(size), v.columns, 16 // size):
+            for vectors in range(1, 5):
+                if vectors > 1 and (vectors - 1) * lanes >= v.columns:
+                    break
+                for rows in tile_rows(int(machine.registers * FILLED) // vectors, v.rows):
+                    tile = Plan(turned, rows, vectors, lanes, 0, False)
+                    yield from _ordered(tile, v, machine, size)
+
+
+def _widths(lanes: int, columns: int, narrowest: int) -> list[int]:
+    """Lanes of vectors: all of them, or fewer where few columns would leave many unused.
+
+    >>> _widths(16, 512, 4), _widths(16, 20, 4), _widths(16, 3, 4)
+    ([16], [16, 8], [4])
+    """
+    while lanes // 2 >= columns and lanes > narrowest:
+        lanes //= 2
+    if columns % lanes and columns < 4 * lanes and lanes > narrowest:
+        return [lanes, lanes // 2]
+    return [lanes]
 
 
 def tile_rows(most: int, rows: int) -> list[int]:

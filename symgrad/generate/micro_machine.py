@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def host() -> Machine:
     True
     """
     features = {name for name, on in llvm.get_host_cpu_features().items() if on}
-    arm = "neon" in features
+    arm = platform.machine().lower() in ("arm64", "aarch64")
     plain = ("", 16, 32 if arm else 16, False)
     _, width, registers, masked = next((v for v in VECTORS if v[0] in features), plain)
     narrow = width == 64 and llvm.get_host_cpu_name() in HALF_WIDTH

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numba as nb
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from symgrad.generate import micro_kernels
 from symgrad.generate.micro_choice import choose, plans
 from symgrad.generate.micro_kernels import MODULES, matrix_product
 from symgrad.generate.micro_machine import Machine, host
@@ -197,4 +199,10 @@ def test_the_host_is_described():
     machine = host()
     assert machine.vector_bytes in (16, 32, 64)
     assert machine.caches[0] <= machine.caches[1] <= machine.caches[2]
-    assert "symgrad.generate.micro_tile" in MODULES
+
+
+def test_the_modules_of_a_kernel_are_all_there():
+    folder = Path(micro_kernels.__file__).parent
+    assert sorted(MODULES) == sorted(
+        f"symgrad.generate.{p.stem}" for p in folder.glob("micro_*.py")
+    )
