@@ -5,7 +5,9 @@ from __future__ import annotations
 import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name
+from symgrad.calculus.simplify import without_dead_code
 
+GIVEN = ("data", "constant")  # roles of inputs that are known before anything runs
 REARRANGED = ("reshape", "transpose", "slice", "broadcast_to", "batch", "own", "concatenate")
 
 
@@ -46,3 +48,23 @@ def computed_indices(block: Block) -> list[Name]:
         if e.operation in REARRANGED and known.issuperset(e.names):
             known.add(e.name)
     return [x for e in block.equations for x, _ in indexed(e) if x not in known]
+
+
+def indices_of_data(block: Block) -> list[tuple[Block, int]]:
+    """Indices that are computed from data alone, as blocks with the output "index", and the size
+    of the axis that each selects from: they can be checked before anything runs."""
+    fixed = {n for s, n in block.inputs.items() if getattr(s, "role", "data") in GIVEN}
+    for e in block.equations:
+        if fixed.issuperset(e.names):
+            fixed.add(e.name)
+    computed = set(computed_indices(block))
+    found = {
+        (x, size): None
+        for e in block.equations
+        for x, size in indexed(e)
+        if x in computed and x in fixed and x.per_sample
+    }
+    return [
+        (without_dead_code(Block(block.inputs, block.equations, {"index": x})), size)
+        for x, size in found
+    ]

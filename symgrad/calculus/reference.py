@@ -69,8 +69,9 @@ class Reference:
 
     def _step(self, block: Block, arrays: Arrays, rows: Any, n: int) -> dict[Operand, Any]:
         values = evaluate(block, arrays, rows, n, self.dtype)
-        for symbol, name in block.writes.items():
-            arrays[symbol][...] = values[name]
+        new = {symbol: np.array(values[name]) for symbol, name in block.writes.items()}
+        for symbol, value in new.items():  # a value may be another one's array, as in a swap
+            arrays[symbol][...] = value
         return values
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.train.indices import ComputedIndices
 from symgrad.train.intake import as_array, check_range
 from symgrad.train.names import UnknownName, unknown
 
@@ -47,9 +48,11 @@ class Intake:
 
     def __init__(
         self, reads: Iterable[sp.Symbol], known: Iterable[sp.Symbol], dtype: np.dtype,
-        sizes: Mapping[sp.Symbol, Any],
+        sizes: Mapping[sp.Symbol, Any], computed: ComputedIndices | None = None,
     ) -> None:  # fmt: skip
-        """reads: needed here; known: also allowed, and ignored; sizes: see Column.size."""
+        """reads: needed here; known: also allowed, and ignored; sizes: see Column.size; computed:
+        checks the indices that are made of data."""
+        self.computed = computed
         self.columns = tuple(_column(s, dtype, sizes.get(s)) for s in reads)
         self.names = {c.name for c in self.columns} | {s.name for s in known}
 
@@ -71,6 +74,8 @@ class Intake:
             self._refuse_names(data)
         if n == 0:
             raise ValueError(f"the data are empty: {self.columns[0].name!r} holds 0 samples")
+        if self.computed is not None:
+            self.computed.check(arrays, n)
         return arrays, max(n, 1)
 
     def _columns_of(self, data: Any) -> dict[str, Any]:

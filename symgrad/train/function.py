@@ -17,6 +17,7 @@ from symgrad.calculus.stabilize import STABLE
 from symgrad.language.tensor import sympify
 from symgrad.train.batches import Column
 from symgrad.train.evaluate import evaluate
+from symgrad.train.indices import ComputedIndices
 from symgrad.train.memory import constants
 from symgrad.train.pieces import independent, piece_size
 from symgrad.train.settings import Settings, check_settings
@@ -42,6 +43,7 @@ class Function:
         _check_inputs(self.block, inputs)
         self._executables = Executables(lambda _: Program(self.block), settings.target, dtype.name)
         sizes = index_bounds(self.block)
+        self._computed = ComputedIndices(self.block, dtype)
         self._columns = [_column(s, dtype, sizes.get(s)) for s in inputs]
         self._constants = constants(
             [s for s in self.block.inputs if getattr(s, "role", "") == "constant"], dtype
@@ -96,7 +98,9 @@ class Function:
             shown = ", ".join(f"{k!r} {v}" for k, v in counts.items())
             raise ValueError(f"data hold different numbers of samples: {shown}")
         n = next(iter(counts.values()), 1)
-        if n == 0:
+        if n:
+            self._computed.check(arrays, n)
+        else:
             raise ValueError(f"the data are empty: {next(iter(counts))!r} holds 0 samples")
         return arrays, n, one
 

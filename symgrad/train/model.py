@@ -20,6 +20,7 @@ from symgrad.train.cast import Cast
 from symgrad.train.evaluate import evaluate
 from symgrad.train.fit import Fit, Plan
 from symgrad.train.history import History
+from symgrad.train.indices import ComputedIndices
 from symgrad.train.memory import Arrays, by_name
 from symgrad.train.names import lookup
 from symgrad.train.pieces import check_predictable, independent, piece_size
@@ -254,7 +255,9 @@ class Model:
             block = predicted if key.startswith("predict ") else self.programs.captured
             assert block is not None
             reads = self.cast.of([block], "data")
-            self._intakes[key] = Intake(reads, self.data, self.settings.dtype, index_bounds(block))
+            dtype, bounds = self.settings.dtype, index_bounds(block)
+            computed = ComputedIndices(block, dtype)
+            self._intakes[key] = Intake(reads, self.data, dtype, bounds, computed)
         return self._intakes[key]
 
 
