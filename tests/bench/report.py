@@ -30,11 +30,11 @@ def machine() -> dict[str, object]:
 
 
 def show(console: Console, workload: Workload, rows: list[dict]) -> None:
-    """One workload's table; `ratio` is a peer's time over ours on as many cores."""
+    """One workload's table; `times ours` is a peer's time over ours on as many cores."""
     unit = f"{workload.scale} / {workload.unit}"
     table = Table(title=workload.title, caption=f"aim: {workload.aim}" if workload.aim else None)
     table.add_column("peer")
-    for heading in ("cores", unit, "fastest .. slowest", "ratio", "import + compile, s"):
+    for heading in ("cores", unit, "fastest .. slowest", "times ours", "import + compile, s"):
         table.add_column(heading, justify="right")
     ours = {row["cores"]: row["median"] for row in rows if row["peer"] == "symgrad"}
     for row in rows:
