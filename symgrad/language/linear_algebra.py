@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.language.contractions import letters
-from symgrad.language.row import Domain, Row, op
+from symgrad.language import small_matrices
+from symgrad.language.row import Domain, Kind, Row, op
+from symgrad.language.small_matrices import product, transposed, triangle
 
 
 def careful(routine: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
@@ -32,25 +33,9 @@ def careful(routine: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 # ---- values of a block
 
 
-def transposed(x: Any) -> Any:
-    n = len(x.shape)
-    return op.transpose(x, axes=(*range(n - 2), n - 1, n - 2))
-
-
-def product(a: Any, b: Any) -> Any:
-    """The product of two stacks of matrices of equal rank."""
-    stacked = letters(len(a.shape) - 2, "ijk")
-    return op.einsum(a, b, subscripts=f"{stacked}ij,{stacked}jk->{stacked}ik")
-
-
 def _scaled(g: Any, matrix: Any) -> Any:
     """A number for each matrix times that matrix."""
     return op.reshape(g, shape=(*g.shape, 1, 1)) * matrix if g.shape else g * matrix
-
-
-def _triangle(x: Any, lower: bool) -> Any:
-    n = x.shape[-1]
-    return x * x.builder.array(np.tri(n) if lower else np.tri(n).T)
 
 
 # ---- shapes
@@ -116,7 +101,7 @@ def _solve_pull(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _cholesky_pull(g: Any, y: Any, a: Any) -> Any:
-    inner = _triangle(product(transposed(y), g), lower=True)
+    inner = triangle(product(transposed(y), g), lower=True)
     diagonal = inner * a.builder.array(np.eye(a.shape[-1]))
     middle = (inner + transposed(inner) - diagonal) / 2
     left = op.triangular_solve(y, middle, lower=True, transposed=True)
@@ -125,7 +110,7 @@ def _cholesky_pull(g: Any, y: Any, a: Any) -> Any:
 
 def _triangular_pull(g: Any, y: Any, a: Any, b: Any, lower: bool, transposed: bool) -> Any:
     x, z = y, op.triangular_solve(a, g, lower=lower, transposed=not transposed)
-    return -_triangle(_outer(x, z) if transposed else _outer(z, x), lower)
+    return -triangle(_outer(x, z) if transposed else _outer(z, x), lower)
 
 
 def _outer(a: Any, b: Any) -> Any:
@@ -153,27 +138,31 @@ def _in_basis(v: Any, inner: Any) -> Any:
 
 
 def _library(name: str, numpy: Any, *pulls: Any, **more: Any) -> Row:
-    shape = more.pop("shape", _square)
-    return Row(name, "library", numpy, pulls, shape=shape, guarded=True,
+    kind: Kind = "composite" if "expand" in more else "library"
+    return Row(name, kind, numpy, pulls, shape=more.pop("shape", _square), guarded=True,
                domain=Domain(((-1.0, 1.0),), positive=True), **more)  # fmt: skip
 
 
 # fmt: off
 ROWS: tuple[Row, ...] = (
-    _library("inv", lambda lead, a: careful(np.linalg.inv)(a), _inv_pull),
+    _library("inv", lambda lead, a: careful(np.linalg.inv)(a), _inv_pull,
+             expand=small_matrices.inv),
     _library("det", lambda lead, a: np.linalg.det(a),
-             lambda g, y, a: _scaled(g, op.cofactor(a)), shape=lambda s: _square(s)[:-2]),
-    _library("cofactor", _cofactor, _cofactor_pull),
+             lambda g, y, a: _scaled(g, op.cofactor(a)), shape=lambda s: _square(s)[:-2],
+             expand=small_matrices.det),
+    _library("cofactor", _cofactor, _cofactor_pull, expand=small_matrices.cofactor),
     _library("logdet", _logdet,
-             lambda g, y, a: _scaled(g, transposed(op.inv(a))), shape=lambda s: _square(s)[:-2]),
+             lambda g, y, a: _scaled(g, transposed(op.inv(a))), shape=lambda s: _square(s)[:-2],
+             expand=small_matrices.logdet),
     _library("solve", lambda lead, a, b: careful(np.linalg.solve)(a, b), _solve_pull,
-             lambda g, y, a, b: op.solve(transposed(a), g), shape=_solved),
+             lambda g, y, a, b: op.solve(transposed(a), g), shape=_solved,
+             expand=small_matrices.solve),
     _library("triangular_solve", _triangular_solve, _triangular_pull,
              lambda g, y, a, b, lower, transposed: op.triangular_solve(
                  a, g, lower=lower, transposed=not transposed),
-             shape=_solved),
+             shape=_solved, expand=small_matrices.triangular_solve),
     _library("cholesky", lambda lead, a: careful(np.linalg.cholesky)(_symmetric(a)),
-             _cholesky_pull),
+             _cholesky_pull, expand=small_matrices.cholesky),
     _library("eigvalsh", lambda lead, a: np.linalg.eigvalsh(_symmetric(a)), _eigenvalues_pull,
              shape=lambda s: _square(s)[:-1]),
     _library("eigenvectors", lambda lead, a: np.linalg.eigh(_symmetric(a))[1], _eigenvectors_pull),
