@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from symgrad.generate.micro_edge import EDGE_ROWS
 from symgrad.generate.micro_machine import Machine
 from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_counts, view
 from symgrad.generate.micro_tile import Tile
@@ -47,7 +46,7 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     for tile, times in tiles:
         inner = v.depth * _inner(tile, plan, v, machine, size)
         total += times * (inner + panels * _outer(tile, plan, shape))
-    total += min(KIND[0] * total, KIND[1]) * (len(tiles) - 1)
+    total += min(KIND[0] * total, KIND[1]) * max(len(tiles) - 1, 0)
     work, memory = total + _packing(plan, v, machine, size), _memory(shape, machine, size)
     return CALL + max(work, memory) + APART * min(work, memory)
 
@@ -63,19 +62,8 @@ def blas_cycles(shape: Shape, machine: Machine) -> float:
 
 def _tiles(plan: Plan, v: View, size: int) -> list[tuple[Tile, int]]:
     """The tiles of one panel and how many there are of each."""
-    strips: list[tuple[Tile, int]] = column_tiles(plan, v.columns, 16 // size)
-    heights, edge, rest = row_counts(plan, v.rows), 0, 0
-    if v.sampled == "columns":
-        number, edge = divmod(v.columns, plan.width)
-        strips = [(Tile(plan.rows, plan.vectors, plan.lanes, plan.lanes), number)]
-    if v.sampled == "rows":
-        number, rest = divmod(v.rows, plan.rows)
-        heights = [(plan.rows, number)]
-    whole = [(replace(t, rows=r), across * down) for t, across in strips for r, down in heights]
-    vectors, wide = -(-edge // plan.lanes), -(-(v.columns - edge) // plan.lanes)
-    masked = -(-v.rows // EDGE_ROWS) * vectors + -(-rest // EDGE_ROWS) * wide
-    edge_tile = (Tile(EDGE_ROWS, 1, plan.lanes, plan.lanes), masked)
-    return [(tile, times) for tile, times in (*whole, edge_tile) if times]
+    strips, heights = column_tiles(plan, v.columns, 16 // size), row_counts(plan, v.rows)
+    return [(replace(t, rows=r), across * down) for t, across in strips for r, down in heights]
 
 
 def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:

@@ -1,6 +1,6 @@
-"""What tiles leave over where the number of rows or columns is only known when the code runs.
+"""Blocks of c with any number of rows and columns, known only when the code runs.
 
-It is covered by small masked tiles, 4 rows by one vector.  Strides are arguments, so that one
+They are covered by small masked tiles, 4 rows by one vector.  Strides are arguments, so that one
 function serves all products of a module.
 """
 

@@ -1,7 +1,7 @@
 """A whole product as one LLVM function: loops over panels of k, strips of columns, tiles, edges.
 
-What is known when the code is compiled is covered by tiles of its own size.  Where the number of
-rows or columns is only known when it runs, what the tiles leave over is left to `micro_edge`.
+Where the number of rows or columns is only known when the code runs, the tiles are for the largest;
+fewer, as in the last mini-batch of an epoch, are left to `micro_edge`.
 """
 
 from __future__ import annotations
@@ -69,28 +69,51 @@ class _Emitter:
     view: View
     given: dict[str, Any]
 
+    def emit(self) -> None:
+        builder, view = self.v.builder, self.view
+        limit = {"rows": view.rows, "columns": view.columns}.get(view.sampled)
+        work = self._start()
+        if limit is None:
+            self._panels(work, self._tiles)
+            return
+        whole = builder.icmp_signed("==", self.given["size"], i64(limit))
+        with builder.if_else(whole, likely=True) as (then, otherwise):
+            with then:
+                self._panels(work, self._tiles)
+            with otherwise:
+                self._panels(work, self._edges)
+
     # ---- panels of k
 
-    def emit(self) -> None:
-        plan, view, builder = self.plan, self.view, self.v.builder
-        one, zero = (ir.Constant(FLOATS[self.shape.dtype], x) for x in (1.0, 0.0))
+    def _start(self) -> dict[str, Any]:
+        """What is the same for all panels of k."""
+        plan, view, dtype = self.plan, self.view, self.shape.dtype
+        one, zero = (ir.Constant(FLOATS[dtype], x) for x in (1.0, 0.0))
         beta = {0: zero, 1: one, None: self.given["beta"]}[self.shape.beta]
+        side = square(dtype)
+        tall = -(-plan.rows // side) * side
+        return {
+            "alpha": self.given["alpha"], "beta": beta, "one": one, "finish": BIT(1),
+            "panel": self.v.room(min(plan.panel, view.depth) * plan.width) if view.packed else None,
+            "tile": self.v.room(tall * plan.width) if plan.turned else None,
+        }  # fmt: skip
+
+    def _panels(self, work: dict, cover: Callable[[dict], None]) -> None:
+        """cover the result, once for each stretch of k."""
+        builder, view, length = self.v.builder, self.view, self.plan.panel
         depth: Count = self.given["size"] if view.sampled == "depth" else view.depth
-        panel = self.v.room(min(plan.panel, view.depth) * plan.width) if view.packed else None
-        side = square(self.shape.dtype)
-        tile = self.v.room(-(-plan.rows // side) * side * plan.width) if plan.turned else None
-        always = {"alpha": self.given["alpha"], "one": one, "panel": panel, "tile": tile}
         if not self._several:
-            self._panel(always | {"beta": beta, "finish": BIT(1)}, 0, depth)
+            cover(work | self._stretch(0, depth))
             return
-        last = i64(divide(builder, minus(builder, depth, 1), plan.panel)[0])
+        last = i64(divide(builder, minus(builder, depth, 1), length)[0])
 
         def each(p: Any) -> None:
-            start = builder.mul(p, i64(plan.panel))
-            now = smaller(builder, plan.panel, minus(builder, depth, start))
-            so_far = builder.select(builder.icmp_signed("==", p, i64(0)), beta, one)
+            start = builder.mul(p, i64(length))
+            now = smaller(builder, length, minus(builder, depth, start))
+            first = builder.icmp_signed("==", p, i64(0))
+            beta = builder.select(first, work["beta"], work["one"])
             finish = builder.icmp_signed("==", p, last)
-            self._panel(always | {"beta": so_far, "finish": finish}, start, now)
+            cover(work | self._stretch(start, now) | {"beta": beta, "finish": finish})
 
         repeat(builder, builder.add(last, i64(1)), each)
 
@@ -98,87 +121,88 @@ class _Emitter:
     def _several(self) -> bool:
         return self.view.depth > self.plan.panel
 
-    def _panel(self, work: dict[str, Any], start: Count, depth: Count) -> None:
-        """All tiles for one stretch of k."""
-        v, view = self.v, self.view
-        a = v.at(self.given["a"], (start, view.a[1]))
-        b = v.at(self.given["b"], (start, view.b[0]))
-        work = work | {"depth": i64(depth), "a": a}
+    def _stretch(self, start: Count, depth: Count) -> dict[str, Any]:
+        a = self.v.at(self.given["a"], (start, self.view.a[1]))
+        return {
+            "depth": i64(depth),
+            "a": a,
+            "b": self.v.at(self.given["b"], (start, self.view.b[0])),
+        }
 
-        def strip(j: Count) -> dict[str, Any]:
-            return work | {"b": v.at(b, (j, view.b[1]))}
+    # ---- tiles, where rows and columns are known
 
+    def _tiles(self, work: dict) -> None:
         if self.plan.across:
-            self._each_row(lambda i, rows, tall: self._each_column(
-                lambda j, columns, tile: self._cell(strip(j), i, rows, tall, j, columns, tile)
+            self._each_row(lambda i, rows: self._each_column(
+                lambda j, tile: self._cell(self._strip(work, j), i, j, replace(tile, rows=rows))
             ))  # fmt: skip
             return
 
-        def column(j: Count, columns: Count, tile: Tile | None) -> None:
-            here = strip(j)
-            if view.packed:
-                here["b"] = self._packed(here, columns, tile)
-            self._each_row(lambda i, rows, tall: self._cell(here, i, rows, tall, j, columns, tile))
+        def column(j: Any, tile: Tile) -> None:
+            here = self._strip(work, j)
+            if self.view.packed:
+                here["b"] = self._packed(here, tile.columns, tile.width)
+            self._each_row(lambda i, rows: self._cell(here, i, j, replace(tile, rows=rows)))
 
         self._each_column(column)
 
-    # ---- rows and columns of tiles
+    def _strip(self, work: dict, j: Any) -> dict[str, Any]:
+        return work | {"b": self.v.at(work["b"], (j, self.view.b[1]))}
 
-    def _each_column(self, body: Callable[[Count, Count, Tile | None], None]) -> None:
-        """body(first column, columns, tile) for all strips; tile None: columns is not known."""
-        plan, builder, view = self.plan, self.v.builder, self.view
-        if view.sampled == "columns":
-            number, rest = divide(builder, self.given["size"], plan.width)
-            full = Tile(plan.rows, plan.vectors, plan.lanes, plan.lanes)
-            if view.columns >= plan.width:
-                self._count(number, 0, plan.width, lambda j: body(j, plan.width, full))
-            after = minus(builder, self.given["size"], rest)
-            with builder.if_then(builder.icmp_signed(">", i64(rest), i64(0))):
-                body(after, rest, None)
-            return
-        start = 0
-        for tile, number in column_tiles(plan, view.columns, 16 // ITEM_BYTES[self.shape.dtype]):
-            self._count(number, start, tile.columns, lambda j, t=tile: body(j, t.columns, t))
+    def _each_column(self, body: Callable[[Any, Tile], None]) -> None:
+        """body(first column, tile) for all strips of columns."""
+        start, narrowest = 0, 16 // ITEM_BYTES[self.shape.dtype]
+        for tile, number in column_tiles(self.plan, self.view.columns, narrowest):
+            self._count(number, start, tile.columns, lambda j, t=tile: body(j, t))
             start += number * tile.columns
 
-    def _each_row(self, body: Callable[[Count, Count, int], None]) -> None:
-        """body(first row, rows, height) for all rows of tiles; height 0: rows is not known."""
-        plan, builder, view = self.plan, self.v.builder, self.view
-        if view.sampled == "rows":
-            number, rest = divide(builder, self.given["size"], plan.rows)
-            self._count(number, 0, plan.rows, lambda i: body(i, plan.rows, plan.rows))
-            body(minus(builder, self.given["size"], rest), rest, 0)
-            return
+    def _each_row(self, body: Callable[[Any, int], None]) -> None:
+        """body(first row, rows) for all rows of tiles."""
         start = 0
-        for rows, number in row_counts(plan, view.rows):
-            self._count(number, start, rows, lambda i, r=rows: body(i, r, r))
+        for rows, number in row_counts(self.plan, self.view.rows):
+            self._count(number, start, rows, lambda i, r=rows: body(i, r))
             start += number * rows
 
-    def _count(self, number: Count, start: int, step: int, body: Callable) -> None:
+    def _count(self, number: int, start: int, step: int, body: Callable[[Any], None]) -> None:
         """body(start + t * step) for t < number."""
         builder = self.v.builder
+        repeat(builder, number, lambda t: body(
+            builder.add(i64(start), builder.mul(t, i64(step)))))  # fmt: skip
 
-        def one(t: Any) -> None:
-            body(builder.add(i64(start), builder.mul(t, i64(step))))
-
-        repeat(builder, number, one)
-
-    def _cell(
-        self, work: dict, i: Count, rows: Count, tall: int, j: Count, columns: Count,
-        tile: Tile | None,
-    ) -> None:  # fmt: skip
-        """One tile, or the edge in its place; work: b points at the first column."""
-        v, view = self.v, self.view
-        c = v.at(self.given["c"], (i, view.c[0]), (j, view.c[1]))
-        along = i if self.plan.turned else j
-        bias = v.at(self.given["bias"], (along, 1)) if self.shape.bias else self.given["bias"]
-        here = work | {"a": v.at(work["a"], (i, view.a[0])), "c": c, "bias": bias}
-        if not (tall and tile):
-            self._edge(here, rows, columns)
-        elif self.plan.turned:
-            self._turned(here, replace(tile, rows=tall))
+    def _cell(self, work: dict, i: Any, j: Any, tile: Tile) -> None:
+        here = self._placed(work, i, j)
+        if self.plan.turned:
+            self._turned(here, tile)
         else:
-            self._tile(here, replace(tile, rows=tall), self._finish)
+            self._tile(here, tile, self._finish)
+
+    def _placed(self, work: dict, i: Count, j: Count) -> dict[str, Any]:
+        """With a, c and bias at row i and column j."""
+        v, view = self.v, self.view
+        along = i if self.plan.turned else j
+        return work | {
+            "a": v.at(work["a"], (i, view.a[0])),
+            "c": v.at(self.given["c"], (i, view.c[0]), (j, view.c[1])),
+            "bias": v.at(self.given["bias"], (along, 1)) if self.shape.bias else self.given["bias"],
+        }
+
+    # ---- edges, where there are fewer rows or columns than was planned for
+
+    def _edges(self, work: dict) -> None:
+        builder, view, width = self.v.builder, self.view, self.plan.width
+        size = {view.sampled: self.given["size"]}
+        rows, columns = size.get("rows", view.rows), i64(size.get("columns", view.columns))
+
+        def strip(t: Any) -> None:
+            j = builder.mul(t, i64(width))
+            some = smaller(builder, width, builder.sub(columns, j))
+            here = self._placed(self._strip(work, j), 0, j)
+            if view.packed:
+                here["b"] = self._packed(here, some, width)
+            self._edge(here, rows, some)
+
+        pieces, _ = divide(builder, builder.add(columns, i64(width - 1)), width)
+        repeat(builder, pieces, strip)
 
     # ---- calls
 
@@ -196,9 +220,8 @@ class _Emitter:
         beta = None if shape.beta == 0 and several else shape.beta
         return Finish(True, beta, several, shape.bias, shape.activation)
 
-    def _packed(self, work: dict, columns: Count, tile: Tile | None) -> Any:
-        """A panel with these columns of b."""
-        stored = tile.width if tile else self.plan.width
+    def _packed(self, work: dict, columns: Count, stored: int) -> Any:
+        """A panel with these columns of b, filled up to so many."""
         source, target = (work["b"], self.view.b[1]), (work["panel"], self.plan.width)
         sizes = (columns, work["depth"], stored)
         self._turn(source, target, sizes, Finish(False), work, work["b"])
@@ -220,11 +243,11 @@ class _Emitter:
     def _edge(self, work: dict, rows: Count, columns: Count) -> None:
         facts = (self.shape.dtype, self.plan.lanes, self.v.fused, self._finish)
         function = self._function(edge_function, *facts)
-        memory, view, turned = self._memory, self.view, self.plan.turned
-        strides = (*view.a, memory.b, *view.c, int(turned), int(not turned))
+        view, turned = self.view, self.plan.turned
+        strides = (*view.a, self._memory.b, *view.c, int(turned), int(not turned))
         names = ("a", "b", "c", "bias", "alpha", "beta", "finish", "depth")
-        whole = [i64(n) for n in (rows, columns, *strides)]
-        self.v.builder.call(function, [*(work[name] for name in names), *whole])
+        sizes = [i64(n) for n in (rows, columns, *strides)]
+        self.v.builder.call(function, [*(work[name] for name in names), *sizes])
 
     def _turn(
         self, source: tuple, target: tuple, sizes: tuple, finish: Finish, work: dict, bias: Any

@@ -75,12 +75,21 @@ def fold(
     latch = builder.block
     for phi, v in zip([i, *entering], [following, *leaving], strict=True):
         phi.add_incoming(v, latch)
-    builder.cbranch(builder.icmp_signed("<", following, i64(count)), loop, after)
+    again = builder.cbranch(builder.icmp_signed("<", following, i64(count)), loop, after)
+    again.set_metadata("llvm.loop", _as_it_stands(builder.module))
     builder.position_at_end(after)
     if some:
         return leaving
     pairs = zip(leaving, values, strict=True)
     return [merged(builder, [(v, latch), (old, before)]) for v, old in pairs]
+
+
+def _as_it_stands(module: Any) -> Any:
+    """The mark of a loop that is not to be unrolled: its body is as long as it should be."""
+    mark = module.add_metadata([module.add_metadata(["llvm.loop.unroll.disable"])])
+    if mark.operands[0] is not mark:
+        mark.operands = (mark, *mark.operands)  # a loop's mark names itself first
+    return mark
 
 
 def merged(builder: Any, sources: list[tuple[Any, Any]]) -> Any:
