@@ -26,6 +26,7 @@ from symgrad.language.activations import softshrink as softshrink
 from symgrad.language.activations import softsign as softsign
 from symgrad.language.activations import tanhshrink as tanhshrink
 from symgrad.language.activations import threshold as threshold
+from symgrad.language.choice import where as where
 from symgrad.language.classification import cross_entropy as cross_entropy
 from symgrad.language.classification import nll as nll
 from symgrad.language.conditions import all as all  # noqa: A004
@@ -95,7 +96,6 @@ from symgrad.language.pointwise import relu as relu
 from symgrad.language.pointwise import sigmoid as sigmoid
 from symgrad.language.pointwise import softplus as softplus
 from symgrad.language.pointwise import stop_gradient as stop_gradient
-from symgrad.language.pointwise import where as where
 from symgrad.language.products import cross as cross
 from symgrad.language.products import tensordot as tensordot
 from symgrad.language.rearrange import flatten as flatten

@@ -14,6 +14,7 @@ import sympy as sp
 from sympy.core.parameters import distribute
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
+from symgrad.language.choice import choose
 from symgrad.language.symbols import let
 from symgrad.language.tensor import HEADS
 from symgrad.language.walk import postorder
@@ -86,7 +87,7 @@ def _log1p(x: sp.Expr) -> sp.Expr:
 
 
 SPECIAL: dict[str, Callable[..., sp.Expr]] = {
-    "select": lambda c, a, b: sp.Piecewise((a, c), (b, True)),
+    "select": choose,
     "log1p": _log1p,
     "expm1": lambda x: sp.exp(x) - 1,
 }

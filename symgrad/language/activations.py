@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.choice import where
 from symgrad.language.elementary import expm1
 from symgrad.language.pointwise import (
     HALF,
@@ -15,7 +16,6 @@ from symgrad.language.pointwise import (
     register_heads,
     sigmoid,
     softplus,
-    where,
 )
 from symgrad.language.row import Domain, Row, op, register
 from symgrad.language.special import erfc

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.choice import where
 from symgrad.language.indexing import take
 from symgrad.language.levels import expectation
 from symgrad.language.losses import averaged
-from symgrad.language.pointwise import indicator, where
+from symgrad.language.pointwise import indicator
 from symgrad.language.reductions import log_softmax, logsumexp, normalize_axes
 from symgrad.language.reductions import sum as sum_over
 from symgrad.language.symbols import anonymous

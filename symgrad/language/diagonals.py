@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.choice import where
 from symgrad.language.indexing import take
-from symgrad.language.pointwise import where
 from symgrad.language.reductions import sum as sum_over
 from symgrad.language.symbols import anonymous, constant
 from symgrad.language.tensor import describe, sympify

@@ -11,8 +11,9 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.choice import where
 from symgrad.language.elementary import logcosh, xlogy
-from symgrad.language.pointwise import HALF, log_sigmoid, softplus, stop_gradient, where
+from symgrad.language.pointwise import HALF, log_sigmoid, softplus, stop_gradient
 from symgrad.language.reductions import mean
 from symgrad.language.reductions import sum as sum_over
 from symgrad.language.symbols import anonymous

@@ -6,8 +6,9 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.choice import where
 from symgrad.language.losses import averaged, pair
-from symgrad.language.pointwise import relu, softplus, where
+from symgrad.language.pointwise import relu, softplus
 from symgrad.language.reductions import sum as sum_over
 from symgrad.language.statistics import norm
 from symgrad.language.symbols import anonymous

@@ -202,17 +202,6 @@ register(
 # fmt: on
 
 
-def where(condition: Any, x: Any, y: Any) -> sp.Expr:
-    """x where the condition holds, y elsewhere; the branch not taken never spoils a gradient.
-
-    >>> import symgrad as sg, sympy as sp
-    >>> x = sg.data("x")
-    >>> sg.where(x > 0, sp.log(x), 0)
-    Piecewise((log(x), x > 0), (0, True))
-    """
-    return sp.Piecewise((sympify(x), sympify(condition)), (sympify(y), True))
-
-
 def register_heads() -> None:
     """Let capture find a row by the SymPy class of a node."""
     from symgrad.language.row import TABLE

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgrad.language.pointwise import HALF, Pointwise, register_heads, where
+from symgrad.language.choice import where
+from symgrad.language.pointwise import HALF, Pointwise, register_heads
 from symgrad.language.row import Row, op, register
 from symgrad.language.symbols import anonymous
 from symgrad.language.tensor import sympify

@@ -6,8 +6,9 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.choice import where
 from symgrad.language.elementary import safe_sqrt
-from symgrad.language.pointwise import indicator, where
+from symgrad.language.pointwise import indicator
 from symgrad.language.reductions import count, mean, normalize_axes
 from symgrad.language.reductions import max as max_over
 from symgrad.language.reductions import min as min_over
