@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -17,7 +18,7 @@ from symgrad.generate.micro_edge import edge_function
 from symgrad.generate.micro_finish import Finish
 from symgrad.generate.micro_machine import Machine
 from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_counts, view
-from symgrad.generate.micro_tile import Memory, Tile, internal, tile_function
+from symgrad.generate.micro_tile import SHORT, Memory, Tile, internal, tile_function
 from symgrad.generate.micro_turn import square, turn_function
 from symgrad.generate.micro_vectors import (
     BIT,
@@ -133,34 +134,34 @@ class _Emitter:
 
     def _tiles(self, work: dict) -> None:
         if self.plan.across:
-            self._each_row(lambda i, rows: self._each_column(
-                lambda j, tile: self._cell(self._strip(work, j), i, j, replace(tile, rows=rows))
+            self._each_row(lambda rows, i: self._each_column(
+                lambda tile, j: self._cell(self._strip(work, j), i, j, replace(tile, rows=rows))
             ))  # fmt: skip
             return
 
-        def column(j: Any, tile: Tile) -> None:
+        def column(tile: Tile, j: Any) -> None:
             here = self._strip(work, j)
             if self.view.packed:
                 here["b"] = self._packed(here, tile.columns, tile.width)
-            self._each_row(lambda i, rows: self._cell(here, i, j, replace(tile, rows=rows)))
+            self._each_row(lambda rows, i: self._cell(here, i, j, replace(tile, rows=rows)))
 
         self._each_column(column)
 
     def _strip(self, work: dict, j: Any) -> dict[str, Any]:
         return work | {"b": self.v.at(work["b"], (j, self.view.b[1]))}
 
-    def _each_column(self, body: Callable[[Any, Tile], None]) -> None:
-        """body(first column, tile) for all strips of columns."""
+    def _each_column(self, body: Callable[[Tile, Any], None]) -> None:
+        """body(tile, first column) for all strips of columns."""
         start, narrowest = 0, 16 // ITEM_BYTES[self.shape.dtype]
         for tile, number in column_tiles(self.plan, self.view.columns, narrowest):
-            self._count(number, start, tile.columns, lambda j, t=tile: body(j, t))
+            self._count(number, start, tile.columns, partial(body, tile))
             start += number * tile.columns
 
-    def _each_row(self, body: Callable[[Any, int], None]) -> None:
-        """body(first row, rows) for all rows of tiles."""
+    def _each_row(self, body: Callable[[int, Any], None]) -> None:
+        """body(rows, first row) for all rows of tiles."""
         start = 0
         for rows, number in row_counts(self.plan, self.view.rows):
-            self._count(number, start, rows, lambda i, r=rows: body(i, r))
+            self._count(number, start, rows, partial(body, rows))
             start += number * rows
 
     def _count(self, number: int, start: int, step: int, body: Callable[[Any], None]) -> None:
@@ -212,7 +213,8 @@ class _Emitter:
         b = width if view.packed else view.b[0]
         c = width if self.plan.turned else view.c[0]
         some = view.sampled != "depth" and view.depth > 0
-        return Memory(self.shape.dtype, view.a, b, c, view.packed, some, self.v.fused)
+        short = some and view.depth <= SHORT
+        return Memory(self.shape.dtype, view.a, b, c, view.packed, some, short, self.v.fused)
 
     @property
     def _finish(self) -> Finish:

@@ -45,7 +45,8 @@ class Memory:
     """How a tile meets memory, strides in elements.
 
     a: strides of rows and of k; b: of k; c: of rows; columns of b and c are contiguous
-    packed: b is a panel whose vectors are whole, whatever the columns; some: k is at least 1
+    packed: b is a panel whose vectors are whole, whatever the columns
+    some: k is at least 1; short: it is at most SHORT
     """
 
     dtype: str
@@ -54,9 +55,11 @@ class Memory:
     c: int
     packed: bool
     some: bool
+    short: bool
     fused: bool
 
 
+SHORT = 8  # terms of a sum that is worth unrolling
 ARGUMENTS = ("depth", "alpha", "a", "b", "beta", "c", "bias", "finish")
 
 
@@ -116,7 +119,8 @@ class _Emitter:
             return new
 
         zeros = [v.number(0.0)] * (tile.rows * tile.vectors)
-        return fold(v.builder, self.given["depth"], body, zeros, memory.some)
+        depth = self.given["depth"]
+        return fold(v.builder, depth, body, zeros, some=memory.some, short=memory.short)
 
     def _mask(self, j: int) -> ir.Value | None:
         """The columns of vector j that are there."""

@@ -52,11 +52,12 @@ def repeat(builder: Any, count: Count, body: Callable[[Any], None]) -> None:
 
 
 def fold(
-    builder: Any, count: Count, body: Callable[..., list], values: list, some: bool = False
-) -> list:
+    builder: Any, count: Count, body: Callable[..., list], values: list, *,
+    some: bool = False, short: bool = False,
+) -> list:  # fmt: skip
     """values = body(i, *values) for i = 0, ..., count - 1; the last values.
 
-    some: count is known to be at least 1
+    some: count is known to be at least 1; short: LLVM may unroll the loop
     """
     if isinstance(count, int) and count <= 1:
         return body(i64(0), *values) if count == 1 else values
@@ -76,7 +77,8 @@ def fold(
     for phi, v in zip([i, *entering], [following, *leaving], strict=True):
         phi.add_incoming(v, latch)
     again = builder.cbranch(builder.icmp_signed("<", following, i64(count)), loop, after)
-    again.set_metadata("llvm.loop", _as_it_stands(builder.module))
+    if not short:
+        again.set_metadata("llvm.loop", _as_it_stands(builder.module))
     builder.position_at_end(after)
     if some:
         return leaving
