@@ -44,7 +44,7 @@ def product_function(module: ir.Module, shape: Shape, plan: Plan, machine: Machi
     size is the size that is only known when the code runs; beta and bias may be left out of use.
     Where the plan turns the product round, b is given for a and a for b.
     """
-    name = _named("product", shape, plan, machine)
+    name = _named("product", shape, plan, machine.fused)
     if name in module.globals:
         return module.globals[name]
     x, p = FLOATS[shape.dtype], POINTER
@@ -106,7 +106,7 @@ class _Emitter:
         if not self._several:
             cover(work | self._stretch(0, depth))
             return
-        last = i64(divide(builder, minus(builder, depth, 1), length)[0])
+        last = builder.sdiv(i64(minus(builder, depth, 1)), i64(length))  # 0 where k is 0
 
         def each(p: Any) -> None:
             start = builder.mul(p, i64(length))

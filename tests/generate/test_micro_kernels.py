@@ -91,7 +91,7 @@ def test_a_size_may_be_known_only_when_the_code_runs(ta, tb, sampled, rng):
     shape = shaped("float64", ta, tb, 40, 40, 40, sampled=sampled, beta=1, bias=True)
     for turned in (False, True):
         product = compiled(shape, Plan(turned, 6, 2, 8, 16 if turned else 40, False))
-        for size in (1, 7, 16, 33, 40):
+        for size in (0, 1, 7, 16, 33, 40):
             compare(shape, product, rng, size)
 
 
