@@ -13,6 +13,7 @@ its own: tiles of c in registers, chosen by a cost model; where that says BLAS, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numba as nb
@@ -45,8 +46,8 @@ def matrix_product(
 
     op(a) is (m, k) and the transpose of what lies in memory where ta is 1; likewise op(b), (k, n).
     sampled names the size ("m", "n" or "k") that is given at each call, at most what stands here.
-    beta is 0 (c is not read), 1, or None: given at each call (0 again: c is not read).  bias is a
-    vector (n,) added to every row; activation one of those in ACTIVATIONS.
+    beta is 0 (c is not read), 1, or None: given at each call.  bias is a vector (n,) added to every
+    row; activation one of ACTIVATIONS.
 
         product(size, alpha, a, a_offset, b, b_offset, beta, c, c_offset[, bias, bias_offset])
 
@@ -92,14 +93,34 @@ def _check(s: Shape) -> None:
 
 def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> Any:
     """The product by this plan; see matrix_product."""
-    machine = machine or host()
-    dtype, whole = NUMBA[shape.dtype], types.int64
+    code = _code(shape, plan, machine or host())
 
-    def arguments(*arrays: Any) -> Any:
-        if any(not isinstance(x, types.Array) or x.dtype != dtype or x.ndim != 1 for x in arrays):
-            return None
-        pairs = [part for array in arrays for part in (array, whole)]
-        return types.void(whole, dtype, *pairs[:4], dtype, *pairs[4:])
+    @intrinsic
+    def product(typing, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset):
+        signature = _signature(shape, a, b, c)
+        return signature and (signature, code)
+
+    @intrinsic
+    def biased(
+        typing, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset, bias, bias_offset
+    ):  # fmt: skip
+        signature = _signature(shape, a, b, c, bias)
+        return signature and (signature, code)
+
+    return biased if shape.bias else product
+
+
+def _signature(shape: Shape, *arrays: Any) -> Any:
+    """That of a product of these arrays' types; None, numba's refusal, where they do not fit."""
+    dtype, whole = NUMBA[shape.dtype], types.int64
+    if any(not isinstance(x, types.Array) or x.dtype != dtype or x.ndim != 1 for x in arrays):
+        return None
+    pairs = [part for array in arrays for part in (array, whole)]
+    return types.void(whole, dtype, *pairs[:4], dtype, *pairs[4:])
+
+
+def _code(shape: Shape, plan: Plan, machine: Machine) -> Callable[..., Any]:
+    """numba's code generator: a call of the module's function for this product."""
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         size, alpha, *rest = values
@@ -116,23 +137,7 @@ def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> An
         builder.call(function, [size, alpha, a, b, beta, c, bias[0] if bias else c])
         return context.get_dummy_value()
 
-    if shape.bias:
-
-        @intrinsic
-        def biased(
-            typing, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset, bias, bias_offset
-        ):  # fmt: skip
-            signature = arguments(a, b, c, bias)
-            return signature and (signature, code)
-
-        return biased
-
-    @intrinsic
-    def product(typing, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset):
-        signature = arguments(a, b, c)
-        return signature and (signature, code)
-
-    return product
+    return code
 
 
 def _by_blas(shape: Shape) -> Any:

@@ -12,6 +12,7 @@ from typing import Literal
 from symgrad.generate.micro_tile import Tile
 
 RunTime = Literal["", "m", "n", "k"]
+Size = Literal["", "rows", "columns", "depth"]
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,16 @@ class View:
     a: tuple[int, int]
     b: tuple[int, int]
     c: tuple[int, int]
-    sampled: Literal["", "rows", "columns", "depth"]
+    sampled: Size
 
     @property
     def packed(self) -> bool:
         """Rows of b are not contiguous: it is turned round into panels first."""
         return self.b[1] != 1
+
+
+STRAIGHT: dict[RunTime, Size] = {"": "", "m": "rows", "n": "columns", "k": "depth"}
+TURNED: dict[RunTime, Size] = {"": "", "m": "columns", "n": "rows", "k": "depth"}
 
 
 def view(shape: Shape, turned: bool) -> View:
@@ -67,11 +72,9 @@ def view(shape: Shape, turned: bool) -> View:
     a = (1, shape.lda) if shape.ta else (shape.lda, 1)
     b = (1, shape.ldb) if shape.tb else (shape.ldb, 1)
     if turned:
-        names = {"": "", "n": "rows", "m": "columns", "k": "depth"}
-        c = (1, shape.ldc)
-        return View(shape.n, shape.m, shape.k, b[::-1], a[::-1], c, names[shape.sampled])  # type: ignore[arg-type]
-    names = {"": "", "m": "rows", "n": "columns", "k": "depth"}
-    return View(shape.m, shape.n, shape.k, a, b, (shape.ldc, 1), names[shape.sampled])  # type: ignore[arg-type]
+        return View(shape.n, shape.m, shape.k, b[::-1], a[::-1], (1, shape.ldc),
+                    TURNED[shape.sampled])  # fmt: skip
+    return View(shape.m, shape.n, shape.k, a, b, (shape.ldc, 1), STRAIGHT[shape.sampled])
 
 
 @dataclass(frozen=True)

@@ -57,17 +57,15 @@ def fold(
 ) -> list:  # fmt: skip
     """values = body(i, *values) for i = 0, ..., count - 1; the last values.
 
-    some: count is known to be at least 1; short: LLVM may unroll the loop
+    some: count is at least 1; short: LLVM may unroll the loop
     """
     if isinstance(count, int) and count <= 1:
         return body(i64(0), *values) if count == 1 else values
+    some = some or isinstance(count, int)
     before, loop = builder.block, builder.append_basic_block("loop")
     after = builder.append_basic_block("after")
-    some = some or isinstance(count, int)
-    if some:
-        builder.branch(loop)
-    else:
-        builder.cbranch(builder.icmp_signed(">", count, i64(0)), loop, after)
+    enter = BIT(1) if some else builder.icmp_signed(">", count, i64(0))
+    builder.cbranch(enter, loop, after)
     builder.position_at_end(loop)
     i = merged(builder, [(i64(0), before)])
     entering = [merged(builder, [(v, before)]) for v in values]
@@ -80,8 +78,6 @@ def fold(
     if not short:
         again.set_metadata("llvm.loop", _as_it_stands(builder.module))
     builder.position_at_end(after)
-    if some:
-        return leaving
     pairs = zip(leaving, values, strict=True)
     return [merged(builder, [(v, latch), (old, before)]) for v, old in pairs]
 
