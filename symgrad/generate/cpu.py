@@ -30,6 +30,7 @@ from symgrad.lower.kernel import (
 ENTRY = "run"
 MODULES = {
     "symgrad.build.blas": ("gemm",),
+    "symgrad.generate.micro_kernels": ("matrix_product",),
     "symgrad.generate.native": NATIVE,
     "symgrad.generate.vector_math": VECTOR_MATH,
 }
@@ -56,6 +57,7 @@ class _Writer:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel, self.lines, self.names = kernel, Lines(), Names()
         self.printer = Printer(self.names)
+        self.products: dict[str, str] = {}  # how each product is made -> its name
         if kernel.fault:
             self.names.set(kernel.fault, "fault")
         for b in kernel.buffers:
@@ -70,12 +72,10 @@ class _Writer:
 
     def _imports(self) -> dict[str, list[str]]:
         """Module -> what the code uses of it."""
-        used = {*self.printer.used, "pointer"} | ({"gemm"} if self._has(Product) else set())
+        used = {*self.printer.used, "pointer"}
+        used |= {"matrix_product"} if self.products else set()
         known = {module: [f for f in names if f in used] for module, names in MODULES.items()}
         return {module: names for module, names in known.items() if names}
-
-    def _has(self, kind: type) -> bool:
-        return any(isinstance(s, kind) for c in self.kernel.sections for s in statements(c))
 
     def _head(self, body: str) -> str:
         """Imports and constants."""
@@ -90,6 +90,8 @@ class _Writer:
         for (value, dtype), name in self.printer.constants.items():
             value = value if value not in ("inf", "-inf", "nan") else f'"{value}"'
             head.add(f"{name} = np.{dtype}({value})")
+        for made, name in self.products.items():
+            head.add(f"{name} = {made}")
         head.add("", "")
         return head.text
 
@@ -217,22 +219,41 @@ class _Writer:
             self.lines.add(f"{place} = {function}({place}, {value})")
 
     def _product(self, s: Product) -> None:
-        m, n, k = ("n" if e is None else str(e) for e in s.sizes)
-        alpha, beta = (  # gemm converts them to the matrices' dtype
+        """A product made for its sizes; where two of them are n, a call of BLAS."""
+        alpha, beta = (  # converted to the matrices' dtype there
             repr(x.value) if isinstance(x, Number) else self.printer.text(x)
             for x in (s.alpha, s.beta)
         )
-        a, b, c = self._matrix(s.a), self._matrix(s.b), self._matrix(s.c)
         flags = f"{int(s.a.transposed)}, {int(s.b.transposed)}"
-        self.lines.add(f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {b}, {beta}, {c})")
+        if s.sizes.count(None) > 1:
+            self.printer.used.add("gemm")
+            m, n, k = ("n" if e is None else str(e) for e in s.sizes)
+            a, b, c = (f"{self._matrix(x)}, {x.leading}" for x in (s.a, s.b, s.c))
+            self.lines.add(f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {b}, {beta}, {c})")
+            return
+        size = "n" if None in s.sizes else "0"
+        a, b, c = map(self._matrix, (s.a, s.b, s.c))
+        name = self._made_product(s, flags)
+        self.lines.add(f"{name}({size}, {alpha}, {a}, {b}, {beta}, {c})")
+
+    def _made_product(self, s: Product, flags: str) -> str:
+        """The name of the product for these sizes, made at the head of the module."""
+        sizes = [self.kernel.batch_size if e is None else e for e in s.sizes]
+        facts = ", ".join(map(str, [*sizes, s.a.leading, s.b.leading, s.c.leading]))
+        made = f'matrix_product("{self.kernel.dtype}", {flags}, {facts}'
+        if None in s.sizes:
+            made += f', sampled="{"mnk"[s.sizes.index(None)]}"'
+        if isinstance(s.beta, Number) and s.beta.value in (0, 1):
+            made += f", beta={int(s.beta.value)}"
+        return self.products.setdefault(made + ")", f"product_{len(self.products)}")
 
     def _matrix(self, m: Matrix) -> str:
         offset = self.printer.index(m.offset)[0]
         if m.collected is None:
-            return f"{self.names.array(m.buffer)}, {offset}, {m.leading}"
+            return f"{self.names.array(m.buffer)}, {offset}"
         name = self.names(m.buffer)
         start = f"{name}_start" + (f" + {offset}" if offset != "0" else "")
-        return f"{name}_rows, {start}, {m.leading}"
+        return f"{name}_rows, {start}"
 
     def _collect(self, s: Collect) -> None:
         """Rows in an order are copied together; otherwise they lie together already."""

@@ -17,6 +17,17 @@ def _gemm(ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc):
     z[...] = product + beta * z if beta != 0 else product
 
 
+def _matrix_product(dtype, ta, tb, m, n, k, lda, ldb, ldc, sampled="", beta=None):
+    sizes = {"m": m, "n": n, "k": k}
+
+    def product(size, alpha, a, at, b, bt, given, c, ct):
+        s = sizes | ({sampled: size} if sampled else {})
+        factor = given if beta is None else beta
+        _gemm(ta, tb, s["m"], s["n"], s["k"], alpha, a, at, lda, b, bt, ldb, factor, c, ct, ldc)
+
+    return product
+
+
 def _matrix(a, start, leading, rows, columns):
     step = a.itemsize
     return np.lib.stride_tricks.as_strided(
@@ -55,6 +66,7 @@ MODULES = {
         lgamma=special.gammaln,
     ),
     "symgrad.build.blas": SimpleNamespace(gemm=_gemm),
+    "symgrad.generate.micro_kernels": SimpleNamespace(matrix_product=_matrix_product),
     "symgrad.generate.native": SimpleNamespace(
         pointer=_Pointer, select=lambda c, a, b: a if c else b, maximum=np.maximum,
         minimum=np.minimum, sign=np.sign, clamp=_clamp, square=np.square, modulo=np.mod,

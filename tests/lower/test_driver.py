@@ -64,11 +64,11 @@ def test_training_steps(model, rule, rng):
             agree(program, batch, rng, limits={"u": 5}, every=every, ordered=batch != 4)
 
 
-@pytest.mark.parametrize("batch", [1, 20, 32])
+@pytest.mark.parametrize("batch", [1, 6, 32])
 def test_networks(batch, rng):
     program = network((40, 30, 20, 10), sg.sigmoid, sg.SGD(0.1, momentum=0.9))
     text = agree(program, batch, rng, samples=45, limits={"label": 10})
-    assert ("gemm(" in text) == (batch > 1)
+    assert ("product_0(" in text) == (batch > 1)
 
 
 def test_all_reads_see_old_values(rng):
@@ -88,7 +88,7 @@ def test_a_product_that_reads_what_it_would_overwrite(rng, monkeypatch):
     A = builder.value(builder.input(symbol, (4, 4), False))
     square = builder.apply("einsum", A, A, subscripts="ij,jk->ik")
     program = Program(builder.block({}, {symbol: (A - 0.1 * square).operand}))
-    assert "gemm(" in agree(program, 1, rng, samples=3)
+    assert "product_0(" in agree(program, 1, rng, samples=3)
 
 
 def test_step_scalars_are_float64_in_every_dtype(rng):
