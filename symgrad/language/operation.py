@@ -76,6 +76,22 @@ class Operation(Shaped, sp.Expr):
     def attributes(self) -> dict[str, Any]:
         return dict(self.args[-1].values)
 
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> sp.Basic | None:
+        if old not in self.operands:
+            return None
+        parts = (fitted(new, x) if x == old else x._subs(old, new) for x in self.operands)
+        return self.func(*parts, self.args[-1])
+
+    def _xreplace(self, rule: Any) -> tuple[sp.Basic, bool]:
+        if self in rule:
+            return rule[self], True
+        parts = [
+            (fitted(rule[x], x), True) if x in rule else x._xreplace(rule) for x in self.operands
+        ]
+        if not any(changed for _, changed in parts):
+            return self, False
+        return self.func(*(x for x, _ in parts), self.args[-1]), True
+
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
         if s not in self.free_symbols:
             return sp.S.Zero
@@ -111,6 +127,18 @@ class Operation(Shaped, sp.Expr):
     @property
     def precedence(self) -> int:
         return self.level
+
+
+def fitted(new: sp.Expr, old: sp.Expr) -> sp.Expr:
+    """What may stand in an operand's place: of its shape, or a scalar, which is spread."""
+    from symgrad.language.views import broadcast_to
+
+    shape, wanted = describe(new)[0], describe(old)[0]
+    if shape == wanted:
+        return new
+    if shape != ():
+        raise ValueError(f"{old} has shape {wanted}, {new} has shape {shape}")
+    return broadcast_to(new, wanted)
 
 
 class _Facts:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sympy as sp
 
-from symgrad.language.operation import Attributes
+from symgrad.language.operation import Attributes, fitted
 from symgrad.language.symbols import Let, let
-from symgrad.language.tensor import describe, sympify
+from symgrad.language.tensor import sympify
 from symgrad.language.walk import postorder
 
 
@@ -35,22 +35,41 @@ def substitute(e: Any, values: Mapping[Any, Any]) -> sp.Expr:
     9
     """
     rule = {sympify(k): sympify(v) for k, v in values.items()}
-    for old, new in rule.items():
-        shapes = describe(old)[0], describe(new)[0]
-        if shapes[0] != shapes[1] and shapes[1] != ():
-            raise ValueError(
-                f"sg.substitute: {old} has shape {shapes[0]}, {new} has shape {shapes[1]}"
-            )
     return _rebuild(sympify(e), rule, keep_lets=True)
 
 
-def _rebuild(e: sp.Expr, rule: Mapping[sp.Expr, sp.Expr], keep_lets: bool) -> sp.Expr:
+def replaced(e: sp.Expr, rule: Mapping[sp.Expr, sp.Expr]) -> sp.Expr:
+    """What SymPy's `subs` does: it enters operands that operations have named, and no other lets.
+
+    Raises ValueError where a named let hides what is to be replaced.
+    """
+
+    def enters(let: Let) -> bool:
+        hidden = [x for x in let.free_symbols if x in rule]
+        if let.name and hidden and let not in rule:
+            raise ValueError(
+                f"{hidden[0]} stands inside the let {let}, which `subs` does not enter: use "
+                f"sg.substitute(expression, {{{hidden[0]}: ...}}), or sg.inline to remove lets first"
+            )
+        return not let.name
+
+    return _rebuild(e, rule, keep_lets=True, enters=enters)
+
+
+def _rebuild(
+    e: sp.Expr,
+    rule: Mapping[sp.Expr, sp.Expr],
+    keep_lets: bool,
+    enters: Callable[[Let], bool] = lambda let: True,
+) -> sp.Expr:
     made: dict[int, Any] = {}
 
     def children(x: sp.Basic) -> tuple:
         if x in rule or isinstance(x, Attributes):
             return ()
-        return (x.definition,) if isinstance(x, Let) else x.args
+        if isinstance(x, Let):
+            return (x.definition,) if enters(x) else ()
+        return x.args
 
     for x in postorder([e], children):
         made[id(x)] = _rebuilt(x, [made[id(c)] for c in children(x)], rule, keep_lets, children)
@@ -59,19 +78,11 @@ def _rebuild(e: sp.Expr, rule: Mapping[sp.Expr, sp.Expr], keep_lets: bool) -> sp
 
 def _rebuilt(x: Any, parts: list, rule: Any, keep_lets: bool, children: Any) -> Any:
     if x in rule:
-        new = rule[x]
-        return _spread(new, x)
+        return fitted(rule[x], x)
     old = children(x)
     same = all(a is b for a, b in zip(old, parts, strict=True))
     if isinstance(x, Let):
-        keep = x.name and keep_lets
-        return (x if same else let(x.name, parts[0])) if keep else parts[0]
-    return x if same or not old else x.func(*parts)
-
-
-def _spread(new: sp.Expr, old: sp.Expr) -> sp.Expr:
-    """A scalar in a tensor's place keeps the tensor's shape."""
-    from symgrad.language.views import broadcast_to
-
-    wanted, shape = describe(old)[0], describe(new)[0]
-    return new if wanted == shape else broadcast_to(new, wanted)
+        if same and (keep_lets or not x.name):
+            return x
+        return let(x.name, parts[0]) if x.name and keep_lets else parts[0]
+    return x if same else x.func(*parts)

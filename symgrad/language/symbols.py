@@ -103,19 +103,15 @@ class Let(TensorSymbol):
         return first if n == 1 else sp.diff(first, s, n - 1)
 
     def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> sp.Basic | None:
-        if self != old and old in self.free_symbols:
-            raise ValueError(
-                f"{old} stands inside the let {self}, which `subs` does not enter: use "
-                f"sg.substitute(expression, {{{old}: ...}}), or sg.inline to remove lets first"
-            )
-        return None
+        return self._xreplace({old: new})[0]
 
     def _xreplace(self, rule: Any) -> tuple[sp.Basic, bool]:
+        from symgrad.language.substitution import replaced
+
         if self in rule:
             return rule[self], True
-        hidden = self.free_symbols.intersection(rule)
-        if hidden:
-            self._eval_subs(hidden.pop(), sp.S.Zero)
+        if any(x in rule for x in self.free_symbols):  # SymPy's rules need not be dicts
+            return replaced(self, rule), True
         return self, False
 
     def _sympystr(self, printer: Any) -> str:

@@ -117,6 +117,21 @@ def test_masked_rows_of_a_softmax_do_not_reach_the_gradient(rng):
     np.testing.assert_allclose(g, np.mean(soft, 0), rtol=1e-13)
 
 
+def test_a_choice_inside_a_condition(rng):
+    v = sg.data("v", shape=3)
+    inner = where(v > 0, v, -2 * v)
+    e = where(sp.And(inner @ inner > 1, inner > 0.5), inner**2, where(inner < 1, v, 0))
+    at = rng.standard_normal((20, 3))
+    a = np.where(at > 0, at, -2 * at)
+    taken = ((a**2).sum(1, keepdims=True) > 1) & (a > 0.5)
+    want = np.where(taken, a**2, np.where(a < 1, at, 0))
+    np.testing.assert_allclose(value(e, {v: at}), want, rtol=1e-14)
+    slope = np.where(at > 0, 1, -2)
+    want = np.where(taken, 2 * a * slope, np.where(a < 1, 1, 0))
+    for route in (gradients, through_expressions):
+        np.testing.assert_allclose(route(sg.sum(e), [v], {v: at})[0], want, rtol=1e-13)
+
+
 def test_parameters_shared_by_samples_on_both_sides():
     w = sg.parameter("w")
     e = sg.expectation(where(x > 0, w * log(x), w * x))

@@ -64,7 +64,7 @@ def test_strings_are_refused(strings):
 
 
 @pytest.mark.parametrize(
-    "e", [h**2, h**2 + w, sg.sum(W @ sg.let("z", 2 * v)) * h, sp.sin(h) * x, sg.sum(w * W)]
+    "e", [h**2, h**2 + w, sg.sum(W @ sg.let("z", 2 * v)) * h, sp.sin(h) * x, sg.sum(h * W)]
 )
 def test_plain_subs_of_a_hidden_symbol_is_an_error(e):
     with pytest.raises(ValueError, match=r"w stands inside the let .* use sg.substitute"):
@@ -75,7 +75,33 @@ def test_plain_subs_of_a_hidden_symbol_is_an_error(e):
         e.evalf(subs={w: 2.0})
 
 
+@pytest.mark.parametrize(
+    "e",
+    [
+        sg.sum(v), W @ v, sg.softmax(v), v[0], v[::-1], W.T, sg.reshape(W, -1), sg.outer(v, v),
+        sg.concatenate([v, u]), W[sg.data("k", dtype=int)], sg.max(W, axis=0), sg.batch(v) @ u,
+        sg.sum(2 * v), sg.softmax(W @ sp.sin(v)), sg.softmax(v * 2) @ u,
+        sg.expectation(v), sg.broadcast_to(v, (2, 3)), sg.sum(v, axis=0, keepdims=True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_plain_subs_keeps_the_shapes_of_operands(e):
+    z = v if v in e.free_symbols else W
+    for moved in (e.subs(z, 2), e.xreplace({z: sp.Integer(2)})):
+        assert sg.shape(moved) == sg.shape(e) and z not in moved.free_symbols
+    with pytest.raises(ValueError, match=r"has shape .*, other has shape \(7,\)"):
+        e.subs(z, sg.data("other", shape=7))
+    assert e.subs(z, z) == e and e.xreplace({}) == e
+
+
+def test_sympys_questions_about_operations_have_answers():
+    assert sg.sum(v).is_constant() in (False, None)
+    assert not sg.sum(v).equals(sg.sum(u)) and (sg.sum(v) + 1).equals(1 + sg.sum(v))
+    assert sp.simplify(sg.sum(v) > 0) == (sg.sum(v) > 0)
+
+
 def test_plain_subs_of_what_can_be_seen():
     assert (h**2 + y).subs(y, 2) == h**2 + 2 and (h**2 + 1).subs(h, 3) == 10
     assert sg.sum(v).subs(v, u) == sg.sum(u) and (W @ v).subs(v, u) == W @ u
     assert (x * y).subs({x: 2, y: 3}) == 6
+
