@@ -14,7 +14,7 @@ def random_scalar(s, rng, depth=4):
     m = draw.matrix("d", "k", depth)
     ends = [
         Trace(m.T * m), Trace(m.T * s.W) ** 2, sp.exp(-Trace(m.T * m) / 10),
-        (OneMatrix(1, m.rows) * m * s.b)[0, 0] if m.rows == 3 else Trace(m * s.W.T),
+        OneMatrix(1, m.rows) * m * s.b, Trace(m * s.W.T),
         sp.log(1 + Trace(m * m.T)) * s.a,
     ]  # fmt: skip
     return ends[rng.integers(len(ends))]
