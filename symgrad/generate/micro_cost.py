@@ -17,7 +17,7 @@ from symgrad.generate.micro_turn import square
 from symgrad.generate.micro_vectors import ITEM_BYTES
 
 CALL = 15.0  # of the whole product
-KIND = (0.01, 3000.0)  # of the rest, at most so much: each kind of tile more to be compiled
+KIND = (0.01, 10000.0)  # of the rest, at most so much: each kind of tile more to be compiled
 TILE = 8.0  # to begin and end a tile
 STORE = (1.6, 1.3)  # a vector of results, in tiles of one vector's width and of more
 READ = (0.6, 2.7)  # a vector of results read first
