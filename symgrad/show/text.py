@@ -97,7 +97,7 @@ def block_names(block: Block) -> dict[Name, str]:
     taken: set[str] = set()
     for k, name in enumerate([*block.inputs.values(), *(e.name for e in block.equations)]):
         text = printable(name.label) or f"v{k}"
-        if text in taken:
+        while text in taken:
             text = f"{text}_{k}"
         taken.add(text)
         names[name] = text
