@@ -1,6 +1,6 @@
 """`make bench`: symgrad and its peers on the same work, in turn, as tables and JSON.
 
-python -m tests.bench [waits] [WORKLOAD ...] [--rounds N] [--output FILE]
+python -m tests.bench [waits] [WORKLOAD ...] [--rounds N] [--cores N ...]
 """
 
 import argparse
@@ -21,6 +21,7 @@ def main() -> None:
     chosen = ["waits", *WORKLOADS]
     parser.add_argument("chosen", nargs="*", help=f"some of {', '.join(chosen)}; default: all")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each peer, default 7")
+    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="default: 1 2")
     parser.add_argument("--output", type=Path, default=RESULTS, help="the JSON file")
     options = parser.parse_args()
     unknown = set(options.chosen) - set(chosen)
@@ -40,7 +41,8 @@ def main() -> None:
         if key not in WORKLOADS:
             continue
         with console.status(WORKLOADS[key].title) as status:
-            rows = measure(key, WORKLOADS[key], options.rounds, status.update)
+            cores = [n for n in WORKLOADS[key].cores if n in options.cores]
+            rows = measure(key, WORKLOADS[key], cores, options.rounds, status.update)
         results["workloads"][key] = rows
         show(console, WORKLOADS[key], rows)
     write(options.output, results)

@@ -2,23 +2,23 @@
 
 import os
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.bench.peer import Peer
 from tests.bench.workload import Workload
 
 
 def measure(
-    key: str, workload: Workload, rounds: int, say: Callable[[str], None]
+    key: str, workload: Workload, cores: Sequence[int], rounds: int, say: Callable[[str], None]
 ) -> list[dict[str, object]]:
     """A row for each peer and number of cores: medians and spread in seconds per unit."""
     rows = []
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    for cores in workload.cores:
-        if cores > available:
-            say(f"{workload.title}: {cores} cores are not available, left out")
+    for count in cores:
+        if count > available:
+            say(f"{workload.title}: {count} cores are not available, left out")
             continue
-        rows += [row(peer) for peer in in_turn(key, workload, cores, rounds, say)]
+        rows += [row(peer) for peer in in_turn(key, workload, count, rounds, say)]
     return rows
 
 

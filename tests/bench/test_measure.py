@@ -15,8 +15,8 @@ from tests.bench.workloads import WORKLOADS
 def test_peers_run_in_turn_and_become_rows():
     workload = WORKLOADS["linear_regression"]
     chosen = {name: workload.peers[name] for name in ("symgrad", "numba by hand")}
-    workload, said = dataclasses.replace(workload, peers=chosen, cores=(1, 10_000)), []
-    rows = measure("linear_regression", workload, 2, said.append)
+    workload, said = dataclasses.replace(workload, peers=chosen), []
+    rows = measure("linear_regression", workload, (1, 10_000), 2, said.append)
     assert [row["peer"] for row in rows] == list(chosen)
     for row in rows:
         assert 0 < row["fastest"] <= row["median"] <= row["slowest"]
