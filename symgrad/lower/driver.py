@@ -23,6 +23,7 @@ from symgrad.lower.nests import Nests
 from symgrad.lower.nodes import Node, node, ordered
 from symgrad.lower.normalize import Normalizer
 from symgrad.lower.plan import Plan
+from symgrad.lower.registers import in_registers
 from symgrad.lower.schedule import linked, merged
 from symgrad.lower.schedule import ordered as in_order
 from symgrad.lower.share import shared
@@ -66,7 +67,8 @@ class _Lowering:
             tasks = in_order(tasks)
             once.extend(t for t in tasks if t.constant)
             sections.append(merged([t for t in tasks if not t.constant]))
-        start, *repeated = contracted([merged(once), *sections])
+        nests = contracted([merged(once), *sections])
+        start, *repeated = [in_registers(section) for section in nests]
         self.kernel = self._kernel(*shared(start, repeated))
 
     def _tasks(self, block: Block) -> list[Task]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,13 +16,11 @@ from symgrad.lower.nodes import SAMPLE, Extent, Node
 from symgrad.lower.plan import Plan
 from symgrad.lower.scale import product_of
 from symgrad.lower.sums import Sums
-from symgrad.lower.tasks import Axes, Task
+from symgrad.lower.tasks import Axes, Task, start_of
 
 COMBINE = {"sum": "add", "total": "add", "einsum": "add", "prod": "mul", "amax": "max",
            "amin": "min"}  # fmt: skip
 Value = Callable[[Mapping[str, Index]], Expression]  # letter -> index, to the element there
-START = {"add": 0, "mul": 1, "max": -math.inf, "min": math.inf}
-START_INT = {"add": 0, "mul": 1, "max": -(2**63), "min": 2**63 - 1}
 
 
 class Nests:
@@ -134,7 +131,7 @@ class Nests:
         where = dict(zip(order, index, strict=True))
         target = tuple(where[c] if c else ix.ZERO for c in shown)
         combine = COMBINE[x.operation]
-        start = (START_INT if x.kind == "int" else START)[combine]
+        start = start_of(combine, buffer.dtype)
         loops = [c for c in order if letters[c] != 1]
         summing = next((i for i, c in enumerate(loops) if c not in kept), len(loops))
         element = self.elements.cast(value(where), buffer.dtype)

@@ -6,6 +6,7 @@ at the task's `start`, just before that axis' loop.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,3 +67,17 @@ class Axes:
                 axes.append(self.axis(e, len(axes)))
                 index.append(ix.of(axes[-1]))
         return tuple(axes), tuple(index)
+
+
+START = {"add": 0, "mul": 1, "max": -math.inf, "min": math.inf}
+
+
+def start_of(combine: str, dtype: str) -> int | float:
+    """What a sum, product or extreme starts from: it changes nothing.
+
+    >>> start_of("add", "float32"), start_of("max", "int64") < -10**18
+    (0, True)
+    """
+    if dtype == "int64" and combine in ("max", "min"):
+        return -(2**63) if combine == "max" else 2**63 - 1
+    return START[combine]
