@@ -44,12 +44,13 @@ def in_turn(
 
 def row(peer: Peer) -> dict[str, object]:
     median = statistics.median(peer.runs)
-    seconds, units = peer.first
+    seconds, _, units = peer.first
     return {
         "peer": peer.name,
         "cores": peer.cores,
         "median": median,
         "fastest": min(peer.runs),
         "slowest": max(peer.runs),
+        "processor": statistics.median(peer.work),
         "preparation_s": seconds - units * median,  # imports, data, compilation
     }

@@ -23,8 +23,9 @@ class Peer:
     workload: str
     name: str
     cores: int
-    first: tuple[float, int] = (0.0, 0)  # seconds to import, prepare, compile and run; units run
+    first: tuple[float, float, int] = (0.0, 0.0, 0)  # of import, preparation, compilation, one run
     runs: list[float] = field(default_factory=list)  # seconds per unit
+    work: list[float] = field(default_factory=list)  # processor seconds per unit
 
     def start(self) -> None:
         self.cache = tempfile.TemporaryDirectory()
@@ -39,18 +40,20 @@ class Peer:
     def run(self) -> None:
         self.process.stdin.write("run\n")
         self.process.stdin.flush()
-        seconds, units = self._answer()
+        seconds, processor, units = self._answer()
         self.runs.append(seconds / units)
+        self.work.append(processor / units)
 
     def stop(self) -> None:
         self.process.communicate(timeout=30)
         self.cache.cleanup()
 
-    def _answer(self) -> tuple[float, int]:
+    def _answer(self) -> tuple[float, float, int]:
+        """Seconds by the clock, seconds of the processor, and the units that were done."""
         for line in self.process.stdout:
             if line.startswith(READY):
-                seconds, units = json.loads(line.removeprefix(READY))
-                return seconds, units
+                seconds, processor, units = json.loads(line.removeprefix(READY))
+                return seconds, processor, units
         raise RuntimeError(f"{self.name} on {self.workload} ended with {self.process.wait()}")
 
 
@@ -75,18 +78,22 @@ def serve(workload: str, name: str, cores: int) -> None:
     from tests.bench.workloads import WORKLOADS
 
     pin(cores)
-    begin = time.perf_counter()
+    begin = clocks()
     run = WORKLOADS[workload].peers[name](cores)
-    units = run()
-    report(time.perf_counter() - begin, units)
+    report(begin, run())
     for _ in sys.stdin:
-        begin = time.perf_counter()
-        units = run()
-        report(time.perf_counter() - begin, units)
+        begin = clocks()
+        report(begin, run())
 
 
-def report(seconds: float, units: int) -> None:
-    print(READY + json.dumps([seconds, units]), flush=True)
+def clocks() -> tuple[float, float]:
+    """Time by the clock and of the processor; other people's load disturbs the first alone."""
+    return time.perf_counter(), time.process_time()
+
+
+def report(begin: tuple[float, float], units: int) -> None:
+    seconds, processor = (now - then for now, then in zip(clocks(), begin, strict=True))
+    print(READY + json.dumps([seconds, processor, units]), flush=True)
 
 
 if __name__ == "__main__":
