@@ -51,9 +51,15 @@ def _rare_collections() -> Iterator[None]:
 
 
 @global_compiler_lock
-def _object_code(dispatcher: Any, name: str, kinds: Sequence[str]) -> bytes:
+def load_numba() -> None:
+    """Have numba import what it knows about types and functions, and what was added since."""
     cpu_target.target_context.refresh()
     cpu_target.typing_context.refresh()
+
+
+@global_compiler_lock
+def _object_code(dispatcher: Any, name: str, kinds: Sequence[str]) -> bytes:
+    load_numba()
     result = compile_extra(
         cpu_target.typing_context, cpu_target.target_context, dispatcher.py_func,
         tuple(_numba_type(kind) for kind in kinds), types.int64, _flags(dispatcher), {},

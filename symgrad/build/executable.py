@@ -34,8 +34,14 @@ def build(source: Source) -> Compiled:
     name = f"symgrad_{key}"
 
     def compile() -> bytes:
-        from symgrad.build.compiler import compile_kernel
+        from symgrad.train.interruption import Interruption
 
+        # numba cannot be imported again in a process where Ctrl-C left it imported by half.
+        with Interruption() as interruption:
+            from symgrad.build.compiler import compile_kernel, load_numba
+
+            load_numba()
+        interruption.check()
         return compile_kernel(source.text, text_path(key), source.entry, name, kinds)
 
     return Compiled(source, Loaded(object_code(key, source.text, compile), name))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CALL = 0.02  # seconds in compiled code before Python is asked again
 TOGETHER = 2**16  # positions of small epochs that are worked off in one call
+EPOCHS = 2**10  # of them at most: to draw an order takes 20 microseconds, however short it is
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Plan:
     def together(self) -> int:
         """Epochs that can be one call: nobody looks between them and no mini-batch is smaller."""
         watched = self.validate or self.often or self.each_epoch or self.samples % self.batch
-        return 1 if watched else max(1, TOGETHER // self.samples)
+        return 1 if watched else max(1, min(TOGETHER // self.samples, EPOCHS))
 
 
 class Fit:

@@ -1,6 +1,8 @@
 """From text to object code and into this process."""
 
 import ctypes
+import subprocess
+import sys
 
 import numba as nb
 import numpy as np
@@ -47,3 +49,30 @@ def test_a_name_that_is_not_there_is_an_error(tmp_path):
     code = compiled(tmp_path / "kernel.py", "x[n] = 1", "a_name")
     with pytest.raises(RuntimeError, match="another_name"):
         Loaded(code, "another_name")
+
+
+INTERRUPTED = """
+import os, signal, sys
+import symgrad as sg
+
+class Pressed:
+    def find_spec(self, name, path, target=None):
+        if name == "numba.core.ir_utils":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed())
+w = sg.parameter("w", init=1)
+model = sg.compile(w**2, sg.SGD(lr=0.25))
+try:
+    model.fit({}, epochs=1)
+except KeyboardInterrupt:
+    model.fit({}, epochs=2)
+    print(model.parameters["w"])
+"""
+
+
+def test_ctrl_c_while_numba_is_imported_leaves_it_usable(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYMGRAD_CACHE_DIR", str(tmp_path))
+    child = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert child.stdout == "0.25\n", child.stderr

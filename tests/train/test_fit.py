@@ -246,6 +246,15 @@ def test_ctrl_c_at_any_time_leaves_a_whole_step(target):
     assert len(history.loss) == model.epoch == whole
 
 
+def test_orders_of_very_small_epochs_are_drawn_in_time_for_ctrl_c(monkeypatch):
+    drawn, of = [], fit_module.Orders.of
+    monkeypatch.setattr(
+        fit_module.Orders, "of", lambda self, e, *rest: drawn.append(len(e)) or of(self, e, *rest)
+    )
+    line().fit(points(2), epochs=3000, batch_size=1)
+    assert sum(drawn) == 3000 and max(drawn) <= 1024
+
+
 @pytest.mark.parametrize("cost", [1e-7, 1e-4, 0.011, 0.3])
 def test_python_is_asked_often_enough(cost, monkeypatch):
     """By a clock that only the kernel moves: no call takes 50 ms unless a single step does."""
