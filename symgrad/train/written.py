@@ -24,7 +24,10 @@ class Written:
 
     def shown(self) -> tuple[sp.Expr, Gradient] | None:
         """A model of MatrixSymbols with its gradient as matrix expressions."""
-        return None if self.matrices is None else (self.matrices[0], gradient(*self.matrices))
+        if self.matrices is None:
+            return None
+        found = gradient(*self.matrices)
+        return found.of, found
 
 
 def read_model(loss: Any, outputs: Any, parameters: Any, samples: Any) -> Written:
