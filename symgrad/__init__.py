@@ -108,13 +108,10 @@ from symgrad.language.rearrange import squeeze as squeeze
 from symgrad.language.rearrange import stack as stack
 from symgrad.language.rearrange import tile as tile
 from symgrad.language.rearrange import unsqueeze as unsqueeze
-from symgrad.language.reductions import log_softmax as log_softmax
-from symgrad.language.reductions import logsumexp as logsumexp
 from symgrad.language.reductions import max as max  # noqa: A004
 from symgrad.language.reductions import mean as mean
 from symgrad.language.reductions import min as min  # noqa: A004
 from symgrad.language.reductions import prod as prod
-from symgrad.language.reductions import softmax as softmax
 from symgrad.language.reductions import sum as sum  # noqa: A004
 from symgrad.language.rounding import floor_divide as floor_divide
 from symgrad.language.rounding import fmod as fmod
@@ -125,6 +122,9 @@ from symgrad.language.rounding import trunc as trunc
 from symgrad.language.running import cumsum as cumsum
 from symgrad.language.selection import gather as gather
 from symgrad.language.selection import one_hot as one_hot
+from symgrad.language.softmax import log_softmax as log_softmax
+from symgrad.language.softmax import logsumexp as logsumexp
+from symgrad.language.softmax import softmax as softmax
 from symgrad.language.special import digamma as digamma
 from symgrad.language.special import erfc as erfc
 from symgrad.language.special import polygamma as polygamma
@@ -132,6 +132,7 @@ from symgrad.language.special import trigamma as trigamma
 from symgrad.language.statistics import norm as norm
 from symgrad.language.statistics import std as std
 from symgrad.language.statistics import var as var
+from symgrad.language.steady import logistic as logistic
 from symgrad.language.substitution import inline as inline
 from symgrad.language.substitution import substitute as substitute
 from symgrad.language.symbols import batch_size as batch_size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
@@ -10,6 +10,7 @@ from sympy.logic.boolalg import BooleanAtom
 
 from symgrad.calculus.block import Block, Name, Operand
 from symgrad.calculus.builder import Builder, Value
+from symgrad.calculus.rewrite import Rewrite, by_operation, improved
 from symgrad.language.operation import Operation
 from symgrad.language.rewritten import REWRITTEN
 from symgrad.language.row import TABLE
@@ -43,10 +44,14 @@ def capture_into(
     expressions: Iterable[sp.Expr],
     roles: Roles,
     independent: Iterable[sp.Symbol] = (),
+    rewrites: Iterable[Rewrite] = (),
 ) -> list[Operand]:
-    """Add the expressions' equations to a builder; return their operands."""
+    """Add the expressions' equations to a builder; return their operands.
+
+    rewrites: apply to each equation as it is made, so that what follows builds on the result.
+    """
     roots = list(expressions)
-    reader = _Reader(builder, roles, frozenset(independent))
+    reader = _Reader(builder, roles, frozenset(independent), by_operation(rewrites))
     order = list(postorder(roots, reader.children))
     for node in order:
         reader.memo[id(node)] = reader.read(node)
@@ -57,8 +62,15 @@ def capture_into(
 class _Reader:
     """Reads one node at a time; its children have been read."""
 
-    def __init__(self, builder: Builder, roles: Roles, independent: frozenset) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        roles: Roles,
+        independent: frozenset,
+        rewrites: Mapping[str, Sequence[Rewrite]],
+    ) -> None:
         self.builder, self.roles, self.independent = builder, roles, independent
+        self.rewrites = rewrites
         self.memo: dict[int, Operand] = {}
         self.below: dict[int, tuple] = {}
 
@@ -123,7 +135,8 @@ class _Reader:
         if operation == "mul" and len(parts) > MANY_FACTORS:
             while len(parts) > 2:  # pairwise: the derivatives of long products stay simple
                 parts = [self._pair(operation, parts[k : k + 2]) for k in range(0, len(parts), 2)]
-        return self.builder.apply(operation, *parts, **attributes).operand
+        value = self.builder.apply(operation, *parts, **attributes)
+        return improved(self.builder, value, self.rewrites).operand
 
     def _pair(self, operation: str, pair: list[Operand]) -> Operand:
         return self.builder.apply(operation, *pair).operand if len(pair) > 1 else pair[0]

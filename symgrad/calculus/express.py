@@ -15,6 +15,7 @@ from sympy.core.parameters import distribute
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.language.choice import choose
+from symgrad.language.steady import logistic
 from symgrad.language.symbols import let
 from symgrad.language.tensor import HEADS
 from symgrad.language.walk import postorder
@@ -90,6 +91,9 @@ SPECIAL: dict[str, Callable[..., sp.Expr]] = {
     "select": choose,
     "log1p": _log1p,
     "expm1": lambda x: sp.exp(x) - 1,
+    "logistic_slope": lambda x: logistic(x) * logistic(-x),
+    "root_sum": lambda x, c: sp.sqrt(x**2 + c),
+    "root_slope": lambda x, c: x / sp.sqrt(x**2 + c),
 }
 
 

@@ -12,6 +12,7 @@ from symgrad.calculus.builder import Builder
 from symgrad.calculus.capture import capture_into, role_of
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.express import Expressions
+from symgrad.calculus.stabilize import STABLE
 from symgrad.language.symbols import Let, TensorSymbol
 from symgrad.language.tensor import Shaped, describe, sympify
 from symgrad.language.walk import postorder
@@ -101,7 +102,7 @@ def captured(e: sp.Expr, symbols: list[sp.Symbol]) -> tuple[Builder, Name, list[
     builder = Builder()
     lets = [s for s in symbols if isinstance(s, Let)]
     roles = {s: "parameter" for s in symbols if not isinstance(s, TensorSymbol)}
-    (root,) = capture_into(builder, [e], roles, independent=lets)
+    (root,) = capture_into(builder, [e], roles, independent=lets, rewrites=STABLE)
     if not isinstance(root, Name):
         root = builder.constant(root)
     occurring = [builder.inputs[s] for s in symbols if s in builder.inputs]

@@ -8,8 +8,8 @@ the attributes of the pattern's structured operations, by name.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from symgrad.calculus.block import Equation, Name, Operand
@@ -26,13 +26,48 @@ class Rewrite:
     replacement: Callable[..., Any]
 
     def apply(self, builder: Builder, equation: Equation) -> Value | None:
-        """The replacement where the equation matches, else None."""
+        """The replacement where the equation matches, else None.
+
+        Of a longer sum or product a part may match: the rest is joined to the replacement.  A
+        replacement may be None: the identity does not hold for these attributes.
+        """
         if equation.operation != self.pattern[0]:
             return None
-        for bound in _match_equation(builder, self.pattern, equation, {}):
-            values = {k: builder.value(v) if _is_operand(v) else v for k, v in bound.items()}
-            return builder.value(self.replacement(**values))
+        for part, rest in _parts(self.pattern, equation):
+            for bound in _match_equation(builder, self.pattern, part, {}):
+                values = {k: builder.value(v) if _is_operand(v) else v for k, v in bound.items()}
+                found = self.replacement(**values)
+                if found is not None:
+                    return builder.apply(equation.operation, found, *rest) if rest else found
         return None
+
+
+def improved(builder: Builder, value: Value, rewrites: Mapping[str, Sequence[Rewrite]]) -> Value:
+    """The value by the first rewrite that applies to its equation; they are listed by operation."""
+    made = builder.definition(value.operand) if isinstance(value.operand, Name) else None
+    for rewrite in rewrites.get(made.operation, ()) if made else ():
+        better = rewrite.apply(builder, made)
+        if better is not None and better.shape == value.shape:
+            return better
+    return value
+
+
+def by_operation(rewrites: Iterable[Rewrite]) -> dict[str, list[Rewrite]]:
+    listed: dict[str, list[Rewrite]] = {}
+    for r in rewrites:
+        listed.setdefault(r.pattern[0], []).append(r)
+    return listed
+
+
+def _parts(pattern: tuple, equation: Equation) -> Iterator[tuple[Equation, tuple]]:
+    """The equation itself, or the parts of a longer sum or product, with what is left over."""
+    count, operands = len(pattern) - 1, equation.operands
+    if equation.operation not in COMMUTATIVE or len(operands) <= count:
+        yield equation, ()
+        return
+    for chosen in itertools.combinations(range(len(operands)), count):
+        part = replace(equation, operands=tuple(operands[k] for k in chosen))
+        yield part, tuple(x for k, x in enumerate(operands) if k not in chosen)
 
 
 def _is_operand(x: Any) -> bool:

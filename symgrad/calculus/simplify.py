@@ -4,38 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symgrad.calculus.block import Block, Equation, Name, Operand
+from symgrad.calculus.block import Block, Name, Operand
 from symgrad.calculus.builder import Builder, Value
-from symgrad.calculus.rewrite import Rewrite
+from symgrad.calculus.rewrite import Rewrite, by_operation, improved
 
 
 def simplify(block: Block, rewrites: Sequence[Rewrite] = ()) -> Block:
     """An equal block after common subexpressions, the rewrites, and dead code."""
-    by_operation: dict[str, list[Rewrite]] = {}
-    for r in rewrites:
-        by_operation.setdefault(r.pattern[0], []).append(r)
+    listed = by_operation(rewrites)
     builder = Builder(block.inputs)
     new: dict[Operand, Operand] = {name: name for name in block.inputs.values()}
     for e in block.equations:
-        value = _rebuilt(builder, e, [new.get(x, x) for x in e.operands], by_operation)
+        operands = [new.get(x, x) for x in e.operands]
+        value = builder.apply(e.operation, *operands, **dict(e.attributes))
+        value = improved(builder, value, listed)
         new[e.name] = _named(builder, value, e.name)
     outputs = {k: _name(builder, new[n]) for k, n in block.outputs.items()}
     writes = {s: _name(builder, new[n]) for s, n in block.writes.items()}
     return without_dead_code(builder.block(outputs, writes))
-
-
-def _rebuilt(
-    builder: Builder, e: Equation, operands: list[Operand], rewrites: dict[str, list[Rewrite]]
-) -> Value:
-    value = builder.apply(e.operation, *operands, **dict(e.attributes))
-    made = builder.definition(value.operand) if isinstance(value.operand, Name) else None
-    if made is None:
-        return value
-    for rewrite in rewrites.get(made.operation, ()):
-        better = rewrite.apply(builder, made)
-        if better is not None and better.shape == value.shape:
-            return better
-    return value
 
 
 def _named(builder: Builder, value: Value, old: Name) -> Operand:

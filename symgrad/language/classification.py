@@ -12,8 +12,9 @@ from symgrad.language.indexing import take
 from symgrad.language.levels import expectation
 from symgrad.language.losses import averaged
 from symgrad.language.pointwise import indicator
-from symgrad.language.reductions import log_softmax, logsumexp, normalize_axes
+from symgrad.language.reductions import normalize_axes
 from symgrad.language.reductions import sum as sum_over
+from symgrad.language.softmax import log_softmax, logsumexp
 from symgrad.language.symbols import anonymous
 from symgrad.language.tensor import describe, sympify
 from symgrad.language.views import reshape, transpose

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
 from symgrad.calculus.block import Block, Operand
 from symgrad.calculus.builder import Builder
 from symgrad.calculus.derive import derive
+from symgrad.calculus.simplify import simplify
+from symgrad.calculus.stabilize import STABLE
 from symgrad.calculus.update import shaped
 
 
@@ -50,7 +52,11 @@ def over_the_batch(captured: Block, reduction: str) -> Block:
 
 
 def differentiate(block: Block, parameters: Sequence[sp.Symbol]) -> Objective:
-    """The gradients of a block's loss for the parameters, which are its inputs."""
+    """The gradients of a block's loss for the parameters, which are its inputs.
+
+    The derivatives are those of the loss's stable form.
+    """
+    block = replace(simplify(block, STABLE), inputs=block.inputs)
     names = [block.inputs[p] for p in parameters]
     gradients, operands = derive(block, block.outputs["loss"], names)
     return Objective(block, gradients, dict(zip(parameters, operands, strict=True)))
