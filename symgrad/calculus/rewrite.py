@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from symgrad.calculus.block import Equation, Name, Operand
@@ -33,19 +33,20 @@ class Rewrite:
         """
         if equation.operation != self.pattern[0]:
             return None
-        for part, rest in _parts(self.pattern, equation):
-            for bound in _match_equation(builder, self.pattern, part, {}):
-                values = {k: builder.value(v) if _is_operand(v) else v for k, v in bound.items()}
-                found = self.replacement(**values)
-                if found is not None:
-                    return builder.apply(equation.operation, found, *rest) if rest else found
+        for bound, rest in _match_equation(builder, self.pattern, equation, {}):
+            values = {k: builder.value(v) if _is_operand(v) else v for k, v in bound.items()}
+            found = self.replacement(**values)
+            if found is not None:
+                return builder.apply(equation.operation, found, *rest) if rest else found
         return None
 
 
 def improved(builder: Builder, value: Value, rewrites: Mapping[str, Sequence[Rewrite]]) -> Value:
     """The value by the first rewrite that applies to its equation; they are listed by operation."""
     made = builder.definition(value.operand) if isinstance(value.operand, Name) else None
-    for rewrite in rewrites.get(made.operation, ()) if made else ():
+    if made is None:
+        return value
+    for rewrite in rewrites.get(made.operation, ()):
         better = rewrite.apply(builder, made)
         if better is not None and better.shape == value.shape:
             return better
@@ -57,17 +58,6 @@ def by_operation(rewrites: Iterable[Rewrite]) -> dict[str, list[Rewrite]]:
     for r in rewrites:
         listed.setdefault(r.pattern[0], []).append(r)
     return listed
-
-
-def _parts(pattern: tuple, equation: Equation) -> Iterator[tuple[Equation, tuple]]:
-    """The equation itself, or the parts of a longer sum or product, with what is left over."""
-    count, operands = len(pattern) - 1, equation.operands
-    if equation.operation not in COMMUTATIVE or len(operands) <= count:
-        yield equation, ()
-        return
-    for chosen in itertools.combinations(range(len(operands)), count):
-        part = replace(equation, operands=tuple(operands[k] for k in chosen))
-        yield part, tuple(x for k, x in enumerate(operands) if k not in chosen)
 
 
 def _is_operand(x: Any) -> bool:
@@ -82,23 +72,55 @@ def _match(builder: Builder, pattern: Any, x: Operand, bound: Bindings) -> Itera
     elif isinstance(pattern, tuple):
         equation = builder.definition(x) if isinstance(x, Name) else None
         if equation is not None and equation.operation == pattern[0]:
-            yield from _match_equation(builder, pattern, equation, bound)
+            for found, rest in _match_equation(builder, pattern, equation, bound):
+                if not rest:
+                    yield found
     elif not isinstance(x, Name) and x == pattern:
         yield bound
 
 
 def _match_equation(
     builder: Builder, pattern: tuple, equation: Equation, bound: Bindings
-) -> Iterator[Bindings]:
-    parts = pattern[1:]
-    if len(parts) != len(equation.operands):
-        return
+) -> Iterator[tuple[Bindings, tuple]]:
+    """Every way in which an equation matches, each with the operands that are left over."""
+    parts, operands = pattern[1:], equation.operands
     attributes = dict(equation.attributes)
     if any(bound.get(k, v) != v for k, v in attributes.items()):
         return
-    orders = itertools.permutations(equation.operands) if pattern[0] in COMMUTATIVE else None
-    for operands in orders or (equation.operands,):
-        yield from _match_all(builder, parts, operands, {**bound, **attributes})
+    for chosen in _choices(builder, pattern, operands):
+        rest = tuple(x for k, x in enumerate(operands) if k not in chosen)
+        part = tuple(operands[k] for k in chosen)
+        for found in _match_all(builder, parts, part, {**bound, **attributes}):
+            yield found, rest
+
+
+def _choices(
+    builder: Builder, pattern: tuple, operands: tuple[Operand, ...]
+) -> Iterator[tuple[int, ...]]:
+    """Which operands may stand for the pattern's parts."""
+    parts = pattern[1:]
+    if pattern[0] not in COMMUTATIVE:
+        if len(parts) == len(operands):
+            yield tuple(range(len(parts)))
+        return
+    possible = [[k for k, x in enumerate(operands) if _may_match(builder, p, x)] for p in parts]
+    for chosen in itertools.product(*possible):
+        if len(set(chosen)) == len(chosen):
+            yield chosen
+
+
+def _may_match(builder: Builder, pattern: Any, x: Operand) -> bool:
+    """A first look, at the operation or the number alone."""
+    if isinstance(pattern, str):
+        return True
+    if not isinstance(x, Name):
+        return x == pattern
+    definition = builder.definition(x)
+    return (
+        isinstance(pattern, tuple)
+        and definition is not None
+        and (definition.operation == pattern[0])
+    )
 
 
 def _match_all(
