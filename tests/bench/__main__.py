@@ -30,7 +30,7 @@ def main() -> None:
     chosen = options.chosen or chosen
 
     console = Console()
-    console.width = max(console.width, 110)  # as wide as the widest table
+    console.width = max(console.width, 120)  # as wide as the widest table
     results: dict = {"machine": machine(), "rounds": options.rounds, "workloads": {}}
     console.print(", ".join(f"{k} {v}" for k, v in results["machine"].items()))
     if "waits" in chosen:

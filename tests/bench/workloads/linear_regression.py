@@ -102,7 +102,7 @@ ONE_SAMPLE = Workload(
     peers={
         "symgrad": symgrad_fit,
         "numba by hand": numba_loop(fastmath=False),
-        "numba by hand, fastmath": numba_loop(fastmath=True),
+        "numba, fastmath": numba_loop(fastmath=True),
         "JAX scan": jax_scan,
         "torch eager": torch_eager,
     },
