@@ -106,3 +106,59 @@ def test_textbook_forms_have_their_digits(name, dtype, rtol):
 def test_removable_singularities(name):
     for point in [1e-9, 1e-4, -1e-2, 0.3, 1.9, -2.5, 7.0]:
         check(*NEAR_0[name], point, np.float64, 1e-11)
+
+
+# ---- each rewrite, on and off
+
+ATTRIBUTES = {
+    "sum": {"axes": (0,), "keepdims": True},
+    "softmax": {"axes": (0,)},
+    "slice": {"spec": (("range", 1, 3, 1),)},
+}
+
+
+def built(builder, pattern, inputs):
+    """The pattern as a value, with an input for each of its letters."""
+    if isinstance(pattern, str):
+        if pattern == "i":
+            return builder.value(2)
+        symbol = inputs.setdefault(pattern, sg.parameter(pattern, shape=4))
+        return builder.value(builder.input(symbol, (4,), False))
+    if not isinstance(pattern, tuple):
+        return builder.value(pattern)
+    operands = [built(builder, p, inputs) for p in pattern[1:]]
+    return builder.apply(pattern[0], *operands, **ATTRIBUTES.get(pattern[0], {}))
+
+
+@pytest.mark.parametrize("rewrite", STABLE, ids=lambda r: r.identity)
+def test_a_rewrite_is_an_identity(rewrite, rng):
+    builder, inputs = Builder(), {}
+    plain = built(builder, rewrite.pattern, inputs)
+    better = rewrite.apply(builder, builder.definition(plain.operand))
+    assert better is not None and better.shape == plain.shape
+    block = builder.block({"off": plain.operand, "on": better.operand}).check()
+    for _ in range(25):
+        values = evaluate(block, {s: rng.uniform(0.3, 1.4, 4) for s in inputs.values()})
+        on, off = (values[block.outputs[k]] for k in ("on", "off"))
+        np.testing.assert_allclose(on, off, rtol=1e-12)
+
+
+@pytest.mark.parametrize("rewrite", STABLE, ids=lambda r: r.identity)
+def test_a_rewrite_joins_what_is_left_of_a_longer_sum_or_product(rewrite, rng):
+    if rewrite.pattern[0] not in ("add", "mul"):
+        return
+    builder, inputs = Builder(), {}
+    letters = [built(builder, n, inputs) for n in ("p", "q")]
+    parts = [built(builder, p, inputs) for p in rewrite.pattern[1:]]
+    plain = builder.apply(rewrite.pattern[0], letters[0], *parts, letters[1])
+    better = rewrite.apply(builder, builder.definition(plain.operand))
+    block = builder.block({"off": plain.operand, "on": better.operand}).check()
+    values = evaluate(block, {s: rng.uniform(0.3, 1.4, 4) for s in inputs.values()})
+    on, off = (values[block.outputs[k]] for k in ("on", "off"))
+    np.testing.assert_allclose(on, off, rtol=1e-12)
+
+
+def test_a_sum_along_some_axes_is_no_softmax():
+    x = sg.parameter("x", shape=(3, 3), init=0)
+    block = simplify(capture({"y": sp.exp(x) / sg.sum(sp.exp(x), axis=1)}), STABLE)
+    assert "softmax" not in {e.operation for e in block.equations}
