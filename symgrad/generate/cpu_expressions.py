@@ -12,7 +12,6 @@ from symgrad.generate.cpu_operations import (
     CASTS,
     CODE,
     PAIRWISE,
-    POWER,
     PRODUCT,
     SUM,
     UNARY,
@@ -166,7 +165,7 @@ class Printer:
             one = self.number(Number(1, x.dtype))[0]
             below = self._raised(x.operands[0], -_exponent(x), x.dtype, PRODUCT + 1)
             return f"{one} / {below}", PRODUCT
-        return self._raised(x.operands[0], _exponent(x), x.dtype, 0, x), POWER
+        return self._raised(x.operands[0], _exponent(x), x.dtype, 0, x), ATOM
 
     def _raised(self, base: Expression, k: Any, dtype: str, level: int, x: Any = None) -> str:
         if k == 1:
@@ -181,10 +180,8 @@ class Printer:
                 return self._code("square", [base])[0]
             self.used.add("power")
             return f"power({self._print(base)[0]}, {k})"
-        exponent = x.operands[1] if x is not None else Number(k, dtype)
-        exponent = Number(float(exponent.value), dtype) if isinstance(
-            exponent, Number) else exponent  # fmt: skip
-        return f"{self._within(base, POWER + 1)}**{self._within(exponent, POWER)}"
+        exponent = x.operands[1] if k is None else Number(float(k), dtype)
+        return self._code("raised", [base, exponent])[0]
 
     def _cast(self, x: Apply) -> Printed:
         return CASTS[x.dtype].format(self._print(x.operands[0])[0]), ATOM

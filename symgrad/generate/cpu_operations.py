@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ATOM, POWER, UNARY, PRODUCT, SUM, BITS, COMPARE, LOWEST = 8, 7, 6, 5, 4, 3, 2, 0
+ATOM, UNARY, PRODUCT, SUM, BITS, COMPARE, LOWEST = 7, 6, 5, 4, 3, 2, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,16 @@ CODE = {
     "exp": Code("exp({0})"), "expm1": Code("expm1({0})"),
     "log": Code("log({0})"), "log1p": Code("log1p({0})"),
     "sigmoid": Code("sigmoid({0})"), "softplus": Code("softplus({0})"),
+    "raised": Code("raised({0}, {1})"),
     "sqrt": Code("math.sqrt({0})"), "square": Code("square({0})"),
     # ---- trigonometry
-    "sin": Code("math.sin({0})"), "cos": Code("math.cos({0})"), "tan": Code("math.tan({0})"),
-    "asin": Code("math.asin({0})"), "acos": Code("math.acos({0})"), "atan": Code("math.atan({0})"),
-    "atan2": Code("math.atan2({0}, {1})"),
+    "sin": Code("sin({0})"), "cos": Code("cos({0})"), "tan": Code("tan({0})"),
+    "asin": Code("asin({0})"), "acos": Code("acos({0})"), "atan": Code("atan({0})"),
+    "atan2": Code("atan2({0}, {1})"),
     # ---- hyperbolic functions
-    "sinh": Code("math.sinh({0})"), "cosh": Code("math.cosh({0})"), "tanh": Code("tanh({0})"),
-    "asinh": Code("math.asinh({0})"), "acosh": Code("math.acosh({0})"),
-    "atanh": Code("math.atanh({0})"), "erf": Code("math.erf({0})"),
+    "sinh": Code("sinh({0})"), "cosh": Code("cosh({0})"), "tanh": Code("tanh({0})"),
+    "asinh": Code("asinh({0})"), "acosh": Code("acosh({0})"),
+    "atanh": Code("atanh({0})"), "erf": Code("erf({0})"),
     # ---- special functions
     "erfc": Code("math.erfc({0})"), "gamma": Code("gamma({0})"),
     "lgamma": Code("math.lgamma({0})"),
@@ -63,5 +64,8 @@ NATIVE = (
     "clamp", "gamma", "maximum", "minimum", "modulo", "pointer", "power", "select", "sign",
     "square",
 )  # fmt: skip
-VECTOR_MATH = ("exp", "expm1", "log", "log1p", "sigmoid", "softplus", "tanh")
+VECTOR_MATH = (
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "exp",
+    "expm1", "log", "log1p", "raised", "sigmoid", "sin", "sinh", "softplus", "tan", "tanh",
+)  # fmt: skip
 # fmt: on

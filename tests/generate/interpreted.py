@@ -60,10 +60,7 @@ MODULES = {
     "numba": SimpleNamespace(njit=lambda **_: lambda f: f),
     "numpy": np,
     "math": SimpleNamespace(
-        sqrt=np.sqrt, sin=np.sin, cos=np.cos, tan=np.tan, asin=np.arcsin, acos=np.arccos,
-        atan=np.arctan, atan2=np.arctan2, sinh=np.sinh, cosh=np.cosh, asinh=np.arcsinh,
-        acosh=np.arccosh, atanh=np.arctanh, erf=special.erf, erfc=special.erfc,
-        lgamma=special.gammaln,
+        sqrt=np.sqrt, erfc=special.erfc, lgamma=special.gammaln,
     ),
     "symgrad.build.blas": SimpleNamespace(gemm=_gemm),
     "symgrad.generate.micro_kernels": SimpleNamespace(matrix_product=_matrix_product),
@@ -75,7 +72,9 @@ MODULES = {
     "symgrad.generate.vector_math": SimpleNamespace(
         exp=np.exp, expm1=np.expm1, log=np.log, log1p=np.log1p, tanh=np.tanh,
         sigmoid=special.expit, softplus=lambda x: np.logaddexp(0, x), sin=np.sin, cos=np.cos,
-        tan=np.tan, erf=special.erf, sinh=np.sinh, cosh=np.cosh, atan=np.arctan,
+        tan=np.tan, erf=special.erf, sinh=np.sinh, cosh=np.cosh, atan=np.arctan, atan2=np.arctan2,
+        asin=np.arcsin, acos=np.arccos, asinh=np.arcsinh, acosh=np.arccosh, atanh=np.arctanh,
+        raised=np.power,
     ),
 }  # fmt: skip
 

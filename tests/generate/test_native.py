@@ -1,0 +1,73 @@
+"""The instructions that generated code is written with."""
+
+import numba as nb
+import numpy as np
+import pytest
+
+from symgrad.generate import native
+
+SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.5, 2.25])
+PAIRS = np.array([(a, b) for a in SPECIAL for b in SPECIAL]).T
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("name", "expected"), [
+    ("maximum", np.maximum), ("minimum", np.minimum), ("modulo", np.mod),
+])  # fmt: skip
+def test_pairs(name, expected, dtype):
+    function = getattr(native, name)
+    compiled = nb.njit(lambda a, b: function(a, b))
+    a, b = PAIRS.astype(dtype)
+    with np.errstate(all="ignore"):
+        found = [compiled(x, y) for x, y in zip(a, b, strict=True)]
+        np.testing.assert_array_equal(found, expected(a, b))
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "modulo"])
+def test_pairs_of_integers(name):
+    function = getattr(native, name)
+    expected = {"maximum": max, "minimum": min, "modulo": lambda a, b: a % b}[name]
+    compiled = nb.njit(lambda a, b: function(a, b))
+    for a in (-7, -1, 0, 5):
+        for b in (-3, 2, 5):
+            assert compiled(a, b) == expected(a, b)
+
+
+def test_signs():
+    compiled = nb.njit(lambda x: native.sign(x))
+    np.testing.assert_array_equal([compiled(x) for x in SPECIAL], np.sign(SPECIAL))
+    assert [compiled(k) for k in (-4, 0, 3)] == [-1, 0, 1]
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 7, 16])
+def test_powers(k):
+    space = {"nb": nb, "power": native.power}
+    exec(f"@nb.njit\ndef f(x):\n    return power(x, {k})", space)
+    x = np.float32(1.25)
+    assert space["f"](x) == pytest.approx(x**k, rel=1e-6)
+    assert space["f"](3) == 3**k
+
+
+def test_choices_have_no_branch_and_one_type():
+    compiled = nb.njit(lambda c, a, b: native.select(c, a, b))
+    assert compiled(True, 1.0, 2.0) == 1.0
+    assert compiled(False, 1.0, 2.0) == 2.0
+    with pytest.raises(nb.TypingError):
+        compiled(True, 1.0, np.float32(2))
+
+
+def test_indices_are_clamped_and_reported():
+    def place(i, size, fault):
+        return native.clamp(i, size, native.pointer(fault))
+
+    compiled, fault = nb.njit(place), np.zeros(1, np.int64)
+    assert [compiled(i, 4, fault) for i in (0, 3)] == [0, 3]
+    assert not fault[0]
+    assert [compiled(i, 4, fault) for i in (-1, 4, 10**12)] == [0, 3, 3]
+    assert fault[0]
+
+
+def test_gamma():
+    compiled = nb.njit(lambda x: native.gamma(x))
+    assert compiled(5.0) == pytest.approx(24.0)
+    assert compiled(np.float32(5.0)) == pytest.approx(24.0)
