@@ -24,14 +24,18 @@ def where(condition: Any, x: Any, y: Any) -> sp.Expr:
 
 
 def choose(condition: sp.Basic, x: sp.Expr, y: sp.Expr) -> sp.Expr:
-    """Piecewise((x, condition), (y, True)).
+    """Piecewise((x, condition), (y, True)), as it is written.
 
-    A Piecewise inside the condition gets a name: SymPy would fold it into conditions on conditions,
-    simplifying them at great cost, and substituting numbers for tensors.
+    SymPy's evaluation of it rewrites conditions, for some without end.  A Piecewise inside the
+    condition gets a name: SymPy would fold it into conditions on conditions, simplifying them at
+    great cost, and substituting numbers for tensors.
     """
+    if condition in (sp.true, sp.false) or x == y:
+        return x if condition != sp.false else y
     if condition.has(sp.Piecewise):
         condition = _named(condition)
-    return sp.Piecewise((x, condition), (y, True))
+    others = y.args if isinstance(y, sp.Piecewise) else ((y, True),)
+    return sp.Piecewise((x, condition), *others, evaluate=False)
 
 
 def _named(condition: sp.Basic) -> sp.Basic:
