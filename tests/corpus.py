@@ -246,7 +246,9 @@ def branches(rng):
     x = sg.data("x", shape=3)
     (w,), values = _parameters(rng, w=(3,))
     z = w * x
-    loss = sg.sum(sg.where(z > 0, sp.log(1 + z) * sp.sqrt(z), sp.Piecewise((z**2, x > 0), (-z, True))))
+    loss = sg.sum(
+        sg.where(z > 0, sp.log(1 + z) * sp.sqrt(z), sp.Piecewise((z**2, x > 0), (-z, True)))
+    )
     data = {"x": rng.standard_normal((N, 3))}
 
     def theirs(t):

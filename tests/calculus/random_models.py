@@ -198,7 +198,9 @@ def models(draw: Any, size: int = 12) -> Drawn:
     for _ in range(draw(st.integers(10, size))):
         drawing.step()
     pool = drawing.pool
-    total = sum((sg.sum(sp.tanh(v.ours)) if v.shape else sp.tanh(v.ours) for v in pool), sp.Integer(0))
+    total = sum(
+        (sg.sum(sp.tanh(v.ours)) if v.shape else sp.tanh(v.ours) for v in pool), sp.Integer(0)
+    )
 
     def theirs(t: Tensors) -> torch.Tensor:
         return sum(torch.tanh(v.theirs(t)).reshape(N, -1).sum(1) for v in pool).mean()

@@ -101,7 +101,10 @@ def test_second_derivatives_at_the_bad_points_are_no_nan(name):
 def test_tensor_conditions(rng):
     v, w = sg.data("v", shape=4), sg.parameter("w", shape=4)
     e = sg.expectation(sg.sum(where(v > 0, log(v) * w, sqrt(-v))))
-    arrays = {v: np.array([[0.0, 1.0, -4.0, 2.0], [-1.0, 0.5, 3.0, 0.0]]), w: rng.standard_normal(4)}
+    arrays = {
+        v: np.array([[0.0, 1.0, -4.0, 2.0], [-1.0, 0.5, 3.0, 0.0]]),
+        w: rng.standard_normal(4),
+    }
     (g,) = gradients(e, [w], arrays)
     V = arrays[v]
     want = np.where(V > 0, np.log(np.where(V > 0, V, 1)), 0).mean(0)

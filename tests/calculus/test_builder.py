@@ -26,7 +26,10 @@ def text(b):
 def test_equal_operations_become_one_equation(b, values):
     x, y, _ = values
     assert (x * y).operand is (x * y).operand and len(b.equations) == 1
-    assert op.sum(x, axes=(0,), keepdims=False).operand is not op.sum(x, axes=(0,), keepdims=True).operand
+    assert (
+        op.sum(x, axes=(0,), keepdims=False).operand
+        is not op.sum(x, axes=(0,), keepdims=True).operand
+    )
 
 
 def test_identities(b, values):

@@ -49,7 +49,9 @@ def test_kinds():
 
 
 def test_numbers_and_constants_are_outputs_too():
-    block = capture({"one": sp.Integer(1), "root": sp.sqrt(2), "c": sg.constant([1.0, 2.0])}).check()
+    block = capture(
+        {"one": sp.Integer(1), "root": sp.sqrt(2), "c": sg.constant([1.0, 2.0])}
+    ).check()
     assert set(block.outputs) == {"one", "root", "c"}
     assert value(sp.sqrt(2) + sp.pi, {}) == pytest.approx(2**0.5 + np.pi)
 

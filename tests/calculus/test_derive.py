@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-import symgrad as sg
 from symgrad.calculus.block import Name
-from symgrad.calculus.capture import capture
-from symgrad.calculus.derive import derive, derive_into
+from symgrad.calculus.derive import derive_into
 from symgrad.calculus.reference import evaluate
 from symgrad.language.row import TABLE
 from tests.language.rows import SAMPLES, apply_row, cases, every_case, levels, projected

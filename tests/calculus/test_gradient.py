@@ -96,7 +96,9 @@ def network(depth=2):
 def test_a_network_prints_as_named_equations_that_fit_a_page():
     loss, parameters = network()
     text = str(sg.gradient(loss, parameters))
-    assert text == """\
+    assert (
+        text
+        == """\
 h1 = sigmoid(b1 + W1 @ x)
 h2 = sigmoid(b2 + W2 @ h1)
 z = b + W @ h2
@@ -109,6 +111,7 @@ W2: E[outer(h2*h2_bar*(1 - h2), h1)]
 b2: E[h2*h2_bar*(1 - h2)]
 W: E[outer(z_bar, h2)]
 b: E[z_bar]"""
+    )
 
 
 def test_a_rolled_up_network_prints_lines_of_a_page():

@@ -10,7 +10,9 @@ from symgrad.train.targets import TARGETS
 from tests.calculus.random_models import Drawn, models
 from tests.calculus.values import through_expressions
 
-SLOW = settings(suppress_health_check=list(HealthCheck), max_examples=settings.default.max_examples // 8)
+SLOW = settings(
+    suppress_health_check=list(HealthCheck), max_examples=settings.default.max_examples // 8
+)
 
 
 def torchs(model: Drawn) -> tuple[float, dict]:
@@ -20,7 +22,9 @@ def torchs(model: Drawn) -> tuple[float, dict]:
     loss = model.loss.theirs(tensors)
     loss.backward()
     zeros = {k: np.zeros(v.shape) for k, v in model.values.items()}
-    return loss.item(), {k: zeros[k] if tensors[k].grad is None else tensors[k].grad.numpy() for k in zeros}
+    return loss.item(), {
+        k: zeros[k] if tensors[k].grad is None else tensors[k].grad.numpy() for k in zeros
+    }
 
 
 def check(model: Drawn, target: str) -> None:
@@ -28,7 +32,9 @@ def check(model: Drawn, target: str) -> None:
     ours = sg.compile(model.loss.ours, sg.SGD(0.1), target=target, dtype="float64")
     for name in ours.parameters:
         ours.parameters[name] = model.values[name]
-    data = {s: a for s, a in model.data.items() if s in {x.name for x in model.loss.ours.free_symbols}}
+    data = {
+        s: a for s, a in model.data.items() if s in {x.name for x in model.loss.ours.free_symbols}
+    }
     assert ours.loss(data) == pytest.approx(loss, rel=1e-11)
     got = ours.gradients(data)
     for name, g in got.items():

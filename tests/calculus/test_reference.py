@@ -43,7 +43,9 @@ def test_the_order_of_samples():
 def test_reads_see_old_values():
     a, b = sg.parameter("a b")
     block = capture({"a": b + 0, "b": a + 1})
-    program = Program(Block(block.inputs, block.equations, {}, {a: block.inputs[b], b: block.outputs["b"]}))
+    program = Program(
+        Block(block.inputs, block.equations, {}, {a: block.inputs[b], b: block.outputs["b"]})
+    )
     arrays = {a: np.array(1.0), b: np.array(10.0)}
     Reference(program, "float64", 1).run(arrays, None, 0, 1)
     assert arrays == {a: 10.0, b: 2.0}
@@ -52,7 +54,10 @@ def test_reads_see_old_values():
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_accumulation_crosses_calls(every):
     total = sg.parameter("total")
-    adding, applying = capture({"t": total + sg.expectation(x)}), capture({"w": w - total, "z": 0 * w})
+    adding, applying = (
+        capture({"t": total + sg.expectation(x)}),
+        capture({"w": w - total, "z": 0 * w}),
+    )
     zero = Builder(applying.inputs)
     zero.adopt(applying.equations)
     program = Program(

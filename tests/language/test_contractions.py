@@ -75,7 +75,9 @@ def test_einsums_gradient_is_torchs(rng):
         t = [torch.tensor(arrays[s], requires_grad=True) for s in symbols]
         (torch.einsum(text, *t) * torch.tensor(W)).sum().backward()
         for got, theirs in zip(found, t, strict=True):
-            np.testing.assert_allclose(got, theirs.grad.numpy(), rtol=1e-12, atol=1e-13, err_msg=text)
+            np.testing.assert_allclose(
+                got, theirs.grad.numpy(), rtol=1e-12, atol=1e-13, err_msg=text
+            )
 
 
 SHAPES = [(3,), (2, 3), (1, 3), (4, 2, 3), (1, 2, 3), (5, 1, 2, 3), (0, 3), (2, 0, 3)]

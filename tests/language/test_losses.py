@@ -44,7 +44,8 @@ def test_elementwise_losses_are_torchs(name, shape, dtype, rng):
 
 
 @pytest.mark.parametrize(
-    ("shape", "axis"), [((3,), 0), ((3,), -1), ((3, 4), 0), ((4, 3), 1), ((3, 2, 2), 0), ((2, 3, 2), 1)]
+    ("shape", "axis"),
+    [((3,), 0), ((3,), -1), ((3, 4), 0), ((4, 3), 1), ((3, 2, 2), 0), ((2, 3, 2), 1)],
 )
 def test_cross_entropy_is_torchs(shape, axis, rng):
     labels = tuple(s for k, s in enumerate(shape) if k != axis % len(shape))
@@ -105,7 +106,9 @@ def test_a_target_may_be_a_number_or_an_array(rng):
 )
 def test_unequal_shapes_are_refused(loss):
     v, y = sg.data("v", shape=3), sg.data("y")
-    with pytest.raises(ValueError, match=r"wants equal shapes: v has shape \(3,\), y has shape \(\)"):
+    with pytest.raises(
+        ValueError, match=r"wants equal shapes: v has shape \(3,\), y has shape \(\)"
+    ):
         loss(v, y)
     with pytest.raises(ValueError, match="wants equal shapes"):
         loss(sg.data("a", shape=(3, 1)), v)

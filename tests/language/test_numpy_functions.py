@@ -11,7 +11,13 @@ from tests.calculus.values import value
 x = sg.data("x", shape=3)
 W = sg.parameter("W", shape=(2, 3), init=0)
 A = np.arange(6.0).reshape(2, 3)
-SYMBOLIC = {"symbol": x, "sum": x + 0.5, "product": 2 * x, "function": sp.tanh(x), "let": sg.let("h", x**2)}
+SYMBOLIC = {
+    "symbol": x,
+    "sum": x + 0.5,
+    "product": 2 * x,
+    "function": sp.tanh(x),
+    "let": sg.let("h", x**2),
+}
 
 
 @pytest.mark.parametrize("kind", SYMBOLIC)
@@ -54,7 +60,11 @@ def test_unary_ufuncs(name, kind, rng):
 def test_binary_ufuncs(name, rng):
     f = getattr(np, name)
     at, b = rng.uniform(0.1, 2, (2, 3)), rng.uniform(0.1, 2, 3)
-    for made, want in [(f(x, b), f(at, b)), (f(b, x + 1), f(b, at + 1)), (f(x, x + 1), f(at, at + 1))]:
+    for made, want in [
+        (f(x, b), f(at, b)),
+        (f(b, x + 1), f(b, at + 1)),
+        (f(x, x + 1), f(at, at + 1)),
+    ]:
         e = made if isinstance(made, sp.Expr) else sg.indicator(made)
         np.testing.assert_allclose(value(e, {x: at}), want, rtol=1e-13)
 

@@ -24,8 +24,10 @@ def precise(row, order):
     """The function and its derivatives by mpmath, from SymPy's own definition."""
     x = sp.symbols(f"x:{arity(row)}", real=True)
     f = sp.lambdify(x, row.head(*x), "mpmath")
-    return lambda point: mpmath.diff(f, tuple(map(mpmath.mpf, point)), order) if sum(order) else f(
-        *map(mpmath.mpf, point)
+    return lambda point: (
+        mpmath.diff(f, tuple(map(mpmath.mpf, point)), order)
+        if sum(order)
+        else f(*map(mpmath.mpf, point))
     )
 
 

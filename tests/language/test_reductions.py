@@ -47,7 +47,9 @@ def test_softmax_is_scipys(name, shape, rng):
     array = rng.standard_normal((2, *shape))
     for axis in axes_of(shape)[1:]:
         want = np.stack([KEEPING[name](one, axis=axis) for one in array])
-        np.testing.assert_allclose(value(getattr(sg, name)(z, axis=axis), {z: array}), want, rtol=1e-13)
+        np.testing.assert_allclose(
+            value(getattr(sg, name)(z, axis=axis), {z: array}), want, rtol=1e-13
+        )
 
 
 def test_softmax_takes_the_last_axis_by_default(rng):

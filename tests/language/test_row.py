@@ -9,7 +9,15 @@ from symgrad.calculus.reference import evaluate
 from symgrad.language.row import TABLE, Row, broadcast, register
 from symgrad.language.symbols import TensorSymbol
 from tests.language.against_torch import expanded
-from tests.language.rows import BOOLEAN, STRUCTURED, apply_row, cases, concrete, every_case, projected
+from tests.language.rows import (
+    BOOLEAN,
+    STRUCTURED,
+    apply_row,
+    cases,
+    concrete,
+    every_case,
+    projected,
+)
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
@@ -43,8 +51,13 @@ def test_single_precision_is_double_precision_rounded(name, rng):
         for s, a in applied.arrays.items()
     }
     got = np.asarray(evaluate(block, single, n=3, dtype=np.float32)[y])
-    want = np.asarray(evaluate(block, {s: np.float64(a) if np.asarray(a).dtype.kind == "f" else a
-                                       for s, a in single.items()}, n=3)[y])
+    want = np.asarray(
+        evaluate(
+            block,
+            {s: np.float64(a) if np.asarray(a).dtype.kind == "f" else a for s, a in single.items()},
+            n=3,
+        )[y]
+    )
     if y.kind == "float":
         assert got.dtype == np.float32 or (y.shape == () and not y.per_sample)
         np.testing.assert_allclose(got, want, rtol=2e-5, atol=1e-6)

@@ -104,4 +104,3 @@ def test_plain_subs_of_what_can_be_seen():
     assert (h**2 + y).subs(y, 2) == h**2 + 2 and (h**2 + 1).subs(h, 3) == 10
     assert sg.sum(v).subs(v, u) == sg.sum(u) and (W @ v).subs(v, u) == W @ u
     assert (x * y).subs({x: 2, y: 3}) == 6
-

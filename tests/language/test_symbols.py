@@ -171,7 +171,9 @@ def test_dtypes_are_refused(dtype):
 
 
 def test_dtypes():
-    kinds = {d: sg.data("a", dtype=d).dtype for d in (float, int, bool, np.int8, "float32", "uint8")}
+    kinds = {
+        d: sg.data("a", dtype=d).dtype for d in (float, int, bool, np.int8, "float32", "uint8")
+    }
     assert kinds == {float: "float", int: "int", bool: "int", np.int8: "int", "float32": "float",
                      "uint8": "int"}  # fmt: skip
 

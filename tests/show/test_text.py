@@ -22,9 +22,7 @@ def test_lets_of_one_name_are_numbered_on_both_sides():
     h = x
     for _ in range(3):
         h = sg.let("h", sp.tanh(w * h))
-    assert equations_text({"y": h}) == (
-        "h1 = tanh(w*x)\nh2 = tanh(h1*w)\nh3 = tanh(h2*w)\ny = h3"
-    )
+    assert equations_text({"y": h}) == ("h1 = tanh(w*x)\nh2 = tanh(h1*w)\nh3 = tanh(h2*w)\ny = h3")
 
 
 def test_numbers_avoid_other_names():
@@ -59,7 +57,9 @@ def test_names_stay_on_one_line(name, shown):
 def test_a_block_line_by_line():
     h = sg.let("h", sp.sin(w * x))
     text = block_text(capture({"loss": sg.expectation(h**2)}))
-    assert text == """\
+    assert (
+        text
+        == """\
 input w: float ()
 input x: sample float ()
 v2: sample float () = mul(w, x)
@@ -67,6 +67,7 @@ h: sample float () = sin(v2)
 v4: sample float () = pow(h, 2)
 v5: float () = expectation(v4)
 output loss = v5"""
+    )
 
 
 def test_attributes_and_writes_are_shown():
