@@ -35,7 +35,8 @@ def test_equal_operations_become_one_equation(b, values):
 def test_identities(b, values):
     x, y, _ = values
     for value, want in [
-        (x + 0, x), (0 + x, x), (x * 1, x), (1 * x, x), (x**1, x), (x / 1, x), (-(-x), x), (x - 0, x),
+        (x + 0, x), (0 + x, x), (x * 1, x), (1 * x, x), (x**1, x), (x / 1, x), (-1 * -x, x), (x - 0,
+            x),
     ]:  # fmt: skip
         assert value.operand is want.operand
     assert b.apply("mul", 2, 3).operand == 6 and b.apply("add", 2, 3).operand == 5

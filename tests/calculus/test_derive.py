@@ -47,7 +47,8 @@ def test_first_and_second_derivatives_of_every_row(name, k, level, rng):
     builder, arrays = applied.builder, applied.arrays
     root = projected(applied, applied.result, arrays, rng)
     if HIGHEST_ORDER.get(name) == 0:
-        pytest.raises(ValueError, derive_into, builder, root, applied.floats)
+        with pytest.raises(ValueError, match="derivatives of digamma are known up to order"):
+            derive_into(builder, root, applied.floats)
         return
     first = derive_into(builder, root, applied.floats)
     if name in HELD:
@@ -75,5 +76,6 @@ def test_gradients_have_the_shapes_of_what_they_belong_to(name, rng):
             continue
         applied = apply_row(row, cases(row)[k], levels(row)[-1], rng)
         root = projected(applied, applied.result, applied.arrays, rng)
-        for x, g in zip(applied.floats, derive_into(applied.builder, root, applied.floats)):
+        gradients = derive_into(applied.builder, root, applied.floats)
+        for x, g in zip(applied.floats, gradients, strict=True):
             assert getattr(g, "shape", ()) == x.shape

@@ -19,13 +19,16 @@ SCALARS = [
     sp.atan(w * b), sp.atan2(w, b), sp.sinh(w), sp.cosh(w * b), sp.tanh(w * x + b), sp.asinh(w),
     sp.acosh(w + 1), sp.atanh(w / 4), E(w), E(-(w**2)), E(w * x) / (1 + E(w * x)), sp.log(w),
     sp.log(1 + E(w)), sp.log(w + b) ** 2, w * sp.log(w), 2**w, w ** sp.Rational(5, 2), w ** sp.pi,
-    sp.Abs(w - b), sp.Abs(w * x) ** 3, sp.Max(w, b), sp.Min(w, b) * w, sp.Max(w, b, c), sp.sign(w) * w,
-    sp.Piecewise((w**2, w > b), (b * w, True)), sp.Piecewise((w, x > 1), (sp.sin(w), x > 0), (b, True)),
+    sp.Abs(w - b), sp.Abs(w * x) ** 3, sp.Max(w, b), sp.Min(w, b) * w, sp.Max(w, b, c),
+    sp.sign(w) * w,
+    sp.Piecewise((w**2, w > b), (b * w, True)), sp.Piecewise((w, x > 1), (sp.sin(w), x > 0), (b,
+    True)),
     sp.cot(w), sp.sec(w), sp.csc(w), sp.coth(w), sp.sech(w), sp.csch(w), sp.acot(w), sp.sinc(w),
     (w * b * c) ** 2, w * b * c * x * y, (w + b) * (w - b) / (w**2 + b**2), sp.sqrt(w**2 + b**2),
     E(sp.sin(sp.log(w + 1))), sp.tanh(w * sp.tanh(b * sp.tanh(c * x))), (w - 3) ** 4 + (b + 1) ** 5,
     -(y * sp.log(w) + (1 - y) * sp.log(4 - w)), E(E(w / 4)), sp.log(sp.log(w + 2)), w ** (b + c),
-    sp.cbrt(w), x**w, (w * x) ** (b / 2), sp.sqrt(sp.sqrt(w)), w / (1 + sp.Abs(w)), sp.Heaviside(w) * w,
+    sp.cbrt(w), x**w, (w * x) ** (b / 2), sp.sqrt(sp.sqrt(w)), w / (1 + sp.Abs(w)),
+    sp.Heaviside(w) * w,
 ]  # fmt: skip
 SYMBOLS = [w, b, c, x, y]
 

@@ -62,7 +62,8 @@ def test_accumulation_crosses_calls(every):
     zero.adopt(applying.equations)
     program = Program(
         Block(adding.inputs, adding.equations, {}, {total: adding.outputs["t"]}),
-        Block(applying.inputs, applying.equations, {}, {w: applying.outputs["w"], total: applying.outputs["z"]}),
+        Block(applying.inputs, applying.equations, {}, {w: applying.outputs["w"],
+        total: applying.outputs["z"]}),
     )  # fmt: skip
     arrays = {x: np.ones(7), w: np.array(0.0), total: np.array(0.0)}
     target = Reference(program, "float64", 1)

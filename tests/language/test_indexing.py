@@ -18,8 +18,8 @@ def indexed(draw):
     shape = tuple(draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)))
     used = draw(st.integers(0, len(shape)))
     common = tuple(draw(st.lists(st.integers(0, 3), max_size=2)))
-    entries, data, axis = [], [], 0
-    for size in shape[:used]:
+    entries, data = [], []
+    for axis, size in enumerate(shape[:used]):
         kinds = ["slice"] + (["int", "array", "data", "list"] if size else [])
         kind = draw(st.sampled_from(kinds))
         if kind == "int":
@@ -40,7 +40,6 @@ def indexed(draw):
             else:
                 array = np.array(flat, dtype=np.int64).reshape(own)
                 entries.append(array.tolist() if kind == "list" and own else array)
-        axis += 1
     tail = draw(st.integers(0, len(shape) - used))
     if tail or draw(st.booleans()):  # an ellipsis, and entries for the last axes behind it
         entries.append(Ellipsis)

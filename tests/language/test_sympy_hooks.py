@@ -27,7 +27,8 @@ for e in '''q @ r; q @ S; S @ q; S @ S; M @ K; K @ M; M @ q; q @ M; 2 @ q; q @ 2
         sp.lambdify(q, sp.sin(q) * sp.pi)(np.ones(2)); np.linspace(0, sp.pi, 3); np.full(2, q)
         sp.Matrix(np.array([[1, 2]])) * q; sp.sympify(np.float64(2)) * q; np.float64(2) - M
         np.maximum(sp.Integer(1), 2); np.float64(1) + sp.pi; q in [1, np.float64(2), q]
-        np.logical_and(q > 1, r > 1); np.array([True]) & (q > 1); np.isclose(float(sp.pi), np.pi); np.array(q); np.cumsum([q, r])'''.replace(
+        np.logical_and(q > 1, r > 1); np.array([True]) & (q > 1); np.isclose(float(sp.pi), np.pi)
+        np.array(q); np.cumsum([q, r])'''.replace(
             "\\n", ";").split(";"):
     try:
         result = eval(e)
