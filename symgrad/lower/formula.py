@@ -18,7 +18,8 @@ def formula(x: Node) -> str:
 
 def _shown(x: Operand, depth: int, top: bool = False) -> Shown:
     if not isinstance(x, Node):
-        return str(x), not (x.is_Symbol or (x.is_Integer and x >= 0))
+        whole = x.is_Integer and x >= 0
+        return f"{float(x):g}" if x.is_Float else str(x), not (x.is_Symbol or x.is_Float or whole)
     if x.label and not top:
         return x.label, False
     if not depth:
@@ -45,9 +46,11 @@ def _add(x: Node, depth: int) -> Shown:
 
 
 def _mul(x: Node, depth: int) -> Shown:
-    factors = [y for y in x.operands if y != -1]
-    sign = "-" if len(factors) < len(x.operands) else ""
-    return sign + "*".join(_within(y, depth) for y in factors), bool(sign)
+    first, *rest = x.operands
+    if isinstance(first, Node):
+        return "*".join(_within(y, depth) for y in x.operands), False
+    sign = "-" if first == -1 else f"{_shown(first, depth)[0]}*"
+    return sign + "*".join(_within(y, depth) for y in rest), sign.startswith("-")
 
 
 def _pow(x: Node, depth: int) -> Shown:

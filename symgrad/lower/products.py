@@ -17,7 +17,7 @@ from symgrad.lower import index as ix
 from symgrad.lower.nodes import VIEWS, Extent, Node
 
 SMALLEST_SIDE = 4  # a product with a thinner side is a loop nest
-SMALLEST_WORK = 1024  # multiplications from which a call of BLAS pays: it takes some 50 ns
+SMALLEST_WORK = 256  # multiplications from which a product of its own pays
 
 
 @dataclass(frozen=True, slots=True)
