@@ -31,6 +31,7 @@ def torch_losses(x: np.ndarray, y: np.ndarray, weights: list[np.ndarray]) -> np.
     except ImportError:
         print("torch is not installed, so there is nothing to compare with")
         return np.full(UPDATES + 1, np.nan)
+    torch.set_num_threads(1)  # for products this small, threads mostly wait for each other
     x, y = (torch.tensor(a, dtype=torch.float32) for a in (x, y))
     w1, w2 = (torch.tensor(w, dtype=torch.float32, requires_grad=True) for w in weights)
     optimizer = torch.optim.SGD([w1, w2], lr=RATE)
