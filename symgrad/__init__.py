@@ -108,6 +108,8 @@ from symgrad.language.rearrange import squeeze as squeeze
 from symgrad.language.rearrange import stack as stack
 from symgrad.language.rearrange import tile as tile
 from symgrad.language.rearrange import unsqueeze as unsqueeze
+from symgrad.language.reductions import amax as amax
+from symgrad.language.reductions import amin as amin
 from symgrad.language.reductions import max as max  # noqa: A004
 from symgrad.language.reductions import mean as mean
 from symgrad.language.reductions import min as min  # noqa: A004

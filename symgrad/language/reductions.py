@@ -194,3 +194,6 @@ def max(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
 def min(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     """The smallest element along axes; k-way ties share the gradient, 1/k each."""
     return reduce_over(ReduceMin, "min", z, axis, keepdims=bool(keepdims))
+
+
+amax, amin = max, min  # torch's names
