@@ -6,6 +6,7 @@ for both.  Per-sample names hold (n, *shape) arrays; only the shape broadcasts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,11 +15,13 @@ import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.calculus.program import Program
+from symgrad.language.contractions import mean_einsum
 from symgrad.language.row import TABLE, kind_of
 from symgrad.language.symbols import batch_size as BATCH_SIZE
 from symgrad.language.symbols import step as STEP
 
 Arrays = Mapping[sp.Symbol, np.ndarray]
+LARGE = 1024  # elements of one sample's value
 ALIGNED = ("pointwise", "indexing")  # operands are brought to one rank behind the sample axis
 LEADS = ("contraction", "indexing")  # the row is told which operands are per sample
 
@@ -100,9 +103,14 @@ def evaluate(
     for symbol, name in block.inputs.items():
         array = _input(symbol, arrays, n)
         values[name] = array[rows] if name.per_sample else array
-    precise = _step_scalars(block)
+    precise, averaged = _step_scalars(block), _only_averaged(block)
     with np.errstate(all="ignore"):
         for e in block.equations:
+            if e.name in averaged:
+                continue
+            if e.operation == "expectation" and e.operands[0] in averaged:
+                values[e.name] = _mean_contraction(averaged[e.operands[0]], values, n, dtype)
+                continue
             values[e.name] = _evaluate(e, values, n, dtype, e.name in precise)
             if nan == "raise":
                 _refuse_nan(e, values)
@@ -141,6 +149,26 @@ def _evaluate(e: Equation, values: dict, n: int, dtype: Any, precise: bool) -> A
     if e.name.kind != "float" or precise:
         return np.asarray(result)
     return np.asarray(result, np.float64 if _is_mean_scalar(e) else dtype)
+
+
+def _only_averaged(block: Block) -> dict[Operand, Equation]:
+    """Large contractions of samples that nothing but E reads: they are never held for each sample,
+    for that would take as much memory as the mini-batch times a weight matrix."""
+    large = {
+        e.name: e
+        for e in block.equations
+        if e.operation == "einsum" and e.name.per_sample and math.prod(e.name.shape) >= LARGE
+    }
+    others = (e for e in block.equations if e.operation != "expectation")
+    for x in {*block.outputs.values(), *(x for e in others for x in e.names)}:
+        large.pop(x, None)
+    return dict(large)
+
+
+def _mean_contraction(e: Equation, values: dict, n: int, dtype: Any) -> Any:
+    leads = tuple(int(_sampled(x)) for x in e.operands)
+    operands = [np.asarray(x) for x in _prepared(e, values, n)]
+    return np.asarray(mean_einsum(n, leads, *operands, **dict(e.attributes)), dtype)
 
 
 def _is_mean_scalar(e: Equation) -> bool:

@@ -26,6 +26,11 @@ def split(subscripts: str) -> tuple[list[str], str]:
 def _sizes(shapes: tuple[tuple, ...], subscripts: str) -> dict[str, Any]:
     sizes: dict[str, Any] = {}
     for letters, shape in zip(split(subscripts)[0], shapes, strict=True):
+        if len(letters) != len(shape):
+            raise ValueError(
+                f"a contraction {subscripts} wants {len(letters)} axes where an operand has the "
+                f"shape {shape}"
+            )
         for letter, size in zip(letters, shape, strict=True):
             if sizes.setdefault(letter, size) != size:
                 given = ", ".join(map(str, shapes))
@@ -45,10 +50,22 @@ def _einsum(leads: tuple[int, ...], *arrays: np.ndarray, subscripts: str) -> np.
     """`leads` says which operands have the sample axis in front; here it gets a letter."""
     terms, out = split(subscripts)
     if any(leads):
-        free = letters(1, subscripts)
-        terms = [free * lead + t for lead, t in zip(leads, terms, strict=True)]
+        terms, free = _sampled_terms(leads, subscripts)
         out = free + out
     return np.einsum(",".join(terms) + "->" + out, *arrays, optimize=len(arrays) > 1)
+
+
+def _sampled_terms(leads: tuple[int, ...], subscripts: str) -> tuple[list[str], str]:
+    """The operands' letters with one for the sample axis, and that letter."""
+    free = letters(1, subscripts)
+    return [free * lead + t for lead, t in zip(leads, split(subscripts)[0], strict=True)], free
+
+
+def mean_einsum(n: int, leads: tuple[int, ...], *arrays: np.ndarray, subscripts: str) -> np.ndarray:
+    """The mean over n samples of a contraction: a contraction over the samples, too."""
+    terms, _ = _sampled_terms(leads, subscripts)
+    text = ",".join(terms) + "->" + split(subscripts)[1]
+    return np.einsum(text, *arrays, optimize=len(arrays) > 1) / n
 
 
 def _pull(i: int, g: Any, _: Any, *x: Any, subscripts: str) -> Any:

@@ -84,6 +84,9 @@ def as_rule(optimizer: Any) -> Rule:
     if isinstance(optimizer, Rule):
         return optimizer
     if callable(optimizer) and not isinstance(optimizer, type):
+        if optimizer.__module__.startswith("symgrad.optimize"):
+            name = getattr(optimizer, "__name__", "rule")
+            raise TypeError(f"sg.{name} makes an optimiser when it is called: sg.{name}(lr=0.01)")
         return Rule(optimizer, name=getattr(optimizer, "__name__", "rule"))
     raise TypeError(
         f"optimizer wants sg.SGD(lr=...), an sg.Rule or a function of p and g, not {optimizer!r}"

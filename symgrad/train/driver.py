@@ -64,7 +64,7 @@ def compile(
     1.3
     """
     settings = check_settings(reduction, dtype, target, seed, updates)
-    written = read_model(loss, outputs, parameters, samples)
+    written = read_model(loss, outputs, parameters, samples, reduction)
     cast = choose(written.parameters)
     captured = check_loss(capture({"loss": written.loss}, cast.roles))
     predicted = {k: capture({k: e}, cast.roles) for k, e in written.outputs.items()}

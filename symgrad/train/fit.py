@@ -59,9 +59,6 @@ class Fit:
 
     def __init__(self, model: Model, plan: Plan) -> None:
         self.model, self.plan = model, plan
-        self.executable = model.executables.exactly(
-            "step" if plan.every == 1 else "accumulate", plan.batch
-        )
         self.arrays = {**model.arrays, **plan.arrays}
         self.history = History()
         self.interruption = Interruption()
@@ -73,12 +70,14 @@ class Fit:
         """Train, and give the history; Ctrl-C ends it after a whole step."""
         bar = _bar(self.plan)
         try:
+            key = "step" if self.plan.every == 1 else "accumulate"
+            self.executable = self.model.executables.exactly(key, self.plan.batch)
             with self.interruption:
                 for epochs in self._stretches():
                     self._stretch(epochs, bar)
                     if self.history.interrupted:
                         break
-        except KeyboardInterrupt:  # from a handler that is not ours, or a second Ctrl-C
+        except KeyboardInterrupt:  # while compiling, from another's handler, or a second Ctrl-C
             self.history.interrupted = True
         finally:
             self.orders.close()

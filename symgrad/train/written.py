@@ -30,12 +30,19 @@ class Written:
         return found.of, found
 
 
-def read_model(loss: Any, outputs: Any, parameters: Any, samples: Any) -> Written:
+def read_model(
+    loss: Any, outputs: Any, parameters: Any, samples: Any, reduction: str = "mean"
+) -> Written:
     """Check that there are expressions, and convert those of MatrixSymbols."""
     outputs = {} if outputs is None else outputs
     if not isinstance(outputs, Mapping) or not all(isinstance(k, str) for k in outputs):
         raise TypeError(f'outputs are expressions by label, as in {{"logits": z}}, not {outputs!r}')
     if holds_matrix(loss):
+        if reduction != "mean":
+            raise ValueError(
+                "reduction does not apply to a model of MatrixSymbols: contracting the dimension "
+                "of the samples is their sum; divide the loss by it for the mean"
+            )
         return _from_matrices(loss, outputs, parameters, samples)
     if samples is not None:
         raise ValueError(

@@ -1,5 +1,7 @@
 """The reference target: mini-batches, writes, accumulation, precision, and where a NaN began."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -62,9 +64,13 @@ def test_accumulation_crosses_calls(every):
     zero.adopt(applying.equations)
     program = Program(
         Block(adding.inputs, adding.equations, {}, {total: adding.outputs["t"]}),
-        Block(applying.inputs, applying.equations, {}, {w: applying.outputs["w"],
-        total: applying.outputs["z"]}),
-    )  # fmt: skip
+        Block(
+            applying.inputs,
+            applying.equations,
+            {},
+            {w: applying.outputs["w"], total: applying.outputs["z"]},
+        ),
+    )
     arrays = {x: np.ones(7), w: np.array(0.0), total: np.array(0.0)}
     target = Reference(program, "float64", 1)
     pending = target.run(arrays, None, 0, 4, every=every)
@@ -107,3 +113,17 @@ def test_a_batch_of_nothing_per_sample():
 def test_sources_are_the_blocks():
     text = Reference(descent(own=x), "float64", 2).source
     assert "input x: sample float ()" in text and "w := " in text
+
+
+def test_a_large_outer_product_is_averaged_without_a_copy_for_each_sample(rng):
+    """500 samples of a 400 x 300 product would take 480 MB."""
+    x, y = sg.data("x", shape=300), sg.data("y", shape=400)
+    W = sg.parameter("W", shape=(400, 300), init=0)
+    block = capture({"g": sg.gradient(sg.expectation(sg.mse(W @ x, y)), W)})
+    arrays = {x: rng.normal(size=(500, 300)), y: rng.normal(size=(500, 400)), W: np.ones(W.shape)}
+    tracemalloc.start()
+    found = evaluate(block, arrays)[block.outputs["g"]]
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    error = arrays[x] @ arrays[W].T - arrays[y]
+    np.testing.assert_allclose(found, 2 * error.T @ arrays[x] / 400 / 500, rtol=1e-10)

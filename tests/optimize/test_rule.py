@@ -70,7 +70,7 @@ def test_adam_is_a_few_lines():
     ("optimizer", "error", "words"),
     [
         ("sgd", TypeError, "optimizer wants sg.SGD(lr=...), an sg.Rule or a function"),
-        (sg.SGD, TypeError, "SGD: the update gives Rule("),
+        (sg.SGD, TypeError, "makes an optimiser when it is called"),
         (sg.Rule, TypeError, "not <class"),
         (lambda p, g: (p, g), ValueError, "gives 2 values and should give 1"),
         (sg.Rule(lambda p, g, v: p, state={"v": 0}), ValueError, "should give 2: the parameter's"),
