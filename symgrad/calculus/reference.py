@@ -103,7 +103,7 @@ def evaluate(
     for symbol, name in block.inputs.items():
         array = _input(symbol, arrays, n)
         values[name] = array[rows] if name.per_sample else array
-    precise, averaged = _step_scalars(block), _only_averaged(block)
+    precise, averaged = _step_scalars(block), _only_averaged(block, n)
     with np.errstate(all="ignore"):
         for e in block.equations:
             if e.name in averaged:
@@ -151,13 +151,13 @@ def _evaluate(e: Equation, values: dict, n: int, dtype: Any, precise: bool) -> A
     return np.asarray(result, np.float64 if _is_mean_scalar(e) else dtype)
 
 
-def _only_averaged(block: Block) -> dict[Operand, Equation]:
+def _only_averaged(block: Block, n: int) -> dict[Operand, Equation]:
     """Large contractions of samples that nothing but E reads: they are never held for each sample,
     for that would take as much memory as the mini-batch times a weight matrix."""
     large = {
         e.name: e
         for e in block.equations
-        if e.operation == "einsum" and e.name.per_sample and math.prod(e.name.shape) >= LARGE
+        if e.operation == "einsum" and e.name.per_sample and math.prod(sized(e.name.shape, n)) >= LARGE
     }
     others = (e for e in block.equations if e.operation != "expectation")
     for x in {*block.outputs.values(), *(x for e in others for x in e.names)}:

@@ -127,3 +127,25 @@ def test_a_large_outer_product_is_averaged_without_a_copy_for_each_sample(rng):
     tracemalloc.stop()
     error = arrays[x] @ arrays[W].T - arrays[y]
     np.testing.assert_allclose(found, 2 * error.T @ arrays[x] / 400 / 500, rtol=1e-10)
+
+
+def test_contractions_of_the_whole_minibatch_have_symbolic_sizes(rng):
+    v = sg.data("v", shape=2)
+    block = capture(
+        {"loss": sg.expectation(sg.logsumexp(sg.batch(v) @ v) + sg.sum(sg.batch(v) @ v))}
+    )
+    arrays = {v: rng.standard_normal((5, 2))}
+    products = arrays[v] @ arrays[v].T
+    want = (np.log(np.exp(products).sum(1)) + products.sum(1)).mean()
+    np.testing.assert_allclose(evaluate(block, arrays)[block.outputs["loss"]], want, rtol=1e-13)
+
+
+def test_large_products_that_are_only_averaged_are_not_held(rng):
+    x, y = sg.data("x", shape=40), sg.data("y", shape=50)
+    block = capture({"mean": sg.expectation(sg.outer(x, y))})
+    arrays = {x: rng.standard_normal((6, 40)), y: rng.standard_normal((6, 50))}
+    values = evaluate(block, arrays)
+    assert max(np.size(v) for v in values.values()) == 2000
+    np.testing.assert_allclose(
+        values[block.outputs["mean"]], arrays[x].T @ arrays[y] / 6, rtol=1e-12
+    )
