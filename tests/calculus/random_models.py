@@ -44,8 +44,8 @@ class Drawn:
 
 
 UNARY: dict[str, tuple[Callable, Callable]] = {
-    "tanh": (sp.tanh, torch.tanh), "sin": (sp.sin, torch.sin), "sigmoid": (sg.sigmoid,
-        torch.sigmoid),
+    "tanh": (sp.tanh, torch.tanh), "sin": (sp.sin, torch.sin),
+    "sigmoid": (sg.sigmoid, torch.sigmoid),
     "exp": (lambda x: sp.exp(sp.tanh(x)), lambda x: torch.exp(torch.tanh(x))),
     "log": (lambda x: sp.log(1 + x**2), lambda x: torch.log(1 + x**2)),
     "sqrt": (lambda x: sp.sqrt(0.5 + x**2), lambda x: torch.sqrt(0.5 + x**2)),
@@ -62,8 +62,8 @@ BINARY: dict[str, tuple[Callable, Callable]] = {
     "mul": (lambda a, b: sp.tanh(a) * b, lambda a, b: torch.tanh(a) * b),
     "div": (lambda a, b: a / (1 + b**2), lambda a, b: a / (1 + b**2)),
     "max": (sp.Max, torch.maximum), "min": (lambda a, b: sp.Min(a, b), torch.minimum),
-    "select": (lambda a, b: sg.where(a > b, a**2 / 4, b), lambda a, b: torch.where(a > b, a**2 / 4,
-        b)),
+    "select": (lambda a, b: sg.where(a > b, a**2 / 4, b),
+               lambda a, b: torch.where(a > b, a**2 / 4, b)),
 }  # fmt: skip
 REDUCTIONS = {"sum": torch.sum, "mean": torch.mean, "max": torch.amax, "logsumexp": torch.logsumexp}
 
@@ -130,18 +130,18 @@ class Drawing:
 
     def move_gram(self) -> Both:
         a = self.pick(2)
-        return Both(a.ours @ a.ours.T if hasattr(a.ours, "T") else sg.matmul(a.ours,
-            sg.transpose(a.ours)),
-                    lambda t: a.theirs(t) @ a.theirs(t).transpose(1, 2))  # fmt: skip
+        x = a.ours
+        gram = x @ x.T if hasattr(x, "T") else sg.matmul(x, sg.transpose(x))
+        return Both(gram, lambda t: a.theirs(t) @ a.theirs(t).transpose(1, 2))
 
     def move_reduce(self) -> Both:
         z = self.pick(self.draw(st.sampled_from([1, 2])))
         name = self.draw(st.sampled_from(sorted(REDUCTIONS)))
         axis = self.draw(st.sampled_from(range(len(z.shape))))
         keep = self.draw(st.booleans())
-        return Both(getattr(sg, name)(z.ours, axis=axis, keepdims=keep),
-                    lambda t: REDUCTIONS[name](z.theirs(t), dim=axis + 1,
-                    keepdim=keep))  # fmt: skip
+        ours, theirs = getattr(sg, name), REDUCTIONS[name]
+        return Both(ours(z.ours, axis=axis, keepdims=keep),
+                    lambda t: theirs(z.theirs(t), dim=axis + 1, keepdim=keep))  # fmt: skip
 
     def move_softmax(self) -> Both:
         z = self.pick(self.draw(st.sampled_from([1, 2])))
@@ -155,9 +155,9 @@ class Drawing:
             "flat": (lambda a: sg.reshape(a, -1)[:3], lambda a: a.reshape(N, -1)[:, :3]),
             "row": (lambda a: sg.take(a, -1), lambda a: a[:, -1]),
             "reverse": (lambda a: sg.take(a, (slice(None), slice(None, None, -1))),
-                lambda a: a.flip(2)),
-            "join": (lambda a: sg.concatenate([a, 2 * a])[:2], lambda a: torch.cat([a, 2 * a],
-                1)[:, :2]),
+                        lambda a: a.flip(2)),
+            "join": (lambda a: sg.concatenate([a, 2 * a])[:2],
+                     lambda a: torch.cat([a, 2 * a], 1)[:, :2]),
         }[kind]  # fmt: skip
         return Both(ours(z.ours), lambda t: theirs(z.theirs(t)))
 
@@ -173,9 +173,10 @@ class Drawing:
     def move_batch(self) -> Both:
         z = self.pick(1)
         q = self.data(z.shape)  # what is the same for all samples cannot be stacked
-        return Both(sg.logsumexp(sg.batch(q.ours + z.ours) @ z.ours),
-                    lambda t: torch.logsumexp((q.theirs(t) + z.theirs(t)) @ z.theirs(t).T,
-                    0))  # fmt: skip
+        return Both(
+            sg.logsumexp(sg.batch(q.ours + z.ours) @ z.ours),
+            lambda t: torch.logsumexp((q.theirs(t) + z.theirs(t)) @ z.theirs(t).T, 0),
+        )
 
     def move_let(self) -> Both:
         z = self.pick()

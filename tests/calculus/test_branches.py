@@ -92,9 +92,8 @@ def test_what_the_kernels_get_is_as_safe(name):
     names = [block.inputs[s] for s in (x, y) if s in block.inputs]
     full, operands = derive(simplify(block), block.outputs["value"], names)
     want = {s: [p[k + 1] for p in points.values()] for k, s in enumerate((x, y))}
-    spelled = expanded(full.__class__(full.inputs, full.equations, {
-        n.label: g for n, g in zip(names, operands, strict=True) if hasattr(g,
-        "per_sample")}))  # fmt: skip
+    outputs = {n.label: g for n, g in zip(names, operands, strict=True) if hasattr(g, "per_sample")}
+    spelled = expanded(full.__class__(full.inputs, full.equations, outputs))
     values = evaluate(spelled, arrays)
     for label, output in spelled.outputs.items():
         symbol = {"x": x, "y": y}[label]

@@ -1,5 +1,7 @@
 """The builder: equal equations once, the identities that always hold, arithmetic of values."""
 
+import operator
+
 import pytest
 import sympy as sp
 
@@ -35,8 +37,8 @@ def test_equal_operations_become_one_equation(b, values):
 def test_identities(b, values):
     x, y, _ = values
     for value, want in [
-        (x + 0, x), (0 + x, x), (x * 1, x), (1 * x, x), (x**1, x), (x / 1, x), (-1 * -x, x), (x - 0,
-            x),
+        (x + 0, x), (0 + x, x), (x * 1, x), (1 * x, x), (x**1, x), (x / 1, x), (x - 0, x),
+        (operator.neg(-x), x),
     ]:  # fmt: skip
         assert value.operand is want.operand
     assert b.apply("mul", 2, 3).operand == 6 and b.apply("add", 2, 3).operand == 5

@@ -63,10 +63,9 @@ def test_einsums_gradient_is_torchs(rng):
 
     for text, shapes in {
         "ij,jk,kl->il": [(2, 3), (3, 4), (4, 2)], "ii->i": [(3, 3)], "ii": [(3, 3)],
-        "...i,...i->...": [(2, 3), (2, 3)], "ij,ij->": [(2, 3), (2, 3)], "iij,j->i": [(2, 2, 3),
-            (3,)],
-        "...ij,jk": [(2, 2, 3), (3, 2)], "i,i,i->i": [(3,), (3,), (3,)], "ij->": [(2, 3)],
-        "ij,kl->il": [(2, 3), (2, 2)],
+        "...i,...i->...": [(2, 3), (2, 3)], "ij,ij->": [(2, 3), (2, 3)],
+        "iij,j->i": [(2, 2, 3), (3,)], "...ij,jk": [(2, 2, 3), (3, 2)],
+        "i,i,i->i": [(3,), (3,), (3,)], "ij->": [(2, 3)], "ij,kl->il": [(2, 3), (2, 2)],
     }.items():  # fmt: skip
         symbols = [sg.parameter(f"a{k}", shape=s, init=0) for k, s in enumerate(shapes)]
         arrays = {s: rng.standard_normal(s.shape) for s in symbols}

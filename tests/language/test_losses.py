@@ -121,8 +121,8 @@ def test_cross_entropy_refusals():
     for call, error, text in [
         (lambda: sg.cross_entropy(z, sg.data("l")), TypeError, "wants integer labels"),
         (lambda: sg.cross_entropy(sg.data("s"), label), ValueError, "wants a vector of"),
-        (lambda: sg.cross_entropy(z, sg.data("l", shape=3, dtype=int)), ValueError,
-            "labels of shape"),
+        (lambda: sg.cross_entropy(z, sg.data("l", shape=3, dtype=int)),
+         ValueError, "labels of shape"),
         (lambda: sg.cross_entropy(z, label, axis=1), IndexError, "axis 1 does not exist"),
     ]:  # fmt: skip
         with pytest.raises(error, match=text):

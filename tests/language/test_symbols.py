@@ -94,9 +94,8 @@ def test_a_parameter_may_be_called_like_our_own_symbols(rng):
     [
         W, v, h, W @ v + sp.sin(h), sg.softmax(h), sg.expectation(sg.sum(h)), sg.relu(x), 2 * x + y,
         sg.hyper("lam", [1.0, 2.0]), v * np.arange(3.0), W[sg.data("u", dtype=int)],
-        sg.batch(v) @ v,
-        sg.where(x > 0, x, 0), sg.batch_size * x, sg.step * x, sg.indicator(x > y), W.T @ h,
-        v[::-1],
+        sg.batch(v) @ v, sg.where(x > 0, x, 0), sg.batch_size * x, sg.step * x,
+        sg.indicator(x > y), W.T @ h, v[::-1],
     ],
     ids=str,
 )  # fmt: skip
