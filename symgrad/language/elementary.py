@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,14 @@ class safe_sqrt(Pointwise):
         return f"{{{text}}}^{{{exp}}}" if exp else text
 
 
+class safe_inverse(Pointwise):
+    """1/x, and 0 where x is 0."""
+
+
+class sinc_slope(Pointwise):
+    """The derivative of SymPy's sinc, with all its digits near 0."""
+
+
 class hypot(Pointwise):
     """sqrt(a**2 + b**2) without overflow."""
 
@@ -51,6 +60,10 @@ class log1p(Pointwise):
 
 class expm1(Pointwise):
     """exp(x) - 1, exact for small x."""
+
+
+def _safe_inverse(x: np.ndarray) -> np.ndarray:
+    return np.where(x == 0, 0, np.divide(1, np.where(x == 0, 1, x), dtype=np.asarray(x).dtype))
 
 
 def _expand_hypot(a: Any, b: Any) -> Any:
@@ -83,11 +96,11 @@ def _xlogy_pull(g: Any, y: Any, x: Any, z: Any) -> Any:
     return g * op.select(nothing, 0, op.log(z))
 
 
-def _series(x: Any, start: int) -> Any:
-    """sinc's power series in x**2 from its term `start`, each divided by x: for |x| < 1."""
+def _series(x: Any, start: int, number: Callable[..., Any] = sp.Rational) -> Any:
+    """sinc's power series for |x| < 1 (start 0), or its derivative's (start 1)."""
 
-    def coefficient(k: int) -> sp.Expr:
-        return sp.Rational((-1) ** k * (2 * k if start else 1), sp.factorial(2 * k + 1))
+    def coefficient(k: int) -> Any:
+        return number(sp.Rational((-1) ** k * (2 * k if start else 1), sp.factorial(2 * k + 1)))
 
     square, value = x**2, coefficient(9)
     for k in range(8, start - 1, -1):
@@ -95,13 +108,31 @@ def _series(x: Any, start: int) -> Any:
     return value * x if start else value
 
 
+def _expand_sinc_slope(x: Any) -> Any:
+    apart = (op.cos(x) - op.sinc(x)) / x
+    return op.select(op.lt(op.abs(x), 1), _series(x, 1), apart)
+
+
+def _sinc_slope(x: np.ndarray) -> np.ndarray:
+    apart = (np.cos(x) - np.sinc(x / np.pi)) / x
+    return np.where(np.abs(x) < 1, _series(x, 1, float), apart)
+
+
+def _sinc_slope_pull(g: Any, y: Any, x: Any) -> Any:
+    from symgrad.calculus.splice import pull_through
+
+    return pull_through(_expand_sinc_slope, 0, g, [x], {})
+
+
 # fmt: off
 register(
     Row("cbrt", "pointwise", np.cbrt, (lambda g, y, x: g*THIRD/y**2,), head=cbrt, guarded=True,
         expand=lambda x: op.sign(x)*op.abs(x)**THIRD),
     Row("safe_sqrt", "pointwise", np.sqrt,
-        (lambda g, y, x: g*op.select(op.eq(y, 0), 0, HALF/y),), head=safe_sqrt, guarded=True,
+        (lambda g, y, x: g*HALF*op.safe_inverse(y),), head=safe_sqrt, guarded=True,
         domain=Domain(((0.1, 3.0),)), expand=lambda x: x**HALF),
+    Row("safe_inverse", "pointwise", _safe_inverse, (lambda g, y, x: -g*y**2,), head=safe_inverse,
+        domain=Domain(((0.2, 3.0),)), expand=lambda x: op.select(op.eq(x, 0), 0, 1/x)),
     Row("hypot", "pointwise", np.hypot,
         (lambda g, y, a, b: g*a/y, lambda g, y, a, b: g*b/y), head=hypot, guarded=True,
         expand=_expand_hypot),
@@ -114,11 +145,12 @@ register(
         (_xlogy_pull, lambda g, y, x, z: g*x/z), head=xlogy, guarded=True,
         domain=Domain(((-2.0, 2.0), (0.2, 3.0))),
         expand=lambda x, z: op.select(op.eq(x, 0), 0*z, x*op.log(z))),
-    # for small x the derivative (cos(x) - sinc(x))/x cancels: its series has the digits
-    Row("sinc", "pointwise", lambda x: np.sinc(x/np.pi),
-        (lambda g, y, x: g*op.select(op.lt(op.abs(x), 1), _series(x, 1), (op.cos(x) - y)/x),),
+    Row("sinc", "pointwise", lambda x: np.sinc(x/np.pi), (lambda g, y, x: g*op.sinc_slope(x),),
         head=sp.sinc, domain=Domain(((-4.0, 4.0),)),
         expand=lambda x: op.select(op.lt(op.abs(x), 1), _series(x, 0), op.sin(x)/x)),
+    # for small x (cos(x) - sinc(x))/x cancels, and its series has the digits
+    Row("sinc_slope", "pointwise", _sinc_slope, (_sinc_slope_pull,), head=sinc_slope,
+        domain=Domain(((-4.0, 4.0),)), expand=_expand_sinc_slope),
 )
 # fmt: on
 
