@@ -157,7 +157,9 @@ def _only_averaged(block: Block, n: int) -> dict[Operand, Equation]:
     large = {
         e.name: e
         for e in block.equations
-        if e.operation == "einsum" and e.name.per_sample and math.prod(sized(e.name.shape, n)) >= LARGE
+        if e.operation == "einsum"
+        and e.name.per_sample
+        and math.prod(sized(e.name.shape, n)) >= LARGE
     }
     others = (e for e in block.equations if e.operation != "expectation")
     for x in {*block.outputs.values(), *(x for e in others for x in e.names)}:

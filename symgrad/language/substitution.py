@@ -48,8 +48,9 @@ def replaced(e: sp.Expr, rule: Mapping[sp.Expr, sp.Expr]) -> sp.Expr:
         hidden = [x for x in let.free_symbols if x in rule]
         if let.name and hidden and let not in rule:
             raise ValueError(
-                f"{hidden[0]} stands inside the let {let}, which `subs` does not enter: use "
-                f"sg.substitute(expression, {{{hidden[0]}: ...}}), or sg.inline to remove lets first"
+                f"{hidden[0]} stands inside the let {let}, which `subs` does not enter: "
+                f"use sg.substitute(expression, {{{hidden[0]}: ...}}), "
+                "or sg.inline to remove lets first"
             )
         return not let.name
 

@@ -9,7 +9,8 @@ from symgrad.language.matrix_nodes import MatrixUnit
 
 FUNCTIONS = {
     "exp": torch.exp, "log": torch.log, "tanh": torch.tanh, "sin": torch.sin, "cos": torch.cos,
-    "relu": torch.relu, "sigmoid": torch.sigmoid, "logistic": torch.sigmoid, "Abs": torch.abs, "sign": torch.sign,
+    "relu": torch.relu, "sigmoid": torch.sigmoid, "logistic": torch.sigmoid, "Abs": torch.abs,
+    "sign": torch.sign,
     "indicator": lambda c: c.double(), "softplus": torch.nn.functional.softplus,
     "sqrt": torch.sqrt, "Max": torch.maximum, "Heaviside": lambda x, _: torch.heaviside(x, x*0),
     "StrictGreaterThan": torch.gt, "StrictLessThan": torch.lt, "cosh": torch.cosh,
