@@ -96,7 +96,9 @@ def clamp(context: Any, i: Any, size: Any, fault: Any) -> Any:
 @intrinsic
 def square(context: Any, x: Any) -> Any:
     """x * x"""
-    return x(x), lambda context, builder, signature, arguments: _multiplied(builder, *arguments, 2)
+    return x(x), lambda context, builder, signature, arguments: _multiplied(
+        builder, arguments[0], 2
+    )
 
 
 @intrinsic(prefer_literal=True)
