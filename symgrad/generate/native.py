@@ -96,9 +96,11 @@ def clamp(context: Any, i: Any, size: Any, fault: Any) -> Any:
 @intrinsic
 def square(context: Any, x: Any) -> Any:
     """x * x"""
-    return x(x), lambda context, builder, signature, arguments: _multiplied(
-        builder, arguments[0], 2
-    )
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _multiplied(builder, arguments[0], 2)
+
+    return x(x), code
 
 
 @intrinsic(prefer_literal=True)
