@@ -125,6 +125,8 @@ def _read(entry: Path, text: str) -> bytes | None:
         files = {name: (entry / name).read_bytes() for name in (TEXT, CODE)}
         manifest = (entry / MANIFEST).read_bytes()
     except OSError as error:
+        if not os.path.lexists(entry):  # another process pruned it meanwhile
+            return None
         raise Untrusted(f"the kernel kept in {entry} cannot be read ({error})") from error
     if files[TEXT] != text.encode() or manifest != _manifest(entry.name, files):
         raise Untrusted(f"the kernel kept in {entry} is damaged or of foreign origin")
@@ -149,14 +151,15 @@ def _remove(path: Path) -> None:
     """Move it out of the readers' sight in one step, then delete it at leisure."""
     if os.path.lexists(path):
         grave = tempfile.mkdtemp(prefix=".removed.", dir=path.parent)
-        os.rename(path, os.path.join(grave, path.name))
+        with suppress(FileNotFoundError):  # another process removed it meanwhile
+            os.rename(path, os.path.join(grave, path.name))
         shutil.rmtree(grave, ignore_errors=True)
 
 
 def _prune(parent: Path) -> None:
     """Remove the entries that nobody has used for longest, where there are too many."""
     with os.scandir(parent) as found:
-        ages = {Path(item.path): item.stat().st_mtime for item in found if item.is_dir()}
+        ages = {Path(item.path): _last_used(item) for item in found if item.is_dir()}
     entries = sorted((p for p in ages if not p.name.startswith(".")), key=ages.__getitem__)
     surplus = len(entries) - KEPT_ENTRIES if len(entries) > MOST_ENTRIES else 0
     abandoned = time.time() - ABANDONED_SECONDS
@@ -165,6 +168,13 @@ def _prune(parent: Path) -> None:
         Path(f"{path}.lock").unlink(missing_ok=True)
     for path in (p for p, age in ages.items() if p.name.startswith(".") and age < abandoned):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_used(item: os.DirEntry) -> float:
+    """When an entry was last used; now, where another process has just removed it."""
+    with suppress(FileNotFoundError):
+        return item.stat().st_mtime
+    return time.time()
 
 
 def _warn_unusable(entry: Path, error: OSError) -> None:

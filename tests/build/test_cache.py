@@ -277,3 +277,25 @@ def test_what_a_killed_process_left_is_removed(home):
     os.utime(left, (0, 0))
     fetch(Compiler(), "n" * 40)
     assert not left.exists()
+
+
+def test_two_processes_may_prune_the_same_entry(home, monkeypatch):
+    """An entry that is moved away while it is read, or pruned, costs no warning."""
+    fetch(Compiler())
+    rename, read = os.rename, Path.read_bytes
+
+    def vanish(path: Path) -> bytes:
+        if path.name == "kernel.o" and (home / KEY).exists():
+            rename(home / KEY, home / ".elsewhere")
+        return read(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", vanish)
+        again = Compiler()
+        assert fetch(again) == CODE
+        assert again.calls == 1
+    listed = os.path.lexists
+    monkeypatch.setattr(os.path, "lexists", lambda path: True)
+    cache._remove(home / "gone")
+    monkeypatch.setattr(os.path, "lexists", listed)
+    assert not list(home.glob(".removed.*"))
