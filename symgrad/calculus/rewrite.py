@@ -113,8 +113,8 @@ def _may_match(builder: Builder, pattern: Any, x: Operand) -> bool:
     """A first look, at the operation or the number alone."""
     if isinstance(pattern, str):
         return True
-    if not isinstance(x, Name):
-        return x == pattern
+    if not isinstance(x, Name):  # SymPy would parse the strings of a tuple to compare it
+        return not isinstance(pattern, tuple) and x == pattern
     definition = builder.definition(x)
     return (
         isinstance(pattern, tuple)
