@@ -20,7 +20,6 @@ from llvmlite import ir
 
 from symgrad.generate.vector_formats import DOUBLE, Format, has_fused
 
-BOOL = ir.IntType(1)
 CONTRACT, EXACT = ("contract",), ("arcp",)
 
 

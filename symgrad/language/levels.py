@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import sympy as sp
 
 from symgrad.language.operation import Operation
@@ -66,8 +65,3 @@ def batch(z: Any) -> sp.Expr:
     (B, 3)
     """
     return Batch(sympify(z))
-
-
-def samples_mean(array: np.ndarray) -> np.ndarray:
-    """What `E` means for an array with the samples along axis 0."""
-    return array.mean(axis=0)

@@ -9,8 +9,6 @@ import sympy as sp
 
 from symgrad.language.sums import indexed, written_out
 
-HALF_PI = sp.pi / 2
-
 # fmt: off
 REWRITTEN: dict[type, Callable[..., Any]] = {
     sp.cot:   lambda x: 1/sp.tan(x),

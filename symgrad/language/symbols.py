@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -272,15 +271,6 @@ def anonymous(expr: sp.Expr) -> sp.Expr:
     """A composite operand under an anonymous name, so that expressions do not grow."""
     simple = isinstance(expr, TensorSymbol | sp.Symbol) or not expr.args
     return expr if simple else _let("", expr)
-
-
-def is_integral(shape: tuple) -> bool:
-    return all(isinstance(s, int) for s in shape)
-
-
-def size(shape: tuple) -> int:
-    """Number of elements of a concrete shape."""
-    return math.prod(shape)
 
 
 _B, _STEP = digest("batch_size"), digest("step")

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-UNBOUNDED = 2**62
-
 
 @dataclass(frozen=True, slots=True)
 class Index:

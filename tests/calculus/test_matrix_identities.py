@@ -47,7 +47,7 @@ OF_X = {  # f(X): its gradient, in numbers
                           lambda n: n.A.T @ n.C.T @ n.X @ n.B.T + n.C @ n.A @ n.X @ n.B),
     "tr B'X'CXB":        (tr(B.T @ X.T @ C @ X @ B),
                           lambda n: n.C.T @ n.X @ n.B @ n.B.T + n.C @ n.X @ n.B @ n.B.T),
-    "tr XXX":            (tr(X @ X @ X),            lambda n: 3 * (n.X @ n.X).T),
+    "tr X^3":            (tr(X @ X @ X),            lambda n: 3 * (n.X @ n.X).T),
     "tr (AXB + C)(AXB + C)'": (
         sg.sum((A @ X @ B + C)**2),
         lambda n: 2 * n.A.T @ (n.A @ n.X @ n.B + n.C) @ n.B.T),
