@@ -57,6 +57,28 @@ def test_two_layer_network(tmp_path):
     assert (tmp_path / "two_layer_network.png").stat().st_size > 10_000
 
 
+def test_matrix_factorization(tmp_path):
+    printed = run_demo("matrix_factorization", tmp_path, "--epochs", "4")
+    errors = numbers(printed, r"(?m)^epoch +\d+: RMSE ([\d.]+)")
+    assert len(errors) == 4 and errors[-1] < 3.2
+    item, *others = numbers(printed, r"item +27: (\d+), (\d+), (\d+), (\d+)")[0].astype(int)
+    assert {item, *others} & {19, 28, 35, 26}, "a pixel is most like its neighbours"
+    assert (tmp_path / "matrix_factorization.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("sign", ["\t", "::", ","])
+def test_matrix_factorization_reads_what_movielens_wrote(tmp_path, sign):
+    rng = np.random.default_rng(0)
+    rows = [(u, i, 3 + u % 2, 881250949) for u in range(1, 21) for i in range(50, 70)]
+    lines = [sign.join(map(str, row)) for row in rng.permutation(rows)]
+    heading = ["userId,movieId,rating,timestamp"] if sign == "," else []
+    (tmp_path / "ratings").write_text("\n".join(heading + lines))
+    options = "--ratings", str(tmp_path / "ratings"), "--epochs", "3"
+    printed = run_demo("matrix_factorization", tmp_path, *options)
+    assert "ratings of 20 items by 20 users" in printed
+    assert len(numbers(printed, r"(?m)^epoch +\d+: RMSE ([\d.]+)")) == 3
+
+
 def test_mnist_mlp_on_scikit_learns_digits(tmp_path, monkeypatch):
     monkeypatch.setenv("SYMGRAD_DATA", str(tmp_path))
     printed = run_demo("mnist_mlp", tmp_path, "--activation", "relu", "--epochs", "3")
