@@ -205,7 +205,8 @@ class _Writer:
         if s.comment:
             self.lines.add(f"# {remark(s.comment)}")
         extent = "n" if s.axis.extent is None else str(s.axis.extent)
-        with self.lines.block(f"for {axis_name(s.axis)} in range({extent}):"):
+        bounds = ", ".join(map(self.printer.text, s.bounds)) or extent
+        with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
             for t in s.body:
                 self._statement(t)
 

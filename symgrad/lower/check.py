@@ -33,13 +33,22 @@ def _body(body: tuple[Statement, ...], open_axes: tuple, known: set[Buffer], k: 
     for s in body:
         if isinstance(s, Loop):
             assert s.axis not in open_axes, "a loop inside itself"
-            assert s.axis.extent is None or s.axis.extent > 1, f"a loop of {s.axis.extent}"
+            extent = s.axis.extent
+            assert extent is None or s.stop or extent > 1, f"a loop of {extent}"
+            assert (s.stop is None) == (s.axis.stop is None), "a loop has lost its bounds"
+            _bounds(s, open_axes, known)
             _body(s.body, (*open_axes, s.axis), known, k)
         elif not isinstance(s, Comment):
             _statement(s, open_axes, known, k)
 
 
-def _statement(s: Statement, open_axes: tuple, known: set[Buffer], k: Kernel) -> None:
+def _bounds(s: Loop, open_axes: tuple, known: set[Buffer]) -> None:
+    _reads(s, open_axes, known)
+    for x in s.bounds:
+        assert x.dtype == "int64", f"a loop's bound is {x.dtype}"
+
+
+def _reads(s: Statement, open_axes: tuple, known: set[Buffer]) -> None:
     for buffer, index in accesses(s):
         if buffer.is_local and not isinstance(s, Update):
             given = buffer.home in known or buffer.role == "batch_size"
@@ -48,6 +57,10 @@ def _statement(s: Statement, open_axes: tuple, known: set[Buffer], k: Kernel) ->
             _index(buffer, index, open_axes)
     for x in roots(s):
         _expression(x, open_axes)
+
+
+def _statement(s: Statement, open_axes: tuple, known: set[Buffer], k: Kernel) -> None:
+    _reads(s, open_axes, known)
     if isinstance(s, Store | Update):
         _index(s.buffer, s.index, open_axes)
         _placed(s.buffer, known)

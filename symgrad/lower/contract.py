@@ -52,7 +52,7 @@ def _collect(section: list[Statement], found: dict) -> None:
         s, path = stack.pop()
         if isinstance(s, Loop):
             stack.extend((t, (*path, s)) for t in s.body)
-        if isinstance(s, Loop | Comment):
+        if isinstance(s, Comment):
             continue
         for buffer, index in accesses(s):
             found[buffer].append((index, path))
@@ -93,10 +93,10 @@ class _Rewrite:
         self._made: dict[Any, Any] = {}
 
     def statement(self, s: Statement) -> Statement:
-        if isinstance(s, Loop):
-            return Loop(s.axis, tuple(self.statement(t) for t in s.body), s.comment)
         for x in roots(s):
             self._expression(x)
+        if isinstance(s, Loop):
+            return s.over(map(self.statement, s.body), self._known)
         return restated(s, self._known, self._place)
 
     def _place(self, buffer: Buffer, index: At) -> tuple[Buffer, At]:

@@ -134,9 +134,11 @@ def _used(sections: list[tuple[Statement, ...]]) -> dict[Buffer, None]:
     found: dict[Buffer, None] = {}
     for section in sections:
         for s in statements(section):
-            if isinstance(s, Loop | Comment):
+            if isinstance(s, Comment):
                 continue
             found.update((b.home, None) for b, _ in accesses(s))
+            if isinstance(s, Loop):
+                continue
             found[(s.c.buffer if isinstance(s, Product) else s.buffer).home] = None
     return found
 

@@ -13,6 +13,7 @@ from symgrad.lower.kernel import (
     Collect,
     Expression,
     Load,
+    Loop,
     Matrix,
     Product,
     Statement,
@@ -62,7 +63,9 @@ def children(x: Any) -> Iterator[Any]:
 
 
 def accesses(statement: Statement) -> list[Access]:
-    """What a statement reads; not what an update adds to."""
+    """What a statement itself reads, a loop for its bounds; not what an update adds to."""
+    if isinstance(statement, Loop):
+        return [(x.buffer, x.index) for x in loads(*statement.bounds)]
     if isinstance(statement, Store | Update):
         return [(x.buffer, x.index) for x in loads(statement.value, *statement.index)]
     if isinstance(statement, Product):
@@ -82,7 +85,7 @@ def roots(statement: Statement) -> list[Expression]:
     if isinstance(statement, Product):
         offsets = [m.offset for m in (statement.a, statement.b, statement.c)]
         return [statement.alpha, statement.beta, *(e for o in offsets for e in children(o))]
-    return []
+    return list(statement.bounds) if isinstance(statement, Loop) else []
 
 
 # ---- rewriting

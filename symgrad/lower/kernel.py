@@ -11,7 +11,7 @@ for the number of samples in the mini-batch, n, which is at most the kernel's ba
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy as sp
@@ -56,11 +56,17 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Axis:
-    """A loop's variable, from 0 to its extent; extent None is n, the mini-batch's samples."""
+    """A loop's variable, from 0 to its extent; extent None is n, the mini-batch's samples.
+
+    start, stop: with a `stop` the loop goes from `start` (or 0) to it, integers of the run that
+                 are evaluated once, before the loop; the variable stays below the extent
+    """
 
     extent: int | None
     limit: int  # the largest extent it may have
     depth: int
+    start: Expression | None = None
+    stop: Expression | None = None
 
     @property
     def bound(self) -> int:
@@ -175,9 +181,29 @@ class Collect:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Loop:
+    """`for axis: body`; start and stop are the axis' own, over what they have become meanwhile."""
+
     axis: Axis
     body: tuple[Statement, ...]
     comment: str = ""
+    start: Expression | None = None
+    stop: Expression | None = None
+
+    def __post_init__(self) -> None:
+        if self.stop is None:
+            object.__setattr__(self, "start", self.axis.start)
+            object.__setattr__(self, "stop", self.axis.stop)
+
+    @property
+    def bounds(self) -> tuple[Expression, ...]:
+        """The expressions that it evaluates."""
+        return tuple(x for x in (self.start, self.stop) if x is not None)
+
+    def over(self, body: Iterable[Statement], known: Mapping[Expression, Expression] | None = None
+             ) -> Loop:  # fmt: skip
+        """The loop around other statements, with the bounds that `known` holds in place of its."""
+        start, stop = (known[x] if known and x else x for x in (self.start, self.stop))
+        return Loop(self.axis, tuple(body), self.comment, start, stop)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

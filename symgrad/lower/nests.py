@@ -43,7 +43,8 @@ class Nests:
             return self._add_empty(statement, axes, x, start)
         at = len(axes) if summing is None else summing
         task = Task(statement, tuple(axes), at, start, comment=formula(x) if x else "")
-        task.reads = accesses(statement)
+        bounds = [x for a in axes for x in (a.start, a.stop) if x is not None]
+        task.reads = [*accesses(statement), *((v.buffer, v.index) for v in loads(*bounds))]
         target = task.target[0]
         task.constant = bool(
             x and x.constant and target not in self.changing and not target.storage

@@ -55,21 +55,22 @@ def _around(loop: Loop, before: list[Statement]) -> list[Statement]:
         start = Number(start_of(u.combine, variable.dtype), variable.dtype)
         before.append(Store(variable, (), start))
     body = in_registers(_replaced(loop.body, local))
-    return [Loop(loop.axis, tuple(body), loop.comment), *after]
+    return [loop.over(body), *after]
 
 
 def _still(loop: Loop) -> list[Update]:
     """Updates of a place that does not move in the loop, and that nothing else in it touches."""
     touched: dict[Buffer, int] = {}
     updates: list[tuple[Update, Axes]] = []
-    stack: list[tuple[Statement, Axes]] = [(s, (loop.axis,)) for s in reversed(loop.body)]
+    stack: list[tuple[Statement, Axes]] = [(loop, ())]
     while stack:
         s, axes = stack.pop()
         if isinstance(s, Loop):
             stack.extend((t, (*axes, s.axis)) for t in reversed(s.body))
-        if isinstance(s, Loop | Comment):
+        if isinstance(s, Comment):
             continue
-        for buffer in (*(b for b, _ in accesses(s)), _target(s)):
+        target = () if isinstance(s, Loop) else (_target(s),)
+        for buffer in (*(b for b, _ in accesses(s)), *target):
             touched[buffer.home] = touched.get(buffer.home, 0) + 1
         if isinstance(s, Update) and not s.buffer.is_local:
             updates.append((s, axes))
@@ -106,7 +107,7 @@ def _take_start(before: list[Statement], u: Update) -> bool:
 
 def _replaced(body: Iterable[Statement], local: Mapping[Statement, Buffer]) -> list[Statement]:
     return [
-        Loop(s.axis, tuple(_replaced(s.body, local)), s.comment)
+        s.over(_replaced(s.body, local))
         if isinstance(s, Loop)
         else Update(local[s], (), s.combine, s.value)  # type: ignore[union-attr]
         if s in local

@@ -89,13 +89,12 @@ class _Sharing:
 
     def _count(self, body: Iterable[Statement], place: Place) -> None:
         for s in body:
+            for x in roots(s):
+                _locate(x, place)
+                self._use(x, place)
             if isinstance(s, Loop):
                 self.places[s] = Place(place, stored(s.body), s.axis)
                 self._count(s.body, self.places[s])
-            else:
-                for x in roots(s):
-                    _locate(x, place)
-                    self._use(x, place)
 
     def _use(self, root: Expression, user: Place) -> None:
         stack = [(root, user)]
@@ -110,12 +109,12 @@ class _Sharing:
 
     def _emit(self, body: Iterable[Statement], place: Place) -> None:
         for s in body:
+            known = {x: self._build(x, place) for x in roots(s)}
             if isinstance(s, Loop):
                 inner = self.places[s]
                 self._emit(s.body, inner)
-                place.out.append(Loop(s.axis, tuple(inner.out), s.comment))
+                place.out.append(s.over(inner.out, known))
             else:
-                known = {x: self._build(x, place) for x in roots(s)}
                 place.out.append(restated(s, known))
 
     def _build(self, root: Expression, user: Place) -> Expression:
