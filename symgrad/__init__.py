@@ -10,6 +10,7 @@ from symgrad.calculus.second import hvp as hvp
 from symgrad.calculus.second import jacobian as jacobian
 from symgrad.calculus.second import jvp as jvp
 from symgrad.calculus.second import vjp as vjp
+from symgrad.language import random as random
 from symgrad.language.activations import celu as celu
 from symgrad.language.activations import elu as elu
 from symgrad.language.activations import gelu as gelu

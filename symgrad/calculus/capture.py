@@ -19,6 +19,7 @@ from symgrad.language.tensor import HEADS
 from symgrad.language.walk import postorder
 
 Roles = Mapping[sp.Symbol, str]
+PER_SAMPLE = ("data", "random")  # roles
 MANY_FACTORS = 6  # each factor's derivative multiplies all the others
 
 
@@ -155,7 +156,7 @@ class _Reader:
     def _input(self, symbol: sp.Symbol) -> Name:
         role = role_of(symbol, self.roles)
         shape = getattr(symbol, "shape", ())
-        return self.builder.input(symbol, shape, per_sample=role == "data")
+        return self.builder.input(symbol, shape, per_sample=role in PER_SAMPLE)
 
 
 def role_of(symbol: sp.Symbol, roles: Roles) -> str:
@@ -231,5 +232,5 @@ def specification(symbol: sp.Symbol) -> str:
     """What a symbol is, for errors: `data of shape (3,), int`."""
     if not isinstance(symbol, TensorSymbol):
         return "plain symbol"
-    value = f", {symbol.value}" if symbol.role == "hyper" else ""
+    value = f", {symbol.payload}" if symbol.role in ("hyper", "random") else ""
     return f"{symbol.role} of shape {symbol.shape}, {symbol.dtype}{value}"

@@ -9,7 +9,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Name
 from symgrad.calculus.builder import Builder
-from symgrad.calculus.capture import capture_into, role_of
+from symgrad.calculus.capture import PER_SAMPLE, capture_into, role_of
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.express import Expressions
 from symgrad.calculus.stabilize import STABLE
@@ -52,8 +52,8 @@ class Gradient(Mapping):
 def gradient(e: Any, v: Any) -> Any:
     """The gradient of a scalar expression: exactly of what is written, no `E` is added.
 
-    v: a parameter, a hyper, data (this sample's own), or a let (held independent).  One symbol
-    gives an expression of its shape, several a Mapping from symbol to expression.
+    v: a parameter, a hyper, data or a draw (this sample's own), or a let (held independent).
+    One symbol gives an expression of its shape, several a Mapping from symbol to expression.
     Raises ValueError for an expression that is not scalar, and where a derivative with respect to
     one sample's value would reach other samples.
 
@@ -112,7 +112,7 @@ def captured(e: sp.Expr, symbols: list[sp.Symbol]) -> tuple[Builder, Name, list[
             "sample's value: take the gradient of what stands inside sg.expectation or sg.batch"
         )
     wrt = [
-        builder.input(s, getattr(s, "shape", ()), per_sample=role_of(s, roles) == "data")
+        builder.input(s, getattr(s, "shape", ()), per_sample=role_of(s, roles) in PER_SAMPLE)
         for s in symbols
     ]
     return builder, root, wrt

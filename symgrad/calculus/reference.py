@@ -18,11 +18,13 @@ from symgrad.calculus.program import Program
 from symgrad.language.contractions import mean_einsum
 from symgrad.language.row import TABLE, kind_of
 from symgrad.language.symbols import batch_size as BATCH_SIZE
+from symgrad.language.symbols import position as POSITION
 from symgrad.language.symbols import step as STEP
 
 Arrays = Mapping[sp.Symbol, np.ndarray]
 LARGE = 1024  # elements of one sample's value
-ALIGNED = ("pointwise", "indexing")  # operands are brought to one rank behind the sample axis
+ELEMENTWISE = ("pointwise", "random")
+ALIGNED = (*ELEMENTWISE, "indexing")  # operands are brought to one rank behind the sample axis
 LEADS = ("contraction", "indexing")  # the row is told which operands are per sample
 
 
@@ -57,7 +59,8 @@ class Reference:
         for k, start in enumerate(range(first, last, self.batch_size)):
             stop = min(start + self.batch_size, last)
             rows = slice(start, stop) if order is None else order[start:stop]
-            values = self._step(self.program.step, arrays, rows, stop - start)
+            base = self.program.base(start, pending, self.batch_size)
+            values = self._step(self.program.step, arrays, rows, stop - start, base)
             for label, name in self.program.step.outputs.items():
                 if outputs and label in outputs:
                     at = slice(start - first, stop - first) if name.per_sample else k
@@ -70,8 +73,10 @@ class Reference:
                 pending = 0
         return pending
 
-    def _step(self, block: Block, arrays: Arrays, rows: Any, n: int) -> dict[Operand, Any]:
-        values = evaluate(block, arrays, rows, n, self.dtype)
+    def _step(
+        self, block: Block, arrays: Arrays, rows: Any, n: int, base: int = 0
+    ) -> dict[Operand, Any]:
+        values = evaluate(block, arrays, rows, n, self.dtype, base=base)
         new = {symbol: np.array(values[name]) for symbol, name in block.writes.items()}
         for symbol, value in new.items():  # a value may be another one's array, as in a swap
             arrays[symbol][...] = value
@@ -92,15 +97,19 @@ def evaluate(
     n: int | None = None,
     dtype: Any = np.float64,
     nan: str = "pass",
+    base: int = 0,
 ) -> dict[Operand, Any]:
     """The value of every name in a block: (n, *shape) where it is per sample.
 
     rows selects the samples of the data; nan="raise" raises FloatingPointError at the first
-    equation that makes a NaN of operands without one.
+    equation that makes a NaN of operands without one; base: the position of the first sample.
     """
     n = _samples(block, arrays, rows) if n is None else n
     values: dict[Operand, Any] = {}
     for symbol, name in block.inputs.items():
+        if symbol == POSITION:
+            values[name] = np.arange(base, base + n)
+            continue
         array = _input(symbol, arrays, n)
         values[name] = array[rows] if name.per_sample else array
     precise, averaged = _step_scalars(block), _only_averaged(block, n)
@@ -119,7 +128,8 @@ def evaluate(
 
 def _samples(block: Block, arrays: Arrays, rows: Any) -> int:
     """How many samples the data hold; 1 where there are no data."""
-    data = (arrays[s] for s, name in block.inputs.items() if name.per_sample)
+    sampled = (s for s, name in block.inputs.items() if name.per_sample and s != POSITION)
+    data = (arrays[s] for s in sampled)
     return next((len(np.asarray(array)[rows]) for array in data), 1)
 
 
@@ -141,7 +151,7 @@ def _evaluate(e: Equation, values: dict, n: int, dtype: Any, precise: bool) -> A
         _check_indices(e, operands, n)
         leads = tuple(int(_sampled(x)) for x in e.operands)
         result = row.numpy(leads, *operands, **attributes)
-    elif row.kind == "pointwise":
+    elif row.kind in ELEMENTWISE:
         result = row.numpy(*operands)
     else:
         lead = int(any(map(_sampled, e.operands)))
@@ -189,7 +199,7 @@ def _prepared(e: Equation, values: dict, n: int) -> Iterator[Any]:
         is_table = row.kind == "indexing" and k == 0
         if row.kind in ALIGNED and not is_table and _sampled(x):
             value = value.reshape(n, *(1,) * (rank - len(x.shape)), *value.shape[1:])
-        elif row.kind not in ("pointwise", *LEADS) and sampled and not _sampled(x):
+        elif row.kind not in (*ELEMENTWISE, *LEADS) and sampled and not _sampled(x):
             value = np.broadcast_to(value, (n, *np.shape(value)))
         yield value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgrad.generate.cpu_expressions import Printer, axis_name
-from symgrad.generate.cpu_operations import NATIVE, VECTOR_MATH
+from symgrad.generate.cpu_operations import NATIVE, RANDOM, VECTOR_MATH
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
@@ -32,6 +32,7 @@ MODULES = {
     "symgrad.build.blas": ("gemm",),
     "symgrad.generate.micro_kernels": ("matrix_product",),
     "symgrad.generate.native": NATIVE,
+    "symgrad.generate.random_bits": RANDOM,
     "symgrad.generate.vector_math": VECTOR_MATH,
 }
 FASTMATH = ("afn", "arcp", "contract", "nsz", "reassoc")  # NaN and infinity keep their meaning

@@ -50,6 +50,9 @@ CODE = {
     # ---- special functions
     "erfc": Code("math.erfc({0})"), "gamma": Code("gamma({0})"),
     "lgamma": Code("math.lgamma({0})"),
+    # ---- random draws
+    "mixed": Code("mixed({0}, {1})"), "below": Code("below({0}, {1})"),
+    "either": Code("either({0}, {1}, {2})"), "unit": Code("unit({0}, {1})"),
     # ---- indices
     "position": Code("(order[{0}] if ordered else {0})"),
     "clamp": Code("clamp({0}, {1}, fault)"),
@@ -64,6 +67,7 @@ NATIVE = (
     "clamp", "gamma", "maximum", "minimum", "modulo", "pointer", "power", "select", "sign",
     "square",
 )  # fmt: skip
+RANDOM = ("below", "either", "mixed", "unit")
 VECTOR_MATH = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "exp",
     "expm1", "log", "log1p", "raised", "sigmoid", "sin", "sinh", "softplus", "tan", "tanh",

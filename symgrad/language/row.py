@@ -14,8 +14,9 @@ import numpy as np
 import sympy as sp
 
 Kind = Literal[
-    "pointwise", "reduction", "contraction", "view", "indexing", "level", "composite", "library"
-]
+    "pointwise", "reduction", "contraction", "view", "indexing", "level", "composite", "library",
+    "random",
+]  # fmt: skip
 Result = Literal["float", "int", "bool", "same"]  # "same": int where every operand is int
 
 TABLE: dict[str, Row] = {}
@@ -45,8 +46,8 @@ class Row:
 
     name:      the operation's name in a block
     kind:      how lowering and the reference target treat it; "library" is a routine on whole
-               arrays (Cholesky, sort) that targets call
-    numpy:     its meaning.  Pointwise rows take broadcast arrays.  The others take
+               arrays (Cholesky, sort) that targets call; "random" is elementwise on integers
+    numpy:     its meaning.  Elementwise rows take broadcast arrays.  The others take
                (lead, *arrays, **attributes) where `lead` is 1 when every array has the sample axis
                in front, else 0; axes in attributes count without it.  Contractions and indexing
                take a tuple of leads, one for each array

@@ -27,7 +27,7 @@ class TensorSymbol(Shaped, sp.Symbol):
     role: str
     structure: str
     identity: str
-    payload: Any  # a parameter's init, a hyper's or constant's value, a let's definition
+    payload: Any  # a parameter's init, a hyper's or constant's value, a let's definition, a Draw
 
     def __new__(
         cls, name: str, shape: tuple, dtype: str, role: str, structure: str, identity: str,
@@ -273,6 +273,13 @@ def anonymous(expr: sp.Expr) -> sp.Expr:
     return expr if simple else _let("", expr)
 
 
-_B, _STEP = digest("batch_size"), digest("step")
-batch_size = TensorSymbol("B", (), "int", "batch_size", _B, _B)
-step = TensorSymbol("step", (), "int", "step", _STEP, _STEP)
+def _single(name: str, role: str) -> TensorSymbol:
+    """The one symbol of its role."""
+    key = digest(role)
+    return TensorSymbol(name, (), "int", role, key, key)
+
+
+batch_size = _single("B", "batch_size")
+step = _single("step", "step")
+seed = _single("seed", "seed")  # what random draws start from
+position = _single("position", "position")  # a sample's place among those of its update

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sympy as sp
 
 from symgrad.calculus.block import Block
 from symgrad.calculus.program import Program
+from symgrad.lower import index as ix
 from symgrad.lower.contract import contracted
 from symgrad.lower.elements import Elements
 from symgrad.lower.expressions import accesses, roots, walk
+from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
+    AT,
+    PENDING,
     Apply,
     Buffer,
     Comment,
@@ -31,6 +37,11 @@ from symgrad.lower.sums import NotInPlace
 from symgrad.lower.tasks import Axes, Task
 
 FLOAT64_ROLES = ("hyper",)
+BASES: dict[str, Callable[[int], Index]] = {  # the position of a mini-batch's first sample
+    "update": lambda batch: ix.ZERO,
+    "group": lambda batch: ix.linear([(ix.of(PENDING), batch)]),
+    "all": lambda batch: ix.of(AT),
+}
 
 
 def lower(program: Program, dtype: str, batch_size: int) -> Kernel:
@@ -59,6 +70,7 @@ class _Lowering:
         self.inputs: dict[sp.Symbol, Buffer] = {}
         self.outputs: list[Buffer] = []
         self.axes = Axes(batch)
+        self.base = BASES[program.counts](batch)
         once: list[Task] = []
         sections = []
         for block in program.blocks:
@@ -84,9 +96,10 @@ class _Lowering:
         nodes = ordered([*outputs.values(), *writes.values()])
         for x in (*outputs.values(), *writes.values()):
             x.uses += 1
-        elements = Elements(self.dtype, self.batch)
+        elements = Elements(self.dtype, self.batch, self.base)
         for symbol, x in normal.inputs.items():
-            elements.memory[x] = self._input(symbol, x)
+            if x.attributes["role"] != "position":
+                elements.memory[x] = self._input(symbol, x)
         plan = Plan(nodes, self._in_place(writes, normal), set(writes.values()))
         nests = Nests(elements, plan, self.axes)
         for label, name in block.outputs.items():

@@ -10,6 +10,7 @@ from symgrad.lower.expressions import At
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import Expression, Number
 from symgrad.lower.nodes import VIEWS, Node, Operand, is_scalar
+from symgrad.lower.ranges import within
 from symgrad.lower.scale import product_of, scale
 
 if TYPE_CHECKING:
@@ -146,17 +147,35 @@ def gather_index(s: Elements, x: Node, index: At, get: Get) -> At | None:
 
 
 def bounded(s: Elements, y: Operand, value: Expression, size: int) -> Index:
-    """An integer as an index; data's own were checked before the run, others are clamped."""
+    """An integer as an index; data's own were checked before the run, and others are clamped unless
+    they are known to be inside."""
     if isinstance(value, Number):
         return ix.constant(int(value.value))
-    while isinstance(y, Node) and y.operation in VIEWS:
-        y = y.operands[0]
-    if not (isinstance(y, Node) and y.attributes.get("role") in ("data", "constant")):
+    source = y
+    while isinstance(source, Node) and source.operation in VIEWS:
+        source = source.operands[0]
+    given = isinstance(source, Node) and source.attributes.get("role") in ("data", "constant")
+    if not given and not within(y, size):
         value = s.apply("clamp", (value, s.number(size, "int64")), "int64", max(size - 1, 0))
     return ix.of(value)
 
 
+def _position(s: Elements, x: Node, index: At, get: Get) -> Any:
+    """The one input without memory: a sample's place among those of its update."""
+    return s.whole(ix.linear([(s.base, 1), (index[0] if x.lead else ix.ZERO, 1)]))
+
+
+def _random(s: Elements, x: Node, index: At, get: Get) -> Any:
+    """Integers go in as they are; a float comes out in double precision first."""
+    operands = [get(y, s.below(x, y, index)) for y in x.operands]
+    if None in operands:
+        return None
+    made = s.apply(x.operation, tuple(operands), "float64" if x.kind == "float" else "int64")
+    return s.cast(made, s.dtype_of(x))
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "einsum": _einsum, "broadcast_to": _broadcast, "transpose": _transpose, "reshape": _reshape,
-    "slice": _slice, "batch": _batch, "own": _own, "gather": _gather,
+    "slice": _slice, "batch": _batch, "own": _own, "gather": _gather, "input": _position,
+    "mixed": _random, "below": _random, "either": _random, "unit": _random,
 }  # fmt: skip

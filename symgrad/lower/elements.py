@@ -24,8 +24,9 @@ ASSOCIATIVE = frozenset({"add", "mul", "max", "min", "and", "or"})
 class Elements:
     """Computes elements; `memory` maps roots and inputs to their buffers."""
 
-    def __init__(self, dtype: str, batch: int) -> None:
-        self.dtype, self.batch = dtype, batch
+    def __init__(self, dtype: str, batch: int, base: Index = ix.ZERO) -> None:
+        """base: the position of the mini-batch's first sample, for random draws."""
+        self.dtype, self.batch, self.base = dtype, batch, base
         self.memory: dict[Node, Buffer] = {}
         self._known: dict[tuple[Node, At], Expression] = {}
         self._shared: dict[tuple, Any] = {}

@@ -25,7 +25,7 @@ ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int8": 1}
 class Buffer:
     """Memory, or a local variable where the rank is 0.
 
-    role:        data, parameter, state, hyper, constant, step, batch_size, output or scratch
+    role:        data, parameter, state, hyper, constant, step, seed, batch_size, output or scratch
     symbol:      the language's symbol whose array it is; None for outputs and scratch
     label:       an output's label, else for people: never printed as it stands
     shape:       one sample's for data; for what is per sample otherwise (batch size, ...)
@@ -84,6 +84,7 @@ class Counter:
 AT = Counter("at")  # position of the mini-batch's first sample
 SLOT = Counter("slot")  # index of the mini-batch in recorded outputs, 0 when not recorded
 ROW = Counter("row")  # index of its first sample in recorded per-sample outputs
+PENDING = Counter("pending")  # mini-batches since the last update
 
 
 # ---- expressions: compared by identity; lowering shares equal ones

@@ -15,7 +15,7 @@ from symgrad.language.symbols import batch_size
 from symgrad.lower import costs
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, is_scalar, node
 
-INVARIANT_ROLES = ("constant", "hyper", "parameter", "state", "step")
+INVARIANT_ROLES = ("constant", "hyper", "parameter", "seed", "state", "step")
 
 
 def expanded(block: Block) -> Block:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from symgrad.calculus.block import Block, Name, Operand
+from symgrad.calculus.draws import is_random
 from symgrad.calculus.express import Expressions
 from symgrad.calculus.gradient import Gradient
 from symgrad.show.text import equations_text, printable
@@ -21,7 +22,10 @@ def expressions(
 
 
 def model_text(objective: sp.Expr, gradient: Gradient) -> str:
-    """The named values as equations, then `minimise E[...]` and a line for each parameter."""
+    """The draws' distributions, the named values as equations, then `minimise E[...]` and a line
+    for each parameter."""
     lines = {"minimise": objective}
     lines.update({f"gradient {printable(s.name)}": e for s, e in gradient.items()})
-    return equations_text(lines, ": ")
+    read = set().union(*(e.free_symbols for e in lines.values()))
+    draws = [f"{printable(s.name)} ~ {s.payload}" for s in read if is_random(s)]
+    return "\n".join([*sorted(draws), equations_text(lines, ": ")])

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.train.indices import ComputedIndices
-from symgrad.train.intake import as_array, check_range
+from symgrad.train.intake import as_array, check_range, real_array
 from symgrad.train.names import UnknownName, unknown
 
 
@@ -49,10 +49,12 @@ class Intake:
     def __init__(
         self, reads: Iterable[sp.Symbol], known: Iterable[sp.Symbol], dtype: np.dtype,
         sizes: Mapping[sp.Symbol, Any], computed: ComputedIndices | None = None,
+        draws: bool = False,
     ) -> None:  # fmt: skip
         """reads: needed here; known: also allowed, and ignored; sizes: see Column.size; computed:
-        checks the indices that are made of data."""
-        self.computed = computed
+        checks the indices that are made of data; draws: whether the program draws for each sample,
+        so that their number matters even where it reads none of the data."""
+        self.computed, self.draws = computed, draws
         self.columns = tuple(_column(s, dtype, sizes.get(s)) for s in reads)
         self.names = {c.name for c in self.columns} | {s.name for s in known}
 
@@ -72,8 +74,11 @@ class Intake:
                 n = len(array)
         if len(data) != len(self.columns):
             self._refuse_names(data)
+        if n < 0 and self.draws and data:
+            name, given = next(iter(data.items()))
+            n = len(np.atleast_1d(real_array(given, name)))
         if n == 0:
-            raise ValueError(f"the data are empty: {self.columns[0].name!r} holds 0 samples")
+            raise ValueError(f"the data are empty: {next(iter(data))!r} holds 0 samples")
         if self.computed is not None:
             self.computed.check(arrays, n)
         return arrays, max(n, 1)

@@ -18,7 +18,7 @@ from symgrad.train.cast import Cast
 from symgrad.train.model import Model
 from symgrad.train.objective import check_loss, differentiate, over_the_batch
 from symgrad.train.programs import Programs
-from symgrad.train.record import Symbols, read_block, read_symbol, write_block
+from symgrad.train.record import Symbols, payload_array, read_block, read_symbol, write_block
 from symgrad.train.settings import check_settings
 from symgrad.train.targets import Executables
 
@@ -35,9 +35,9 @@ def save(model: Model, path: Any) -> None:
     symbols = Symbols()
     record = json.dumps(_describe(model, symbols))
     arrays = {
-        str(k): np.asarray(s.value if _is_constant(s) else model.arrays[s], order="C")
+        str(k): np.asarray(array, order="C")
         for k, s in enumerate(symbols.all)
-        if s in model.arrays or _is_constant(s)
+        if (array := payload_array(s, model.arrays.get(s))) is not None
     }
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -68,10 +68,6 @@ def load(path: Any, target: str | None = None) -> Model:
         RecursionError,
     ) as error:  # fmt: skip
         raise ValueError(f"{path} is not a symgrad model that can be read here: {error}") from error
-
-
-def _is_constant(symbol: sp.Symbol) -> bool:
-    return getattr(symbol, "role", "") == "constant"
 
 
 def _describe(model: Model, symbols: Symbols) -> dict[str, Any]:
@@ -127,9 +123,11 @@ def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str |
     predicted = {k: read_block(b, symbols) for k, b in record["outputs"].items()}
     objective = differentiate(over_the_batch(captured, settings.reduction), trained)
     rule = record["rule"] and _read_rule(record["rule"], symbols, trained)
-    programs = Programs(captured, predicted, objective, rule, settings.reduction)
+    programs = Programs(
+        captured, predicted, objective, rule, settings.reduction, settings.dtype.name
+    )
     arrays = {s: _array(s, tensors[str(k)], settings.dtype) for k, s in enumerate(symbols.all)
-              if str(k) in tensors}  # fmt: skip
+              if str(k) in tensors and getattr(s, "role", "") != "random"}  # fmt: skip
     executables = Executables(programs.make, settings.target, settings.dtype.name)
     model = Model(None, Cast(roles, tuple(trained), {}), programs, arrays, executables, settings)
     model.epoch, model.pending, model.every = map(int, record["training"])

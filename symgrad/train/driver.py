@@ -10,7 +10,9 @@ import sympy as sp
 
 from symgrad.calculus.block import Block
 from symgrad.calculus.capture import capture
+from symgrad.calculus.draws import check_draws, seed_word
 from symgrad.calculus.update import Applied, apply_rule
+from symgrad.language.symbols import seed as SEED
 from symgrad.language.symbols import step
 from symgrad.optimize.rule import as_rule
 from symgrad.train.cast import Cast, choose
@@ -50,7 +52,7 @@ def compile(
     share:       another model: parameters that both have are the same arrays
     dtype:       "float32" or "float64"
     target:      "cpu", or "reference" (NumPy, no compiler)
-    seed:        decides initial values and the order of samples
+    seed:        decides initial values, the order of samples and random draws
 
     Nothing is compiled for a batch size before its first use.
 
@@ -66,12 +68,12 @@ def compile(
     settings = check_settings(reduction, dtype, target, seed, updates)
     written = read_model(loss, outputs, parameters, samples, reduction)
     cast = choose(written.parameters)
-    captured = check_loss(capture({"loss": written.loss}, cast.roles))
-    predicted = {k: capture({k: e}, cast.roles) for k, e in written.outputs.items()}
+    captured = check_draws(check_loss(capture({"loss": written.loss}, cast.roles)))
+    predicted = {k: check_draws(capture({k: e}, cast.roles)) for k, e in written.outputs.items()}
     trained = cast.trained(captured)
     objective = differentiate(over_the_batch(captured, reduction), trained)
     rule = None if optimizer is None else apply_rule(as_rule(optimizer), _some(trained))
-    programs = Programs(captured, predicted, objective, rule, reduction)
+    programs = Programs(captured, predicted, objective, rule, reduction, settings.dtype.name)
     blocks = [captured, *predicted.values(), *(rule.blocks if rule else ())]
     arrays = _arrays(blocks, cast, rule, settings, share)
     executables = Executables(programs.make, target, settings.dtype.name)
@@ -101,6 +103,7 @@ def _arrays(
         **hypers([*cast.of(blocks, "hyper"), *(rule.hypers if rule else ())]),
         **constants(cast.of(blocks, "constant"), settings.dtype),
         step: np.zeros((), np.int64),
+        SEED: seed_word(settings.seed),
     }
 
 

@@ -11,9 +11,12 @@ import sympy as sp
 from symgrad.calculus.block import Block
 from symgrad.calculus.bounds import index_bounds
 from symgrad.calculus.capture import capture, role_of
+from symgrad.calculus.draws import is_random
 from symgrad.calculus.program import Program
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
+from symgrad.language.substitution import substitute
+from symgrad.language.symbols import data
 from symgrad.language.tensor import sympify
 from symgrad.train.batches import Column
 from symgrad.train.evaluate import evaluate
@@ -91,7 +94,8 @@ class Function:
                     f"{column.name!r} has shape {np.shape(value)}; expected {column.shape}"
                 )
             array = column.accept(np.asarray(value)[None] if bare else value)
-            arrays[column.symbol] = array if column in data else array[0]
+            whole = array if column in data else np.require(array.reshape(column.shape), None, "W")
+            arrays[column.symbol] = whole
             if column in data:
                 counts[column.name] = len(array)
         if len(set(counts.values())) > 1:
@@ -112,7 +116,8 @@ def function(
 
     expressions: one, or a list of them (then the function returns a list)
     inputs:      the symbols whose values are given, in their order: data, with the sample axis
-                 (plain SymPy symbols are data), parameters, hypers and `sg.step`, without it
+                 (plain SymPy symbols are data, and random symbols are given like data),
+                 parameters, hypers and `sg.step`, without it
     Raises ValueError where an expression reads a symbol that is not among the inputs.
 
     >>> import symgrad as sg
@@ -124,11 +129,13 @@ def function(
     40.0
     """
     settings = check_settings("mean", dtype, target, seed=0)
+    draws = {s: data(s.name, s.shape, s.dtype) for s in inputs if is_random(s)}
     single = not isinstance(expressions, list | tuple)
     given = [expressions] if single else list(expressions)
     if not given:
         raise ValueError("sg.function wants at least one expression")
-    return Function([sympify(e) for e in given], list(inputs), single, settings)
+    given = [substitute(e, draws) if draws else sympify(e) for e in given]
+    return Function(given, [draws.get(s, s) for s in inputs], single, settings)
 
 
 def _check_inputs(block: Block, inputs: list[sp.Symbol]) -> None:

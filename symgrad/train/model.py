@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.bounds import index_bounds
+from symgrad.calculus.draws import is_random
 from symgrad.calculus.gradient import Gradient
 from symgrad.calculus.update import Applied
 from symgrad.language.symbols import step
@@ -257,7 +258,8 @@ class Model:
             reads = self.cast.of([block], "data")
             dtype, bounds = self.settings.dtype, index_bounds(block)
             computed = ComputedIndices(block, dtype)
-            self._intakes[key] = Intake(reads, self.data, dtype, bounds, computed)
+            draws = any(map(is_random, block.inputs))
+            self._intakes[key] = Intake(reads, self.data, dtype, bounds, computed, draws)
         return self._intakes[key]
 
 

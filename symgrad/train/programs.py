@@ -15,6 +15,7 @@ from functools import cached_property
 import sympy as sp
 
 from symgrad.calculus.block import Block
+from symgrad.calculus.draws import drawn
 from symgrad.calculus.program import Program
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
@@ -32,6 +33,7 @@ class Programs:
     minimised: Objective
     rule: Applied | None
     reduction: str
+    dtype: str
 
     @cached_property
     def mean(self) -> Objective:
@@ -45,8 +47,8 @@ class Programs:
         return list(self.minimised.wrt)
 
     def make(self, key: str) -> Program:
-        """The program of that name, simplified."""
-        blocks = [simplify(block, STABLE) for block in self.appended(key).blocks]
+        """The program of that name with its draws, simplified."""
+        blocks = [simplify(drawn(b, self.dtype), STABLE) for b in self.appended(key).blocks]
         return Program(*blocks)
 
     def appended(self, key: str) -> Program:

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name
+from symgrad.language.random import DRAWN, Draw, checked
 from symgrad.language.row import TABLE
-from symgrad.language.symbols import TensorSymbol, batch_size, step
+from symgrad.language.symbols import TensorSymbol, batch_size, position, seed, step
 
 CONSTANTS = {
     "pi": sp.pi, "E": sp.E, "EulerGamma": sp.EulerGamma, "GoldenRatio": sp.GoldenRatio,
     "nan": sp.nan, "oo": sp.oo, "-oo": -sp.oo, "true": sp.true, "false": sp.false,
 }  # fmt: skip
 SPELLED = {value: name for name, value in CONSTANTS.items()}
-SINGLE = {"step": step, "batch_size": batch_size}
-ROLES = ("data", "parameter", "hyper", "state", "constant")
+SINGLE = {s.role: s for s in (step, batch_size, seed, position)}
+ROLES = ("data", "parameter", "hyper", "state", "constant", "random")
 KINDS = ("float", "int", "bool")
 
 
@@ -75,15 +77,35 @@ class Symbols:
 
     def write(self, roles: Mapping[sp.Symbol, str]) -> list[Any]:
         return [
-            [s.name, list(s.shape), s.dtype, s.role, s.structure, s.identity]
+            [s.name, list(s.shape), s.dtype, s.role, s.structure, s.identity, *_distribution(s)]
             if isinstance(s, TensorSymbol)
             else [s.name, roles.get(s, "data")]
             for s in self.all
         ]
 
 
+def payload_array(symbol: sp.Symbol, value: np.ndarray | None) -> np.ndarray | None:
+    """What is stored of a symbol: its value, a constant's array, a draw's parameter."""
+    role = getattr(symbol, "role", "")
+    if role == "random":
+        return symbol.payload.parameter
+    return symbol.value if role == "constant" else value
+
+
+def _distribution(symbol: TensorSymbol) -> list[str]:
+    return [symbol.payload.distribution] if symbol.role == "random" else []
+
+
+def _read_draw(record: Any, parameter: Any) -> Draw:
+    """The distribution of a random symbol, checked as when it was made."""
+    distribution, kind = str(record[6]), record[2]
+    if DRAWN.get(distribution) != kind:
+        raise ValueError(f"there are no draws {distribution!r} of the kind {kind!r}")
+    return checked(str(record[0]), distribution, parameter)
+
+
 def read_symbol(record: Any, payload: Any) -> sp.Symbol:
-    """A symbol; payload: a constant's array, a hyper's value."""
+    """A symbol; payload: a constant's array, a hyper's value, a draw's parameter."""
     name = str(record[0])
     if len(record) == 2:
         return sp.Symbol(name)
@@ -92,6 +114,8 @@ def read_symbol(record: Any, payload: Any) -> sp.Symbol:
         return SINGLE[role]
     if role not in ROLES or dtype not in KINDS or min(shape, default=0) < 0:
         raise ValueError(f"no symbol has the role {role!r}, dtype {dtype!r} and shape {shape}")
+    if role == "random":
+        payload = _read_draw(record, payload)
     return TensorSymbol(name, shape, dtype, role, str(record[4]), str(record[5]), payload)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.special as special
 
 from symgrad.generate.source import Source
+from symgrad.language import counters
 
 
 def _gemm(ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc):
@@ -69,6 +70,7 @@ MODULES = {
         minimum=np.minimum, sign=np.sign, clamp=_clamp, square=np.square, modulo=np.mod,
         power=lambda x, k: x**k, gamma=special.gamma,
     ),
+    "symgrad.generate.random_bits": counters,
     "symgrad.generate.vector_math": SimpleNamespace(
         exp=np.exp, expm1=np.expm1, log=np.log, log1p=np.log1p, tanh=np.tanh,
         sigmoid=special.expit, softplus=lambda x: np.logaddexp(0, x), sin=np.sin, cos=np.cos,

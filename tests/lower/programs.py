@@ -23,9 +23,9 @@ KINDS = {"int": "int64", "bool": "int8"}
 class Snapshot(Reference):
     """The reference target on copies: an output that is a view of a parameter stays old."""
 
-    def _step(self, block, arrays, rows, n):
+    def _step(self, block, arrays, rows, n, base=0):
         old = {s: a.copy() for s, a in arrays.items()}
-        values = evaluate(block, old, rows, n, self.dtype)
+        values = evaluate(block, old, rows, n, self.dtype, base=base)
         for symbol, name in block.writes.items():
             arrays[symbol][...] = values[name]
         return values
