@@ -17,6 +17,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from symgrad.build.entry import INTEGER, entry_text
+from symgrad.build.optimizer import KernelLibrary
 
 
 def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence[str]) -> bytes:
@@ -28,7 +29,9 @@ def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence
     """
     module = _execute(text, path, name)
     with _rare_collections():
-        return _object_code(getattr(module, entry), name, kinds)
+        library = kernel_library(getattr(module, entry), name, kinds)
+        _, _, (code, _) = library.serialize_using_object_code()
+    return code
 
 
 def _execute(text: str, path: Path, name: str) -> ModuleType:
@@ -58,19 +61,21 @@ def load_numba() -> None:
 
 
 @global_compiler_lock
-def _object_code(dispatcher: Any, name: str, kinds: Sequence[str]) -> bytes:
+def kernel_library(dispatcher: Any, name: str, kinds: Sequence[str]) -> KernelLibrary:
+    """The optimised module of a function, with `name` as its entry point for C."""
     load_numba()
+    library = KernelLibrary(cpu_target.target_context.codegen(), name)
+    library.enable_object_caching()
     result = compile_extra(
         cpu_target.typing_context, cpu_target.target_context, dispatcher.py_func,
         tuple(_numba_type(kind) for kind in kinds), types.int64, _flags(dispatcher), {},
+        library=library,
     )  # fmt: skip
-    library = result.library
     around = entry_text(name, result.fndesc.llvm_func_name, kinds)
     target = f'target triple = "{llvm.get_process_triple()}"\n'
     library.add_llvm_module(llvm.parse_assembly(target + around))
     library.finalize()
-    _, _, (code, _) = library.serialize_using_object_code()
-    return code
+    return library
 
 
 def _flags(dispatcher: Any) -> Flags:

@@ -1,0 +1,49 @@
+"""How LLVM optimises a kernel: everything is inlined first, then optimised once, for whole vectors.
+
+numba optimises function by function before it inlines.  A loop that calls `tanh` looks short then
+and is unrolled, and 32 copies of its formula are no longer a loop that could be vectorised
+(6.4 instead of 0.4 ns an element).  LLVM itself takes half vectors where the processor is said to
+clock down for whole ones; for loops as long as ours whole ones are faster all the same.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+from numba.core.codegen import JITCodeLibrary
+
+HALVED = "+prefer-256-bit"
+
+
+class KernelLibrary(JITCodeLibrary):
+    """numba's container of a module, optimised our way."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        for inlining in (True, False):
+            manager, builder = _passes(inlining)
+            manager.run(self._final_module, builder)
+
+
+def _passes(inlining: bool) -> tuple[Any, Any]:
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_interleaving = True
+    builder = llvm.create_pass_builder(_machine(), tuning)
+    if not inlining:
+        return builder.getModulePassManager(), builder
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_always_inliner_pass()
+    return manager, builder
+
+
+@cache
+def _machine() -> Any:
+    """This processor, with vectors as wide as they are."""
+    features = llvm.get_host_cpu_features().flatten()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=f"{features},-prefer-256-bit", opt=3, jit=True
+    )

@@ -1,0 +1,33 @@
+"""What LLVM makes of loops."""
+
+import re
+
+import llvmlite.binding as llvm
+import numba as nb
+import pytest
+
+from symgrad.build.compiler import kernel_library
+from symgrad.generate.native import pointer
+from symgrad.generate.vector_math import tanh
+
+
+@pytest.mark.parametrize("length", [16, 32, 64])
+def test_loops_that_call_vector_mathematics_are_vectorised(length):
+    def run(x_array, y_array, n):
+        x, y = pointer(x_array), pointer(y_array)
+        for b in range(n):
+            for j in range(length):
+                y[b * length + j] = tanh(x[b * length + j])
+        return n
+
+    run = nb.njit(error_model="numpy")(run)
+    library = kernel_library(run, f"tanh_{length}", ("float32", "float32", "integer"))
+    code = library.get_llvm_str()
+    assert not re.search(r"fdiv [a-z ]*float", code), "an element at a time"
+    widths = {int(w) for w in re.findall(r"fdiv [a-z ]*<(\d+) x float>", code)}
+    lanes = 16 if "avx512vl" in _features() else 8 if "avx" in _features() else 4
+    assert widths == {lanes}
+
+
+def _features() -> set[str]:
+    return {name for name, on in llvm.get_host_cpu_features().items() if on}
