@@ -32,9 +32,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from symgrad.build.symbols import PREFIX, ROUTINES, blas_address
+from symgrad.build.symbols import PREFIX, blas_address
 
-for _routine in ROUTINES:
+for _routine in (letter + name for letter in "sd" for name in ("gemm", "gemv", "ger")):
     llvm.add_symbol(PREFIX + _routine, blas_address(_routine))
 
 LETTERS = {types.float32: "s", types.float64: "d"}

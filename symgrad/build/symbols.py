@@ -15,43 +15,52 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-BLAS_MODULE = "scipy.linalg.cython_blas"
 PREFIX = "symgrad_blas_"
-ROUTINES = tuple(letter + name for letter in "sd" for name in ("gemm", "gemv", "ger"))
+LIBRARIES = {  # SciPy's extension module -> what kernels call of it
+    "cython_blas": ("gemm", "gemv", "ger", "trsm"),
+    "cython_lapack": ("getrf", "potrf", "syev", "gesvd"),
+}
+ROUTINES = {
+    letter + name: module
+    for module, names in LIBRARIES.items()
+    for letter in "sd"
+    for name in names
+}
 
 
 def addresses(code: bytes) -> dict[str, int]:
-    """The BLAS routines that the object code mentions, by the names it gives them."""
+    """The routines that the object code mentions, by the names it gives them."""
     named = [r for r in ROUTINES if (PREFIX + r).encode() in code]
     return {PREFIX + r: blas_address(r) for r in named}
 
 
 @cache
 def blas_address(routine: str) -> int:
-    """The address of SciPy's BLAS routine, Fortran's calling convention, 32-bit integers."""
-    capsule = _cython_blas().__pyx_capi__[routine]
+    """The address of a BLAS or LAPACK routine of SciPy's, Fortran's convention, 32-bit integers."""
+    capsule = _extension(ROUTINES[routine]).__pyx_capi__[routine]
     return _pointer_in(capsule, _name_of(capsule))
 
 
 @cache
-def _cython_blas() -> Any:
-    """SciPy's extension module."""
+def _extension(module: str) -> Any:
+    """SciPy's extension module of that name."""
+    full = f"scipy.linalg.{module}"
     with _importing:
-        return sys.modules.get(BLAS_MODULE) or _import_alone()
+        return sys.modules.get(full) or _import_alone(module, full)
 
 
-def _import_alone() -> Any:
+def _import_alone(module: str, full: str) -> Any:
     """The module without the package around it, which takes 0.1 s to import; this takes 0.01 s."""
     import scipy
 
     for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-        path = Path(scipy.__file__).parent / "linalg" / f"cython_blas{suffix}"
-        spec = importlib.util.spec_from_file_location(BLAS_MODULE, path) if path.exists() else None
+        path = Path(scipy.__file__).parent / "linalg" / f"{module}{suffix}"
+        spec = importlib.util.spec_from_file_location(full, path) if path.exists() else None
         if spec is not None and spec.loader is not None:
-            module = sys.modules[BLAS_MODULE] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            return module
-    return importlib.import_module(BLAS_MODULE)
+            found = sys.modules[full] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(found)
+            return found
+    return importlib.import_module(full)
 
 
 _importing = Lock()  # an extension module that two threads initialise is an error

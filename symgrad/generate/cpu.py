@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgrad.generate.cpu_expressions import Printer, axis_name
-from symgrad.generate.cpu_operations import NATIVE, RANDOM, VECTOR_MATH
+from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
@@ -13,6 +13,7 @@ from symgrad.lower.kernel import (
     ROW,
     SLOT,
     Buffer,
+    Call,
     Collect,
     Comment,
     Counter,
@@ -21,6 +22,7 @@ from symgrad.lower.kernel import (
     Matrix,
     Number,
     Product,
+    Stack,
     Statement,
     Store,
     Update,
@@ -30,6 +32,7 @@ from symgrad.lower.kernel import (
 ENTRY = "run"
 MODULES = {
     "symgrad.build.blas": ("gemm",),
+    "symgrad.generate.library": LIBRARY,
     "symgrad.generate.micro_kernels": ("matrix_product",),
     "symgrad.generate.native": NATIVE,
     "symgrad.generate.random_bits": RANDOM,
@@ -196,6 +199,8 @@ class _Writer:
             self._update(s)
         elif isinstance(s, Product):
             self._product(s)
+        elif isinstance(s, Call):
+            self._call(s)
         elif isinstance(s, Collect):
             self._collect(s)
         else:
@@ -256,6 +261,17 @@ class _Writer:
         name = self.names(m.buffer)
         start = f"{name}_start" + (f" + {offset}" if offset != "0" else "")
         return f"{name}_rows, {start}"
+
+    def _call(self, s: Call) -> None:
+        """One call for all matrices of a stack."""
+        self.printer.used.add(s.routine)
+        sizes = ", ".join(map(str, (*s.sizes, *s.flags)))
+        stacks = ", ".join(map(self._stack, (s.x, *s.operands)))
+        self.lines.add(f"{s.routine}({sizes}, {stacks}, {self.names(s.work)})")
+
+    def _stack(self, s: Stack) -> str:
+        many = str(s.many) if not s.per_sample else "n" if s.many == 1 else f"n * {s.many}"
+        return f"{many}, {self.names(s.buffer.home)}"
 
     def _collect(self, s: Collect) -> None:
         """Rows in an order are copied together; otherwise they lie together already."""

@@ -68,6 +68,10 @@ NATIVE = (
     "square",
 )  # fmt: skip
 RANDOM = ("below", "either", "mixed", "unit")
+LIBRARY = (
+    "cholesky", "cofactor", "cofactor_along", "det", "eigenvectors", "eigvalsh", "inv", "logdet",
+    "solve", "triangular_solve",
+)  # fmt: skip
 VECTOR_MATH = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "exp",
     "expm1", "log", "log1p", "raised", "sigmoid", "sin", "sinh", "softplus", "tan", "tanh",

@@ -12,20 +12,28 @@ from typing import Any
 import numpy as np
 
 from symgrad.language import small_matrices
-from symgrad.language.row import Domain, Kind, Row, op
+from symgrad.language.row import Domain, Row, op
 from symgrad.language.small_matrices import product, transposed, triangle
+
+SMALL = 3  # rows of a matrix that is worked on without a library
 
 
 def careful(routine: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """NumPy's routine, with NaN where it finds no answer: kernels have no exceptions either."""
+    """NumPy's routine, with NaN where it finds no answer: kernels have no exceptions either.
 
-    def call(*x: np.ndarray, **options: Any) -> np.ndarray:
+    A value that is not finite anywhere in a matrix makes all of its result NaN.
+    """
+
+    def call(*x: np.ndarray) -> np.ndarray:
         try:
-            return routine(*x, **options)
+            result = routine(*x)
         except np.linalg.LinAlgError:
-            if x[0].ndim == 2:
-                return np.full_like(x[-1], np.nan)
-            return np.stack([call(*each, **options) for each in zip(*x, strict=True)])
+            if x[0].ndim > 2:
+                return np.stack([call(*each) for each in zip(*x, strict=True)])
+            result = routine(np.eye(*x[0].shape, dtype=x[0].dtype), *x[1:]) * np.nan
+        finite = np.isfinite(x[0]).all((-1, -2))
+        spread = (*finite.shape, *(1,) * (result.ndim - finite.ndim))
+        return np.where(finite.reshape(spread), result, result.dtype.type(np.nan))
 
     return call
 
@@ -44,6 +52,11 @@ def _scaled(g: Any, matrix: Any) -> Any:
 def _square(shape: tuple, **_: Any) -> tuple:
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ValueError(f"linear algebra wants square matrices, not a value of shape {shape}")
+    if not isinstance(shape[-1], int):
+        raise ValueError(
+            f"linear algebra wants matrices of a known size; this one, of shape {shape}, grows "
+            "with the mini-batch"
+        )
     return shape
 
 
@@ -56,18 +69,28 @@ def _solved(a: tuple, b: tuple, **_: Any) -> tuple:
 # ---- meanings
 
 
-def _cofactor(lead: int, a: np.ndarray) -> np.ndarray:
+def _cofactor(a: np.ndarray) -> np.ndarray:
     """det(A) inv(A)', also of singular matrices: by the singular values' products."""
     u, s, vt = np.linalg.svd(a)
-    n = s.shape[-1]
-    others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
-    sign = np.linalg.det(u) * np.linalg.det(vt)
+    others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
+    sign = np.sign(np.linalg.det(u @ vt))
     return sign[..., None, None] * ((u * others[..., None, :]) @ vt)
 
 
-def _logdet(lead: int, a: np.ndarray) -> np.ndarray:
+def _cofactor_along(a: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """How cof(A) changes along H: for A = U diag(s) V', what cof(diag(s)) does along U'HV."""
+    u, s, vt = np.linalg.svd(a)
+    h = u.swapaxes(-1, -2) @ h @ vt.swapaxes(-1, -2)
+    eye = np.eye(s.shape[-1], dtype=bool)
+    others = np.where(eye[:, None] | eye, 1, s[..., None, None, :]).prod(-1) * ~eye
+    diagonal = (others @ np.diagonal(h, axis1=-2, axis2=-1)[..., None]) * eye
+    sign = np.sign(np.linalg.det(u @ vt))
+    return sign[..., None, None] * (u @ (diagonal - others * h.swapaxes(-1, -2)) @ vt)
+
+
+def _logdet(a: np.ndarray) -> np.ndarray:
     sign, value = np.linalg.slogdet(a)
-    return np.where(sign < 0, np.nan, value)
+    return np.where(sign < 0, value.dtype.type(np.nan), value)
 
 
 def _triangular_solve(
@@ -75,6 +98,13 @@ def _triangular_solve(
 ) -> np.ndarray:
     a = np.tril(a) if lower else np.triu(a)
     return careful(np.linalg.solve)(a.swapaxes(-1, -2) if transposed else a, b)
+
+
+def _eigenvectors(a: np.ndarray) -> np.ndarray:
+    """In columns, each with its largest component positive."""
+    vectors = np.linalg.eigh(_symmetric(a))[1]
+    rows = np.abs(vectors).argmax(-2)[..., None, :]
+    return np.where(np.take_along_axis(vectors, rows, -2) < 0, -vectors, vectors)
 
 
 def _symmetric(a: np.ndarray) -> np.ndarray:
@@ -88,12 +118,18 @@ def _inv_pull(g: Any, y: Any, a: Any) -> Any:
     return -product(product(transposed(y), g), transposed(y))
 
 
-def _cofactor_pull(g: Any, y: Any, a: Any) -> Any:
-    """d cof(A) = tr(inv(A) dA) cof(A) - cof(A) dA' inv(A)'"""
-    turned = transposed(op.inv(a))
-    n = len(g.shape)
-    inner = op.sum(g * y, axes=(n - 2, n - 1), keepdims=False)
-    return _scaled(inner, turned) - product(turned, product(transposed(g), y))
+def _along_pull(g: Any, y: Any, a: Any, h: Any) -> Any:
+    """To A, where that has an inverse: by y = tr(inv(A) H) cof(A) - cof(A) H' inv(A)'."""
+    from symgrad.calculus.splice import pull_through
+
+    return pull_through(_along_by_inverse, 0, g, [a, h], {})
+
+
+def _along_by_inverse(a: Any, h: Any) -> Any:
+    turned, cofactors = transposed(op.inv(a)), op.cofactor(a)
+    n = len(h.shape)
+    inner = op.sum(turned * h, axes=(n - 2, n - 1), keepdims=False)
+    return _scaled(inner, cofactors) - product(cofactors, product(transposed(h), turned))
 
 
 def _solve_pull(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -138,8 +174,8 @@ def _in_basis(v: Any, inner: Any) -> Any:
 
 
 def _library(name: str, numpy: Any, *pulls: Any, **more: Any) -> Row:
-    kind: Kind = "composite" if "expand" in more else "library"
-    return Row(name, kind, numpy, pulls, shape=more.pop("shape", _square), guarded=True,
+    return Row(name, "library", numpy, pulls, shape=more.pop("shape", _square), guarded=True,
+               small=SMALL if "expand" in more else 0,
                domain=Domain(((-1.0, 1.0),), positive=True), **more)  # fmt: skip
 
 
@@ -147,11 +183,15 @@ def _library(name: str, numpy: Any, *pulls: Any, **more: Any) -> Row:
 ROWS: tuple[Row, ...] = (
     _library("inv", lambda lead, a: careful(np.linalg.inv)(a), _inv_pull,
              expand=small_matrices.inv),
-    _library("det", lambda lead, a: np.linalg.det(a),
+    _library("det", lambda lead, a: careful(np.linalg.det)(a),
              lambda g, y, a: _scaled(g, op.cofactor(a)), shape=lambda s: _square(s)[:-2],
              expand=small_matrices.det),
-    _library("cofactor", _cofactor, _cofactor_pull, expand=small_matrices.cofactor),
-    _library("logdet", _logdet,
+    _library("cofactor", lambda lead, a: careful(_cofactor)(a),
+             lambda g, y, a: op.cofactor_along(a, g), expand=small_matrices.cofactor),
+    _library("cofactor_along", lambda lead, a, h: careful(_cofactor_along)(a, h), _along_pull,
+             lambda g, y, a, h: op.cofactor_along(a, g), shape=_solved,
+             expand=small_matrices.cofactor_along),
+    _library("logdet", lambda lead, a: careful(_logdet)(a),
              lambda g, y, a: _scaled(g, transposed(op.inv(a))), shape=lambda s: _square(s)[:-2],
              expand=small_matrices.logdet),
     _library("solve", lambda lead, a, b: careful(np.linalg.solve)(a, b), _solve_pull,
@@ -163,8 +203,8 @@ ROWS: tuple[Row, ...] = (
              shape=_solved, expand=small_matrices.triangular_solve),
     _library("cholesky", lambda lead, a: careful(np.linalg.cholesky)(_symmetric(a)),
              _cholesky_pull, expand=small_matrices.cholesky),
-    _library("eigvalsh", lambda lead, a: np.linalg.eigvalsh(_symmetric(a)), _eigenvalues_pull,
-             shape=lambda s: _square(s)[:-1]),
-    _library("eigenvectors", lambda lead, a: np.linalg.eigh(_symmetric(a))[1], _eigenvectors_pull),
+    _library("eigvalsh", lambda lead, a: careful(np.linalg.eigvalsh)(_symmetric(a)),
+             _eigenvalues_pull, shape=lambda s: _square(s)[:-1]),
+    _library("eigenvectors", lambda lead, a: careful(_eigenvectors)(a), _eigenvectors_pull),
 )
 # fmt: on

@@ -30,6 +30,12 @@ class Cofactor(Operation):
     row = "cofactor"
 
 
+class CofactorAlong(Operation):
+    """How the cofactors of A change along H: the determinant's second derivative."""
+
+    row = "cofactor_along"
+
+
 class LogDeterminant(Operation):
     row = "logdet"
 

@@ -60,6 +60,7 @@ class Row:
     result:    the kind of the result
     expand:    for kind "composite" (or a pointwise row without code in the targets): the same
                operation in primitive ones, stable, for lowering
+    small:     for kind "library": up to so many rows a matrix is worked on by `expand` instead
     domain:    where tests evaluate it
     kinked:    True where its derivative jumps or vanishes piecewise
     guarded:   True (or true of its operands) where its value or derivative may be infinite or NaN
@@ -78,6 +79,7 @@ class Row:
     variadic: bool = False
     kinked: bool = False
     guarded: bool | Callable[..., bool] = False
+    small: int = 0
 
     def infer(self, operands: Sequence[Any], attributes: dict[str, Any]) -> tuple[tuple, str]:
         """Shape and kind of the result; raises ValueError in prose where shapes do not fit."""

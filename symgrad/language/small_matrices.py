@@ -1,4 +1,4 @@
-"""Factorisations of small matrices, written out: what targets without a library run.
+"""Factorisations of small matrices, written out: a library's call takes longer than they do.
 
 Householder's reflections need no pivots, so one sequence of operations is stable for every matrix;
 triangular inverses and Cholesky's factor are found by halves.  Matrices are the last two axes.
@@ -13,8 +13,6 @@ import sympy as sp
 
 from symgrad.language.contractions import letters
 from symgrad.language.row import op
-
-LIMIT = 8  # rows; the number of operations, and the time to compile them, grows with them
 
 
 def transposed(x: Any) -> Any:
@@ -40,21 +38,12 @@ def diagonal(x: Any) -> Any:
     return op.slice(flat, spec=(*whole, ("range", 0, n * n, n + 1)))
 
 
-def _limited(n: int, what: str) -> None:
-    if n > LIMIT:
-        raise ValueError(
-            f"{what} of a matrix of {n} rows: the compiled targets have matrices up to {LIMIT} "
-            "rows; use target='reference'"
-        )
-
-
 # ---- orthogonal reflections
 
 
-def _reflected(a: Any, b: Any, what: str) -> tuple[Any, Any, Any]:
+def _reflected(a: Any, b: Any) -> tuple[Any, Any, Any]:
     """(Q'a, upper triangular; Q'b; det Q) for the product Q of Householder's reflections."""
     n, builder = a.shape[-1], a.builder
-    _limited(n, what)
     sign: Any = 1
     for k in range(n - 1):
         v, scale = _reflection(a, builder.array(np.eye(n)[k]), k)
@@ -83,14 +72,14 @@ def _mirrored(a: Any, v: Any, scale: Any) -> Any:
 
 
 def det(a: Any) -> Any:
-    upper, _, sign = _reflected(a, a, "the determinant")
+    upper, _, sign = _reflected(a, a)
     last = (len(a.shape) - 2,)
     value = sign * op.prod(diagonal(upper), axes=last, keepdims=True)
     return op.reshape(value, shape=a.shape[:-2])
 
 
 def logdet(a: Any) -> Any:
-    upper, _, sign = _reflected(a, a, "the determinant")
+    upper, _, sign = _reflected(a, a)
     pivots, last = diagonal(upper), (len(a.shape) - 2,)
     sign = sign * op.prod(op.sign(pivots), axes=last, keepdims=True)
     size = op.sum(op.log(op.abs(pivots)), axes=last, keepdims=True)
@@ -98,7 +87,7 @@ def logdet(a: Any) -> Any:
 
 
 def solve(a: Any, b: Any) -> Any:
-    upper, right, _ = _reflected(a, b, "a system of equations")
+    upper, right, _ = _reflected(a, b)
     return product(_inverse(upper, lower=False), right)
 
 
@@ -107,16 +96,37 @@ def inv(a: Any) -> Any:
     return solve(a, eye)
 
 
+# ---- minors
+
+
 def cofactor(a: Any) -> Any:
-    value = det(a)
-    return op.reshape(value, shape=(*value.shape, 1, 1)) * transposed(inv(a))
+    """By minors, right for singular matrices too: of up to 3 rows."""
+    n, rank = a.shape[-1], len(a.shape)
+    if n < 2:
+        return op.select(op.eq(a, a), 1.0, 1.0)  # for each sample where a is
+    wide = op.concatenate(a, a, axis=rank - 1)
+    twice = op.concatenate(wide, wide, axis=rank - 2)
+
+    def from_(row: int, column: int) -> Any:
+        """Rows and columns in turn from these on."""
+        return _block(twice, row, row + n, column, column + n)
+
+    if n == 2:
+        return from_(1, 1) * a.builder.array(np.array([[1.0, -1.0], [-1.0, 1.0]]))
+    return from_(1, 1) * from_(2, 2) - from_(1, 2) * from_(2, 1)
+
+
+def cofactor_along(a: Any, h: Any) -> Any:
+    """The derivative of the cofactors is its own transpose: it is the determinant's second one."""
+    from symgrad.calculus.splice import pull_through
+
+    return pull_through(cofactor, 0, h, [a], {})
 
 
 # ---- triangles, by halves
 
 
 def triangular_solve(a: Any, b: Any, lower: bool, transposed: bool) -> Any:
-    _limited(a.shape[-1], "a triangular system")
     inverse = _inverse(triangle(a, lower), lower)
     n = len(a.shape)
     turned = (*range(n - 2), n - 1, n - 2)
@@ -124,14 +134,13 @@ def triangular_solve(a: Any, b: Any, lower: bool, transposed: bool) -> Any:
 
 
 def cholesky(a: Any) -> Any:
-    _limited(a.shape[-1], "Cholesky's factor")
     return _cholesky((a + transposed(a)) / 2)[0]
 
 
 def _inverse(t: Any, lower: bool) -> Any:
     """The inverse of a triangular matrix."""
     n = t.shape[-1]
-    if n == 1:
+    if n < 2:
         return 1 / t
     h = n // 2
     first, last = _inverse(_block(t, 0, h, 0, h), lower), _inverse(_block(t, h, n, h, n), lower)
@@ -145,7 +154,7 @@ def _inverse(t: Any, lower: bool) -> Any:
 def _cholesky(a: Any) -> tuple[Any, Any]:
     """Cholesky's factor and its inverse."""
     n = a.shape[-1]
-    if n == 1:
+    if n < 2:
         root = a ** sp.Rational(1, 2)
         return root, 1 / root
     h = n // 2

@@ -7,6 +7,7 @@ from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
     Axis,
     Buffer,
+    Call,
     Collect,
     Comment,
     Counter,
@@ -71,6 +72,10 @@ def _statement(s: Statement, open_axes: tuple, known: set[Buffer], k: Kernel) ->
         assert not s.c.transposed
         for m in sides:
             _placed(m.buffer, known)
+    elif isinstance(s, Call):
+        for b in (s.buffer, s.work, *(y.buffer for y in s.operands)):
+            assert b.dtype == k.dtype, f"{s.routine} of {b.dtype} in a kernel of {k.dtype}"
+            _placed(b, known)
     else:
         assert isinstance(s, Collect)
 

@@ -15,6 +15,7 @@ from symgrad.lower import index as ix
 from symgrad.lower.expressions import At, accesses, children, content, rebuilt, restated, roots
 from symgrad.lower.kernel import (
     Buffer,
+    Call,
     Collect,
     Comment,
     Expression,
@@ -60,7 +61,7 @@ def _collect(section: list[Statement], found: dict) -> None:
             found[s.buffer].append((s.index, path))
         elif isinstance(s, Product):
             found[s.c.buffer].append((None, path))
-        elif isinstance(s, Collect):
+        elif isinstance(s, Call | Collect):
             found[s.buffer].append((None, path))
 
 

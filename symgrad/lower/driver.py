@@ -86,7 +86,7 @@ class _Lowering:
     def _tasks(self, block: Block) -> list[Task]:
         """The block's loop nests, outputs and writes, not yet merged."""
         normal = Normalizer(block, self.batch, self.written)
-        block = normal.block
+        given, block = block, normal.block
         outputs = {label: normal.node_of(name) for label, name in block.outputs.items()}
         writes = {s: self._fresh(normal.node_of(name)) for s, name in block.writes.items()}
         for symbol in block.writes:
@@ -102,8 +102,9 @@ class _Lowering:
                 elements.memory[x] = self._input(symbol, x)
         plan = Plan(nodes, self._in_place(writes, normal), set(writes.values()))
         nests = Nests(elements, plan, self.axes)
-        for label, name in block.outputs.items():
-            self.outputs.append(nests.output(label, outputs[label], name.per_sample))
+        for label, name in given.outputs.items():
+            output = nests.output(label, outputs[label], name.per_sample, name.kind)
+            self.outputs.append(output)
         for symbol, x in writes.items():
             nests.write(elements.memory[normal.inputs[symbol]], x)
         return nests.tasks

@@ -10,6 +10,7 @@ from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
     Apply,
     Buffer,
+    Call,
     Collect,
     Expression,
     Load,
@@ -74,6 +75,8 @@ def accesses(statement: Statement) -> list[Access]:
             whole.append((m.buffer, None))
         offsets = [x for m in (statement.a, statement.b, statement.c) for x in children(m.offset)]
         return whole + [(x.buffer, None) for x in loads(statement.alpha, statement.beta, *offsets)]
+    if isinstance(statement, Call):
+        return [(b, None) for b in (*(s.buffer for s in statement.operands), statement.work)]
     assert isinstance(statement, Collect)
     return [(statement.data, None)]
 

@@ -1,7 +1,7 @@
 """The loop IR: what a target prints.
 
     Kernel     = buffers, sections of statements: once a run, each mini-batch, each update
-    statement  = Loop | Store | Update | Product | Collect
+    statement  = Loop | Store | Update | Product | Call | Collect
     expression = Number | Load | Apply | Whole
 
 Buffers of rank 0 are local variables of the run, unless they are outputs.  Sizes are literal, but
@@ -173,6 +173,37 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Stack:
+    """Square matrices or right-hand sides, one after the other in a buffer.
+
+    many: how many for each sample, or for all of them
+    """
+
+    buffer: Buffer
+    many: int
+    per_sample: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Call:
+    """x = routine(*operands) for each matrix of a stack, by a library; work is its scratch memory.
+
+    sizes: the matrices' rows, and the columns of x
+    """
+
+    routine: str  # the row of the operation table
+    x: Stack
+    operands: tuple[Stack, ...]
+    sizes: tuple[int, int]
+    flags: tuple[int, ...]
+    work: Buffer
+
+    @property
+    def buffer(self) -> Buffer:
+        return self.x.buffer
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Collect:
     """Copy the mini-batch's rows of a data buffer together, where samples come in an order."""
 
@@ -212,7 +243,7 @@ class Comment:
     text: str
 
 
-Statement = Store | Update | Product | Collect | Loop | Comment
+Statement = Store | Update | Product | Call | Collect | Loop | Comment
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from symgrad.lower import calls
 from symgrad.lower import index as ix
 from symgrad.lower.element_rules import letters_at
 from symgrad.lower.elements import Elements
@@ -71,6 +72,9 @@ class Nests:
             self.sums.accumulate(x)
         elif x.operation == "concatenate":
             self._concatenate(x)
+        elif calls.is_call(x):
+            buffer = self.elements.memory[x] = self.buffer(x)
+            self.add(calls.call(x, buffer, self.elements.memory), (), x)
         elif x.operation == "einsum" and set(x.attributes["letters"]) > set(x.attributes["out"]):
             self._contraction(x)
         elif x.operation in COMBINE and x.operation != "einsum":
@@ -170,19 +174,24 @@ class Nests:
         value = self.elements.cast(self.elements.element(x, index), new.dtype)
         self.add(Store(new, index, value), axes)
 
-    def output(self, label: str, x: Node, per_sample: bool) -> Buffer:
-        """Record a value for the caller; see Buffer for the layout."""
-        axes, index = self.axes.loops(x.extents)
-        value = self.elements.element(x, index)
+    def output(self, label: str, x: Node, per_sample: bool, kind: str) -> Buffer:
+        """Record a value for the caller; see Buffer for the layout.
+
+        What is per sample, or a float, by its operation may have been found to be simpler.
+        """
+        sampled = per_sample and (x.lead or self.elements.batch > 1)
+        extents: tuple[Extent, ...] = (None, *x.body) if sampled else x.extents
+        axes, index = self.axes.loops(extents)
+        value = self.elements.element(x, index[len(index) - len(x.extents) :])
         if per_sample:
-            row = ix.linear([(ix.of(ROW), 1), *([(index[0], 1)] if x.lead else [])])
-            shape, index = (self.elements.batch, *x.shape[x.lead :]), (row, *index[x.lead :])
+            row = ix.linear([(ix.of(ROW), 1), *([(index[0], 1)] if sampled else [])])
+            shape, index = (self.elements.batch, *x.shape[x.lead :]), (row, *index[sampled:])
         elif not x.extents:
             shape, index, value = (), (ix.of(SLOT),), self.elements.cast(value, "float64")
         else:
             shape = x.shape
         dtypes = {"int": "int64", "bool": "int8"}
-        dtype = dtypes.get(x.kind, self.elements.dtype) if shape else "float64"
+        dtype = dtypes.get(kind, self.elements.dtype) if shape else "float64"
         buffer = Buffer("output", label, shape, dtype, per_sample=per_sample)
         self.add(Store(buffer, index, self.elements.cast(value, dtype)), axes)
         return buffer

@@ -12,7 +12,7 @@ from symgrad.calculus.block import Block, Equation, Name
 from symgrad.calculus.builder import Builder
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
-from symgrad.lower import costs
+from symgrad.lower import calls, costs
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, is_scalar, node
 
 INVARIANT_ROLES = ("constant", "hyper", "parameter", "seed", "state", "step")
@@ -54,9 +54,7 @@ def _renamed(builder: Builder, block: Block, known: Mapping[Any, Any]) -> Block:
 def _expansion(e: Equation) -> Callable[..., Any] | None:
     row = TABLE[e.operation]
     if row.kind == "library":
-        raise ValueError(
-            f"{e.operation} has no code in the compiled targets yet: use target='reference'"
-        )
+        return row.expand if getattr(e.operands[0], "shape", (0,))[-1] <= row.small else None
     if row.kind == "pointwise" and costs.is_primitive(e.operation):
         return None
     if row.kind in ("pointwise", "composite") and row.expand is None:
@@ -114,7 +112,7 @@ class Normalizer:
 
     def _translated(self, e: Equation) -> Operand:
         operands = [self.known[x] if isinstance(x, Name) else x for x in e.operands]
-        rule = RULES.get(e.operation)
+        rule = _call if TABLE[e.operation].kind == "library" else RULES.get(e.operation)
         if rule is not None:
             return rule(self, e, operands)
         return self.plain(e, operands, dict(e.attributes))
@@ -252,6 +250,23 @@ def _transpose(s: Normalizer, e: Equation, x: list) -> Operand:
 
 def _batch(s: Normalizer, e: Equation, x: list) -> Operand:
     return s.plain(e, x, {}) if isinstance(x[0], Node) and (x[0].lead or s.batch == 1) else x[0]
+
+
+def _call(s: Normalizer, e: Equation, x: list) -> Operand:
+    """A library's routine reads whole arrays of the kernel's dtype."""
+    operands = [y if calls.is_readable(y) else _copy(s, y) for y in x]
+    result = s.plain(e, operands, dict(e.attributes))
+    result.wide = False
+    if result.extents:
+        return result
+    result.extents = result.shape = (1,)  # a routine writes into memory, not into a variable
+    return s.make("reshape", [result], (), attributes={"shape": ()})
+
+
+def _copy(s: Normalizer, y: Node) -> Node:
+    x = s.make("broadcast_to", [y], y.extents, lead=y.lead, label=y.label)
+    x.wide, x.uses = False, 1
+    return x
 
 
 RULES: dict[str, Callable[..., Operand]] = {

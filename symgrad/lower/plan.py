@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from symgrad.lower import costs, products
+from symgrad.lower import calls, costs, products
 from symgrad.lower.nodes import Node, is_scalar
 
 SUMS = frozenset({"sum", "prod", "amax", "amin", "total", "scatter", "unslice", "concatenate"})
@@ -93,6 +93,8 @@ class Plan:
         for x in self.nodes:
             if x.operation in ("scatter", "unslice") and isinstance(x.operands[0], Node):
                 self.forced.add(x.operands[0])
+            if calls.is_call(x):
+                self.forced.update([x, *x.nodes])
 
     # ---- values whose elements would be computed again and again
 

@@ -12,7 +12,17 @@ from collections.abc import Iterable
 
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import At
-from symgrad.lower.kernel import Axis, Buffer, Comment, Loop, Product, Statement, Store, Update
+from symgrad.lower.kernel import (
+    Axis,
+    Buffer,
+    Call,
+    Comment,
+    Loop,
+    Product,
+    Statement,
+    Store,
+    Update,
+)  # fmt: skip
 from symgrad.lower.sums import NotInPlace
 from symgrad.lower.tasks import Task
 
@@ -155,8 +165,8 @@ def _statements(group: _Group, depth: int) -> list[Statement]:
 
 
 def _remarked(t: Task) -> list[Statement]:
-    """A product with its mathematics; other statements are short enough to read."""
-    if isinstance(t.statement, Product) and t.comment:
+    """A product or call with its mathematics; other statements are short enough to read."""
+    if isinstance(t.statement, Product | Call) and t.comment:
         return [Comment(t.comment), t.statement]
     return [t.statement]
 

@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import scipy.special as special
 
+from symgrad.generate.cpu_operations import LIBRARY
 from symgrad.generate.source import Source
 from symgrad.language import counters
+from symgrad.language.row import TABLE
 
 
 def _gemm(ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc):
@@ -42,6 +44,28 @@ def _clamp(i, size, fault):
     return min(max(i, 0), size - 1)
 
 
+def _library(name):
+    """A routine on stacks of matrices, by the row's NumPy meaning."""
+
+    def call(n, k, *given):
+        row = TABLE[name]
+        flags, stacks = (given[:-1], [])
+        options = dict(zip(FLAGS.get(name, ()), flags, strict=False))
+        flags = flags[len(options) :]
+        count, x = flags[:2]
+        shapes = [(n, n), (n, k)]
+        for i, (many, y) in enumerate(zip(flags[2::2], flags[3::2], strict=True)):
+            y = y.array[: many * np.prod(shapes[i])].reshape(many, *shapes[i])
+            stacks.append(np.tile(y, (count // many, 1, 1)))
+        value = row.numpy(0, *stacks, **options)
+        x.array[: value.size] = value.reshape(-1)
+
+    return call
+
+
+FLAGS = {"triangular_solve": ("lower", "transposed")}
+
+
 class _Pointer:
     """An array without Python's conventions: a negative index is an error."""
 
@@ -64,6 +88,7 @@ MODULES = {
         sqrt=np.sqrt, erfc=special.erfc, lgamma=special.gammaln,
     ),
     "symgrad.build.blas": SimpleNamespace(gemm=_gemm),
+    "symgrad.generate.library": SimpleNamespace(**{name: _library(name) for name in LIBRARY}),
     "symgrad.generate.micro_kernels": SimpleNamespace(matrix_product=_matrix_product),
     "symgrad.generate.native": SimpleNamespace(
         pointer=_Pointer, select=lambda c, a, b: a if c else b, maximum=np.maximum,

@@ -60,11 +60,13 @@ STRUCTURED: dict[str, list[Case]] = {
         ((4,), 0), ((2, 5), 1), ((3, 1), 1), ((3, 2), 0))],
     "argmax": [Case((s,), {"axis": a}) for s, a in (((4,), 0), ((2, 3), 1), ((2, 1, 3), 0))],
     "argmin": [Case((s,), {"axis": a}) for s, a in (((4,), 0), ((2, 3), 1), ((2, 1, 3), 0))],
-    **{name: [Case(((2, 2),)), Case(((3, 2, 2),)), Case(((1, 1),))] for name in (
+    **{name: [Case(((2, 2),)), Case(((3, 2, 2),)), Case(((1, 1),)), Case(((2, 5, 5),))]
+       for name in (
         "inv", "det", "cofactor", "logdet", "cholesky", "eigvalsh", "eigenvectors")},
-    "solve": [Case(((2, 2), (2, 1))), Case(((3, 2, 2), (3, 2, 4)))],
-    "triangular_solve": [Case(((2, 2), (2, 3)), {"lower": a, "transposed": b})
-                         for a in (True, False) for b in (True, False)],
+    "solve": [Case(((2, 2), (2, 1))), Case(((3, 2, 2), (3, 2, 4))), Case(((2, 5, 5), (2, 5, 3)))],
+    "cofactor_along": [Case(((2, 2), (2, 2))), Case(((3, 5, 5), (3, 5, 5)))],
+    "triangular_solve": [Case(((n, n), (n, 3)), {"lower": a, "transposed": b})
+                         for n in (2, 6) for a in (True, False) for b in (True, False)],
     "custom": [Case(((2,), (2,)), {"rule": Rule("held", (), (None,))}),
                Case(((), (3,)), {"rule": Rule("held", (), (None,))})],
     "amax": [*_kept(True), *_kept(False)],

@@ -17,8 +17,6 @@ from tests.generate.interpreted import Interpreted
 from tests.language.rows import SAMPLES, apply_row, cases, levels
 from tests.lower.programs import room
 
-ROWS = [r.name for r in TABLE.values() if r.kind != "library"]
-
 
 def uses_of(name, rng):
     """One program that applies the row in all its cases, and its arrays."""
@@ -52,7 +50,7 @@ def _again(builder, applied, symbol, name, arrays):
     return builder.value(builder.input(new, symbol.shape, old.per_sample))
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", TABLE)
 def test_row(name, rng):
     program, arrays = uses_of(name, rng)
     coupled = any(batch_size in x.shape for x in program.step.outputs.values())
