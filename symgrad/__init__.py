@@ -42,6 +42,7 @@ from symgrad.language.diagonals import diagonal as diagonal
 from symgrad.language.diagonals import trace as trace
 from symgrad.language.diagonals import tril as tril
 from symgrad.language.diagonals import triu as triu
+from symgrad.language.dims import dim as dim
 from symgrad.language.elementary import cbrt as cbrt
 from symgrad.language.elementary import clamp as clamp
 from symgrad.language.elementary import exp2 as exp2

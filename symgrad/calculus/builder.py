@@ -94,6 +94,15 @@ class Builder:
 
         return Value(self, self.input(batch_size, (), per_sample=False))
 
+    def size(self, size: Any) -> Any:
+        """A size, which may be symbolic, as a number or value."""
+        if isinstance(size, sp.Symbol):
+            return Value(self, self.input(size, (), per_sample=False))
+        if isinstance(size, sp.Add | sp.Mul):
+            parts = [self.size(part) for part in size.args]
+            return self.apply("add" if size.is_Add else "mul", *parts)
+        return size
+
     def array(self, values: np.ndarray) -> Value:
         """A fixed array of rank 1 or more as a value."""
         from symgrad.language.symbols import constant

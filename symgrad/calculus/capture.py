@@ -14,7 +14,7 @@ from symgrad.calculus.rewrite import Rewrite, by_operation, improved
 from symgrad.language.operation import Operation
 from symgrad.language.rewritten import REWRITTEN
 from symgrad.language.row import TABLE
-from symgrad.language.symbols import Let, TensorSymbol
+from symgrad.language.symbols import Dim, Let, TensorSymbol
 from symgrad.language.tensor import HEADS
 from symgrad.language.walk import postorder
 
@@ -161,7 +161,7 @@ class _Reader:
 
 def role_of(symbol: sp.Symbol, roles: Roles) -> str:
     """A symbol's role; a plain SymPy symbol is data where nothing else is said."""
-    if isinstance(symbol, TensorSymbol):
+    if isinstance(symbol, TensorSymbol | Dim):
         return symbol.role
     return roles.get(symbol, "data")
 

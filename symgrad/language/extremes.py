@@ -11,6 +11,7 @@ import sympy as sp
 from symgrad.language.operation import Operation
 from symgrad.language.reductions import normalize_axes, reduced_shape
 from symgrad.language.row import Row, op, register
+from symgrad.language.symbols import batch_size
 from symgrad.language.tensor import describe, sympify
 from symgrad.language.views import reshape
 
@@ -75,7 +76,7 @@ def _place(cls: type, what: str, z: Any, axis: Any, keepdims: bool) -> sp.Expr:
         kept = reduced_shape(own, normalize_axes(axis, len(own), what), True)
     shape = describe(z)[0]
     (at,) = normalize_axes(axis, len(shape), what)
-    if not isinstance(shape[at], int) or shape[at] == 0:
+    if shape[at] in (0, batch_size):
         raise ValueError(f"sg.{what}: axis {at} of {z} has {shape[at]} elements to choose from")
     place = cls(z, axis=at)
     return reshape(place, kept) if keepdims else place

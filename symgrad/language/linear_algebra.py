@@ -55,7 +55,7 @@ def _square(shape: tuple, **_: Any) -> tuple:
     if not isinstance(shape[-1], int):
         raise ValueError(
             f"linear algebra wants matrices of a known size; this one, of shape {shape}, grows "
-            "with the mini-batch"
+            f"with {shape[-1]}"
         )
     return shape
 

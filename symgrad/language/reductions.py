@@ -12,6 +12,7 @@ import sympy as sp
 from symgrad.language.operation import Operation
 from symgrad.language.others import product_of_others
 from symgrad.language.row import Row, op, register
+from symgrad.language.symbols import batch_size
 from symgrad.language.tensor import VANISHED, describe, sympify
 
 
@@ -41,7 +42,7 @@ def _extreme_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool)
 
 
 def _prod_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    if all(isinstance(x.shape[a], int) for a in axes):
+    if all(x.shape[a] != batch_size for a in axes):
         return spread(g, x, axes) * product_of_others(x, axes)  # also where elements are 0
     return spread(g * y, x, axes) / x
 
@@ -70,11 +71,8 @@ def _mean_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) ->
 
 
 def _count_value(x: Any, axes: tuple[int, ...]) -> Any:
-    """`count` in a block, where the mini-batch's size is a value."""
-    known = [x.shape[a] for a in axes if isinstance(x.shape[a], int)]
-    n = math.prod(known)
-    symbolic = len(axes) - len(known)
-    return n * x.builder.batch_size**symbolic if symbolic else n
+    """`count` in a block, where symbolic sizes are values."""
+    return math.prod(x.builder.size(x.shape[a]) for a in axes)
 
 
 # fmt: off

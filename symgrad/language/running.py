@@ -10,6 +10,7 @@ import sympy as sp
 from symgrad.language.operation import Operation
 from symgrad.language.reductions import normalize_axes
 from symgrad.language.row import Row, op, register
+from symgrad.language.symbols import batch_size
 from symgrad.language.tensor import describe, sympify
 from symgrad.language.views import reshape
 
@@ -69,6 +70,6 @@ def cumsum(z: Any, *, axis: Any = None, reverse: bool = False) -> sp.Expr:
         z, axis = reshape(z, (-1,)), 0
     shape = describe(z)[0]
     (at,) = normalize_axes(axis, len(shape), "cumsum")
-    if not isinstance(shape[at], int):
+    if shape[at] == batch_size:
         raise ValueError(f"sg.cumsum: axis {at} of {z} has the symbolic size {shape[at]}")
     return CumulativeSum(z, axis=at, reverse=bool(reverse))

@@ -17,6 +17,18 @@ from symgrad.language.walk import postorder
 _created = itertools.count()
 
 
+class Dim(sp.Symbol):
+    """A size that is not known yet; see `sg.dim`."""
+
+    role, shape, dtype = "dim", (), "int"
+
+    def __new__(cls, name: str) -> Dim:
+        return super().__new__(cls, name, integer=True, positive=True)
+
+    def __getnewargs_ex__(self) -> tuple[tuple, dict]:
+        return (self.name,), {}
+
+
 class TensorSymbol(Shaped, sp.Symbol):
     """A SymPy symbol with a shape and a role in the model.
 
@@ -129,17 +141,23 @@ def through_lets(e: sp.Basic) -> Iterator[sp.Basic]:
     return postorder([e], lambda x: (x.definition,) if isinstance(x, Let) else x.args)
 
 
-def check_shape(shape: Any, what: str) -> tuple[int, ...]:
-    """A shape as a tuple of sizes; an int is the shape of a vector."""
-    sizes = (shape,) if isinstance(shape, int | np.integer) else shape
+def check_shape(shape: Any, what: str) -> tuple[Any, ...]:
+    """A shape as a tuple of sizes; one size is the shape of a vector."""
+    sizes = (shape,) if isinstance(shape, int | np.integer | sp.Expr) else shape
     try:
         sizes = tuple(sizes)
-        valid = all(isinstance(s, int | np.integer) and not isinstance(s, bool) for s in sizes)
     except TypeError:
-        valid = False
-    if not valid or any(s < 0 for s in sizes):
+        sizes = (None,)
+    if not all(map(_is_size, sizes)):
         raise ValueError(f"{what}: a shape is a tuple of sizes from 0, not {shape!r}")
-    return tuple(int(s) for s in sizes)
+    return tuple(s if isinstance(s, sp.Expr) and not s.is_Integer else int(s) for s in sizes)
+
+
+def _is_size(s: Any) -> bool:
+    """Whether it is a whole number from 0, or an expression of dims."""
+    if isinstance(s, sp.Expr) and not s.is_Integer:
+        return bool(s.is_integer) and all(isinstance(d, Dim) for d in s.free_symbols)
+    return isinstance(s, int | np.integer | sp.Integer) and not isinstance(s, bool) and int(s) >= 0
 
 
 def _kind(dtype: Any, what: str) -> str:

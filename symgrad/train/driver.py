@@ -21,6 +21,7 @@ from symgrad.train.model import Model
 from symgrad.train.objective import check_loss, differentiate, over_the_batch
 from symgrad.train.programs import Programs
 from symgrad.train.settings import Settings, check_settings
+from symgrad.train.sizes import unsized
 from symgrad.train.targets import Executables
 from symgrad.train.written import read_model
 
@@ -67,6 +68,9 @@ def compile(
     """
     settings = check_settings(reduction, dtype, target, seed, updates)
     written = read_model(loss, outputs, parameters, samples, reduction)
+    options = (reduction, None, updates, share, dtype, target, seed)
+    if later := unsized(written, lambda e, z, p: compile(e, optimizer, z, p, *options)):
+        return later
     cast = choose(written.parameters)
     captured = check_draws(check_loss(capture({"loss": written.loss}, cast.roles)))
     predicted = {k: check_draws(capture({k: e}, cast.roles)) for k, e in written.outputs.items()}

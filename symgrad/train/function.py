@@ -15,6 +15,7 @@ from symgrad.calculus.draws import is_random
 from symgrad.calculus.program import Program
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
+from symgrad.language.dims import dims_of
 from symgrad.language.substitution import substitute
 from symgrad.language.symbols import data
 from symgrad.language.tensor import sympify
@@ -24,6 +25,7 @@ from symgrad.train.indices import ComputedIndices
 from symgrad.train.memory import constants
 from symgrad.train.pieces import independent, piece_size
 from symgrad.train.settings import Settings, check_settings
+from symgrad.train.sizes import UnsizedFunction
 from symgrad.train.targets import Executables
 
 FIXED = ("constant", "batch_size", "let")  # inputs that nobody has to give
@@ -111,7 +113,7 @@ class Function:
 
 def function(
     expressions: Any, inputs: Sequence[sp.Symbol], dtype: Any = "float64", target: str = "cpu"
-) -> Function:
+) -> Function | UnsizedFunction:
     """A compiled function of symbols.
 
     expressions: one, or a list of them (then the function returns a list)
@@ -135,7 +137,14 @@ def function(
     if not given:
         raise ValueError("sg.function wants at least one expression")
     given = [substitute(e, draws) if draws else sympify(e) for e in given]
-    return Function(given, [draws.get(s, s) for s in inputs], single, settings)
+    symbols = [draws.get(s, s) for s in inputs]
+
+    def make(given: list[sp.Expr], symbols: list[sp.Symbol]) -> Function:
+        return Function(given, symbols, single, settings)
+
+    if dims_of([*given, *(s for s in symbols if isinstance(s, sp.Symbol))]):
+        return UnsizedFunction(given, symbols, make)
+    return make(given, symbols)
 
 
 def _check_inputs(block: Block, inputs: list[sp.Symbol]) -> None:
