@@ -79,6 +79,39 @@ def test_matrix_factorization_reads_what_movielens_wrote(tmp_path, sign):
     assert len(numbers(printed, r"(?m)^epoch +\d+: RMSE ([\d.]+)")) == 3
 
 
+def test_ranking(tmp_path):
+    printed = run_demo("ranking", tmp_path, "--epochs", "12")
+    found = numbers(printed, r"(?m)^epoch .* AUC ([\d.]+)%")
+    assert len(found) == 12 and found[-1] > 91
+    assert (tmp_path / "ranking.png").stat().st_size > 10_000
+
+
+def test_ranking_reads_a_file_of_choices(tmp_path):
+    rng = np.random.default_rng(0)
+    pairs = [(f"u{u}", f"{u % 2}{i}") for u in range(30) for i in rng.permutation(20)[:8]]
+    (tmp_path / "choices").write_text("\n".join(map("\t".join, pairs)) + "\n")
+    options = "--choices", str(tmp_path / "choices"), "--epochs", "30", "--rank", "4"
+    printed = run_demo("ranking", tmp_path, *options)
+    assert "210 choices among 40 items by 30 users" in printed
+
+
+def test_word2vec(tmp_path):
+    printed = run_demo("word2vec", tmp_path, "--epochs", "5")
+    losses = numbers(printed, r"(?m)^epoch .* loss ([\d.]+)")
+    assert len(losses) == 5 and losses[-1] < 2.5
+    (near,) = re.findall(r"(?m)^ *string: (.*)$", printed)
+    related = {"sep", "fillchar", "suffix", "prefix", "formatted", "representation", "printable"}
+    assert related & set(near.split(", ")), near
+
+
+def test_word2vec_reads_any_text(tmp_path):
+    (tmp_path / "text").write_text("the cat sat on the mat\n" * 50, encoding="utf-8")
+    options = "--text", str(tmp_path / "text"), "--epochs", "1", "--words", "cat", "dog"
+    printed = run_demo("word2vec", tmp_path, *options)
+    assert "300 words, 5 different ones" in printed
+    assert "cat:" in printed and "dog:" not in printed
+
+
 def test_mnist_mlp_on_scikit_learns_digits(tmp_path, monkeypatch):
     monkeypatch.setenv("SYMGRAD_DATA", str(tmp_path))
     printed = run_demo("mnist_mlp", tmp_path, "--activation", "relu", "--epochs", "3")

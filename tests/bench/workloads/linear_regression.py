@@ -107,3 +107,5 @@ ONE_SAMPLE = Workload(
         "torch eager": torch_eager,
     },
 )
+
+ROWS = {"linear_regression": ONE_SAMPLE}

@@ -157,3 +157,5 @@ EPOCH = Workload(
         "JAX per step": jax_steps,
     },
 )
+
+ROWS = {"mnist": EPOCH}
