@@ -122,6 +122,8 @@ def _ordered(plan: Plan, v: View, machine: Machine, size: int) -> Iterator[Plan]
         yield replace(plan, panel=long)
     if v.packed or short < long:
         yield replace(plan, panel=min(short, long))
+    if not v.packed:
+        yield replace(plan, panel=short, copied=True)
     if not v.packed and size * v.depth * v.columns <= machine.caches[1] // 4:
         yield replace(plan, panel=long, across=True)
 

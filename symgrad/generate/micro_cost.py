@@ -21,7 +21,9 @@ KIND = (0.01, 10000.0)  # of the rest, at most so much: each kind of tile more t
 TILE = 8.0  # to begin and end a tile
 STORE = (1.6, 1.3)  # a vector of results, in tiles of one vector's width and of more
 READ = (0.6, 2.7)  # a vector of results read first
-PAGE, PAGES, TRANSLATED = 4096, 64, 3.0  # bytes of a page; pages found at once; a page not found
+PAGE, PAGES, TRANSLATED = 4096, 64, 5.0  # bytes of a page; pages found at once; a page not found
+JUMP, NEXT, FAR = 14.0, 3.5, 1024  # to a row of c so far away: to any part of it, to the next one
+COPIED = 2.0  # to copy a vector into a panel
 SECOND, LAST, MEMORY = 32.0, 25.0, 5.5  # bytes a cycle from the second-level cache and beyond
 APART = 0.05  # of what takes less time than the rest does not overlap with it
 TURNED = (0.25, 0.4)  # an element through the transposition of squares, in and beyond first level
@@ -37,15 +39,18 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     >>> zen4 = Machine(64, 32, True, True, 64)
     >>> shape = Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0)
     >>> round(cycles(shape, Plan(False, 8, 2, 16, 784, False), zen4), -4)
-    840000.0
+    970000.0
     """
-    v, size = view(shape, plan.turned), ITEM_BYTES[shape.dtype]
+    v, size = view(shape, plan.turned, plan.copied), ITEM_BYTES[shape.dtype]
     panels = max(1, math.ceil(v.depth / plan.panel))
     total = 0.0
     tiles = _tiles(plan, v, size)
     for tile, times in tiles:
         inner = v.depth * _inner(tile, plan, v, machine, size)
-        total += times * (inner + panels * _outer(tile, plan, shape))
+        outer = _outer(tile, plan, shape)
+        if _is_read(plan, shape):
+            outer += _jumps(tile, plan, v, machine, size)
+        total += times * (inner + panels * outer)
     total += min(KIND[0] * total, KIND[1]) * max(len(tiles) - 1, 0)
     work, memory = total + _packing(plan, v, machine, size), _memory(shape, machine, size)
     return CALL + max(work, memory) + APART * min(work, memory)
@@ -78,10 +83,29 @@ def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
     again = 0.0
     if not v.packed:
         again = tile.vectors * vector / _bandwidth(tile, plan, v, machine, size)
-    pages = v.a[1] * size / PAGE
-    translated = TRANSLATED * min(pages, 1.0) if v.depth * pages > PAGES else 0.0
+    translated = _translated(v.a[1], v.depth, size)
+    if not v.packed:
+        translated += _translated(v.b[0], min(plan.panel, v.depth), size)
     longest = max(arithmetic, machine.latency, loads, again)
     return longest + APART * (loads + again) + translated
+
+
+def _translated(stride: int, rows: int, size: int) -> float:
+    """Cycles for each row to find pages, where the rows lie in too many for them to be known."""
+    pages = stride * size / PAGE
+    return TRANSLATED * min(pages, 1.0) if rows * pages > PAGES else 0.0
+
+
+def _jumps(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
+    """Cycles to reach the rows of a tile of c, where c does not stay in the first-level cache.
+
+    Along a row lines come before they are asked for; from row to row they are waited for.
+    """
+    if size * v.rows * v.columns <= machine.caches[0]:
+        return 0.0
+    rows, stride = (tile.columns, v.c[1]) if plan.turned else (tile.rows, v.c[0])
+    along = plan.across != plan.turned
+    return rows * (NEXT if along else JUMP) * min(stride * size / FAR, 1.0)
 
 
 def _thrashing(rows: int, a: tuple[int, int], machine: Machine, size: int) -> bool:
@@ -110,7 +134,7 @@ def _bandwidth(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> 
 def _outer(tile: Tile, plan: Plan, shape: Shape) -> float:
     """Cycles for each tile and panel."""
     wide, rows = tile.vectors > 1, tile.rows
-    read = READ[wide] if shape.beta != 0 else 0.0
+    read = READ[wide] if _is_read(plan, shape) else 0.0
     total = TILE + rows * tile.vectors * (STORE[wide] + read)
     if plan.turned:
         side = square(shape.dtype)
@@ -120,10 +144,18 @@ def _outer(tile: Tile, plan: Plan, shape: Shape) -> float:
     return total
 
 
+def _is_read(plan: Plan, shape: Shape) -> bool:
+    """Whether sums are added to what is in c."""
+    return shape.beta != 0 or shape.k > plan.panel
+
+
 def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
     if not v.packed:
         return 0.0
     width = plan.width
+    if v.b[1] == 1:
+        vectors = -(-v.columns // plan.lanes)
+        return vectors * v.depth * COPIED + v.depth * _translated(v.b[0], v.depth, size)
     elements = v.depth * -(-v.columns // plan.lanes) * plan.lanes
     beyond = 3 * size * width * min(plan.panel, v.depth) > machine.caches[0] * 2
     strips = -(-v.columns // width) * -(-v.depth // plan.panel)

@@ -44,7 +44,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class View:
-    """A product one way round: sizes and the strides of both axes of a, b and c, in elements."""
+    """A product one way round: sizes and the strides of both axes of a, b and c, in elements.
+
+    packed: strips of b are first put into panels, whose rows lie together
+    """
 
     rows: int
     columns: int
@@ -53,19 +56,16 @@ class View:
     b: tuple[int, int]
     c: tuple[int, int]
     sampled: Size
-
-    @property
-    def packed(self) -> bool:
-        """Rows of b are not contiguous: it is turned round into panels first."""
-        return self.b[1] != 1
+    packed: bool
 
 
 STRAIGHT: dict[RunTime, Size] = {"": "", "m": "rows", "n": "columns", "k": "depth"}
 TURNED: dict[RunTime, Size] = {"": "", "m": "columns", "n": "rows", "k": "depth"}
 
 
-def view(shape: Shape, turned: bool) -> View:
-    """
+def view(shape: Shape, turned: bool, copied: bool = False) -> View:
+    """The product turned round or not; where rows of b are not contiguous, it has to be packed.
+
     >>> view(Shape("float32", 0, 0, 2, 3, 4, 4, 3, 3), True).c
     (1, 3)
     """
@@ -73,8 +73,9 @@ def view(shape: Shape, turned: bool) -> View:
     b = (1, shape.ldb) if shape.tb else (shape.ldb, 1)
     if turned:
         return View(shape.n, shape.m, shape.k, b[::-1], a[::-1], (1, shape.ldc),
-                    TURNED[shape.sampled])  # fmt: skip
-    return View(shape.m, shape.n, shape.k, a, b, (shape.ldc, 1), STRAIGHT[shape.sampled])
+                    TURNED[shape.sampled], copied or a[0] != 1)  # fmt: skip
+    return View(shape.m, shape.n, shape.k, a, b, (shape.ldc, 1),
+                STRAIGHT[shape.sampled], copied or b[1] != 1)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Plan:
     """rows, vectors, lanes: the tile; panel: how much of k at a time.
 
     across: tiles of one row of tiles follow each other, else those of one column
+    copied: strips of b are copied into panels even where their rows are contiguous
     """
 
     turned: bool
@@ -90,6 +92,7 @@ class Plan:
     lanes: int
     panel: int
     across: bool
+    copied: bool = False
 
     @property
     def width(self) -> int:
@@ -100,7 +103,7 @@ class Plan:
         return (
             f"{way}tiles of {self.rows} x {self.vectors} vectors of {self.lanes}, "
             f"{'row' if self.across else 'column'} by {'row' if self.across else 'column'}, "
-            f"k in panels of {self.panel}"
+            f"k in {'copied ' if self.copied else ''}panels of {self.panel}"
         )
 
 

@@ -19,7 +19,7 @@ from symgrad.generate.micro_finish import Finish
 from symgrad.generate.micro_machine import Machine
 from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_counts, view
 from symgrad.generate.micro_tile import SHORT, Memory, Tile, internal, tile_function
-from symgrad.generate.micro_turn import square, turn_function
+from symgrad.generate.micro_turn import copy_function, square, turn_function
 from symgrad.generate.micro_vectors import (
     BIT,
     FLOATS,
@@ -52,7 +52,7 @@ def product_function(module: ir.Module, shape: Shape, plan: Plan, machine: Machi
     given = dict(zip(ARGUMENTS, function.args, strict=True))
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     v = Vectors(builder, shape.dtype, plan.lanes, machine.fused)
-    _Emitter(v, shape, plan, view(shape, plan.turned), given).emit()
+    _Emitter(v, shape, plan, view(shape, plan.turned, plan.copied), given).emit()
     builder.ret_void()
     return function
 
@@ -224,6 +224,12 @@ class _Emitter:
 
     def _packed(self, work: dict, columns: Count, stored: int) -> Any:
         """A panel with these columns of b, filled up to so many."""
+        if self.view.b[1] == 1:
+            facts = (self.shape.dtype, self.plan.lanes, self.v.fused, stored, self.plan.width)
+            function = self._function(copy_function, *facts)
+            strides = [i64(n) for n in (self.view.b[0], work["depth"], columns)]
+            self.v.builder.call(function, [work["b"], work["panel"], *strides])
+            return work["panel"]
         source, target = (work["b"], self.view.b[1]), (work["panel"], self.plan.width)
         sizes = (columns, work["depth"], stored)
         self._turn(source, target, sizes, Finish(False), work, work["b"])

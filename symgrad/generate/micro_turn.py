@@ -56,6 +56,30 @@ def turn_function(
     return function
 
 
+def copy_function(
+    module: ir.Module, name: str, dtype: str, lanes: int, fused: bool, stored: int, width: int
+) -> ir.Function:
+    """A function: target[k, j] = source[k, j] for k < rows, j < columns, and 0 up to `stored`.
+
+    Arguments: source, target, elements between rows of the source, rows, columns.  Rows of the
+    target are `width` elements apart.
+    """
+    function = internal(module, name, [POINTER, POINTER, I64, I64, I64])
+    source, target, step, rows, columns = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    v = Vectors(builder, dtype, lanes, fused)
+    masks = [v.first(builder.sub(columns, i64(j))) for j in range(0, stored, lanes)]
+
+    def row(k: Any) -> None:
+        for j, mask in enumerate(masks):
+            x = v.load(v.at(source, (k, step), (j, lanes)), mask)
+            v.store(x, v.at(target, (k, width), (j, lanes)))
+
+    repeat(builder, rows, row)
+    builder.ret_void()
+    return function
+
+
 @dataclass(frozen=True)
 class _Turn:
     v: Vectors

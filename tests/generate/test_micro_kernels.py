@@ -101,6 +101,16 @@ def test_rows_of_tiles_first_or_columns_of_tiles(across, rng):
     check(shape, Plan(False, 8, 2, 16, 8, across), rng)
 
 
+@pytest.mark.parametrize("sampled", ["", "m", "n", "k"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_strips_are_copied_into_panels(turned, sampled, rng):
+    ta = int(turned)  # so that rows of what is read in vectors are contiguous
+    shape = shaped("float32", ta, 0, 30, 41, 33, gap=2, sampled=sampled, beta=1, bias=True)
+    product = compiled(shape, Plan(turned, 6, 2, 16, 12, False, copied=True))
+    for size in (7, {"m": 30, "n": 41, "k": 33}.get(sampled, 0)) if sampled else (0,):
+        compare(shape, product, rng, size)
+
+
 @pytest.mark.parametrize("beta", [0, 1, None])
 def test_nothing_to_add_leaves_beta_c(beta, rng):
     shape = shaped("float32", 0, 0, 5, 20, 0, beta=beta, bias=True)
