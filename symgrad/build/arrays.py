@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.language.ragged import entries_of, is_length
+
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 WRITTEN = ("parameter", "state", "step")
 
@@ -45,7 +47,10 @@ class Given(Slot):
     def __init__(self, buffer: Any, words: Any, place: int) -> None:
         super().__init__(words, place)
         self.symbol, self.shape, self.dtype = buffer.symbol, buffer.shape, np.dtype(buffer.dtype)
-        self.per_sample, self.written = buffer.role == "data", buffer.role in WRITTEN
+        self.written = buffer.role in WRITTEN
+        self.counts = buffer.role == "data"  # the first axis counts something
+        self.size = entries_of(self.symbol)  # entries of lists, which are not samples
+        self.per_sample = self.counts and self.size is None
         self.samples = 0
         self._payload = _payload(buffer)
 
@@ -54,15 +59,17 @@ class Given(Slot):
         if array is None:
             raise KeyError(f"no array is given for {self.symbol}")
         if self.held() is not array:
-            self._check(array)
-            self.samples = len(array) if self.per_sample else 0
+            self._check(array, arrays)
+            self.samples = len(array) - is_length(self.symbol) if self.per_sample else 0
             self._put(array)
 
-    def _check(self, array: np.ndarray) -> None:
-        shape = array.shape[1:] if self.per_sample and array.ndim else array.shape
-        if shape != self.shape or (self.per_sample and not array.ndim):
-            expected = ("samples", *self.shape) if self.per_sample else self.shape
+    def _check(self, array: np.ndarray, arrays: Mapping[Any, np.ndarray]) -> None:
+        shape = array.shape[1:] if self.counts and array.ndim else array.shape
+        if shape != self.shape or (self.counts and not array.ndim):
+            expected = ("samples", *self.shape) if self.counts else self.shape
             raise ValueError(f"{self.symbol} has the shape {array.shape}, not {_text(expected)}")
+        if self.size is not None and arrays[self.size][-1] > len(array):
+            raise ValueError(f"{self.symbol} has {len(array)} entries, fewer than its offsets say")
         check_memory(str(self.symbol), array, self.dtype, self.written)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int8": 1}
+ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1}
 INTEGER = "integer"  # the argument kind of a number; every other kind is an array's dtype
 RAISED = -(2**63)  # what the entry point returns when the kernel raised an exception
 

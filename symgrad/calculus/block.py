@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import sympy as sp
 
-Size: TypeAlias = int | sp.Symbol  # a symbolic size is the mini-batch's, `sg.batch_size`
+Size: TypeAlias = int | sp.Symbol  # `sg.batch_size`, or a number for each sample: `len(bag)`
 Shape: TypeAlias = tuple[Size, ...]
 Attributes: TypeAlias = tuple[tuple[str, Any], ...]  # sorted (keyword, hashable value) pairs
 

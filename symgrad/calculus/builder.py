@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
+from symgrad.language.ragged import is_length
 from symgrad.language.row import TABLE
 
 ZERO, ONE = sp.Integer(0), sp.Integer(1)
@@ -95,9 +96,9 @@ class Builder:
         return Value(self, self.input(batch_size, (), per_sample=False))
 
     def size(self, size: Any) -> Any:
-        """A size, which may be symbolic, as a number or value."""
+        """A size, which may be symbolic, as a number or value: one for each sample for lists."""
         if isinstance(size, sp.Symbol):
-            return Value(self, self.input(size, (), per_sample=False))
+            return Value(self, self.input(size, (), per_sample=is_length(size)))
         if isinstance(size, sp.Add | sp.Mul):
             parts = [self.size(part) for part in size.args]
             return self.apply("add" if size.is_Add else "mul", *parts)
@@ -141,7 +142,9 @@ class Builder:
         key = (operation, operands, tuple(sorted(attributes.items())))
         name = self._numbered.get(key)
         if name is None:
-            sampled = any(isinstance(x, Name) and x.per_sample for x in operands)
+            sampled = any(isinstance(x, Name) and x.per_sample for x in operands) or any(
+                map(is_length, shape)
+            )
             name = Name("", shape, kind, LEVELS.get(operation, sampled))
             equation = Equation(name, *key)
             self.equations.append(equation)

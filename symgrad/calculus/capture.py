@@ -19,7 +19,7 @@ from symgrad.language.tensor import HEADS
 from symgrad.language.walk import postorder
 
 Roles = Mapping[sp.Symbol, str]
-PER_SAMPLE = ("data", "random")  # roles
+PER_SAMPLE = ("data", "length", "random")  # roles
 MANY_FACTORS = 6  # each factor's derivative multiplies all the others
 
 
@@ -216,7 +216,7 @@ def _check_names(builder: Builder) -> None:
     """Two different symbols of one name would be confused in data and parameters by name."""
     seen: dict[str, sp.Symbol] = {}
     for symbol in builder.inputs:
-        if getattr(symbol, "role", "") in ("constant", "let", "batch_size", "step"):
+        if getattr(symbol, "role", "") in ("constant", "let", "batch_size", "step", "length"):
             continue
         other = seen.setdefault(symbol.name, symbol)
         if other is not symbol and other != symbol:

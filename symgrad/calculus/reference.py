@@ -14,8 +14,10 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
+from symgrad.calculus.padding import NEUTRAL, Sizes
 from symgrad.calculus.program import Program
 from symgrad.language.contractions import mean_einsum
+from symgrad.language.ragged import entries_of, is_length
 from symgrad.language.row import TABLE, kind_of
 from symgrad.language.symbols import batch_size as BATCH_SIZE
 from symgrad.language.symbols import position as POSITION
@@ -106,21 +108,24 @@ def evaluate(
     """
     n = _samples(block, arrays, rows) if n is None else n
     values: dict[Operand, Any] = {}
+    sizes = Sizes(block, arrays, rows, n)
     for symbol, name in block.inputs.items():
         if symbol == POSITION:
             values[name] = np.arange(base, base + n)
             continue
         array = _input(symbol, arrays, n)
-        values[name] = array[rows] if name.per_sample else array
-    precise, averaged = _step_scalars(block), _only_averaged(block, n)
+        values[name] = sizes.value_of(symbol, array) if name.per_sample else array
+    precise, averaged = _step_scalars(block), _only_averaged(block, sizes)
     with np.errstate(all="ignore"):
         for e in block.equations:
             if e.name in averaged:
                 continue
             if e.operation == "expectation" and e.operands[0] in averaged:
-                values[e.name] = _mean_contraction(averaged[e.operands[0]], values, n, dtype)
+                averaged_one = averaged[e.operands[0]]
+                values[e.name] = _mean_contraction(averaged_one, values, sizes, dtype)
                 continue
-            values[e.name] = _evaluate(e, values, n, dtype, e.name in precise)
+            value = _evaluate(e, values, sizes, dtype, e.name in precise)
+            values[e.name] = sizes.masked(e.name, value)
             if nan == "raise":
                 _refuse_nan(e, values)
     return values
@@ -128,9 +133,12 @@ def evaluate(
 
 def _samples(block: Block, arrays: Arrays, rows: Any) -> int:
     """How many samples the data hold; 1 where there are no data."""
-    sampled = (s for s, name in block.inputs.items() if name.per_sample and s != POSITION)
-    data = (arrays[s] for s in sampled)
-    return next((len(np.asarray(array)[rows]) for array in data), 1)
+    for symbol, name in block.inputs.items():
+        if name.per_sample and symbol != POSITION:
+            size = symbol if is_length(symbol) else entries_of(symbol)
+            array = arrays[symbol] if size is None else arrays[size][1:]
+            return len(np.asarray(array)[rows])
+    return 1
 
 
 def _input(symbol: sp.Symbol, arrays: Arrays, n: int) -> Any:
@@ -138,30 +146,43 @@ def _input(symbol: sp.Symbol, arrays: Arrays, n: int) -> Any:
         return np.float64(n)
     if symbol == STEP:
         return np.asarray(arrays[symbol]).copy()
+    if is_length(symbol):
+        return arrays[symbol]
     if getattr(symbol, "role", "") == "constant" and symbol not in arrays:
         return symbol.value
     return np.asarray(arrays[symbol])
 
 
-def _evaluate(e: Equation, values: dict, n: int, dtype: Any, precise: bool) -> Any:
+def _evaluate(e: Equation, values: dict, sizes: Sizes, dtype: Any, precise: bool) -> Any:
     row = TABLE[e.operation]
-    attributes = {k: sized(v, n) for k, v in e.attributes}
-    operands = list(_prepared(e, values, n))
+    attributes = {k: sized(v, sizes) for k, v in e.attributes}
+    operands = list(_prepared(e, values, sizes))
     if row.kind in LEADS:
-        _check_indices(e, operands, n)
+        _check_indices(e, operands, sizes)
         leads = tuple(int(_sampled(x)) for x in e.operands)
         result = row.numpy(leads, *operands, **attributes)
     elif row.kind in ELEMENTWISE:
         result = row.numpy(*operands)
     else:
-        lead = int(any(map(_sampled, e.operands)))
-        result = row.numpy(lead, *map(np.asarray, operands), **attributes)
+        result = _structured(e, operands, attributes, sizes)
     if e.name.kind != "float" or precise:
         return np.asarray(result)
     return np.asarray(result, np.float64 if _is_mean_scalar(e) else dtype)
 
 
-def _only_averaged(block: Block, n: int) -> dict[Operand, Equation]:
+def _structured(e: Equation, operands: list, attributes: dict, sizes: Sizes) -> Any:
+    """A reduction, a view or a composite operation."""
+    row, lead = TABLE[e.operation], int(any(map(_sampled, e.operands)))
+    count = sizes.counted(e) if e.operation == "mean" and e.names else None
+    if count is not None:
+        return TABLE["sum"].numpy(lead, *operands, **attributes) / count
+    result = row.numpy(lead, *map(np.asarray, operands), **attributes)
+    if e.name.per_sample and not lead and row.kind == "view":  # a number for entries of each sample
+        result = np.broadcast_to(result, (sizes.samples, *np.shape(result)))
+    return result
+
+
+def _only_averaged(block: Block, sizes: Sizes) -> dict[Operand, Equation]:
     """Large contractions of samples that nothing but E reads: they are never held for each sample,
     for that would take as much memory as the mini-batch times a weight matrix."""
     large = {
@@ -169,7 +190,7 @@ def _only_averaged(block: Block, n: int) -> dict[Operand, Equation]:
         for e in block.equations
         if e.operation == "einsum"
         and e.name.per_sample
-        and math.prod(sized(e.name.shape, n)) >= LARGE
+        and math.prod(sized(e.name.shape, sizes)) >= LARGE
     }
     others = (e for e in block.equations if e.operation != "expectation")
     for x in {*block.outputs.values(), *(x for e in others for x in e.names)}:
@@ -177,10 +198,10 @@ def _only_averaged(block: Block, n: int) -> dict[Operand, Equation]:
     return dict(large)
 
 
-def _mean_contraction(e: Equation, values: dict, n: int, dtype: Any) -> Any:
+def _mean_contraction(e: Equation, values: dict, sizes: Sizes, dtype: Any) -> Any:
     leads = tuple(int(_sampled(x)) for x in e.operands)
-    operands = [np.asarray(x) for x in _prepared(e, values, n)]
-    return np.asarray(mean_einsum(n, leads, *operands, **dict(e.attributes)), dtype)
+    operands = [np.asarray(x) for x in _prepared(e, values, sizes)]
+    return np.asarray(mean_einsum(sizes.samples, leads, *operands, **dict(e.attributes)), dtype)
 
 
 def _is_mean_scalar(e: Equation) -> bool:
@@ -188,14 +209,16 @@ def _is_mean_scalar(e: Equation) -> bool:
     return e.operation == "expectation" and e.name.shape == ()
 
 
-def _prepared(e: Equation, values: dict, n: int) -> Iterator[Any]:
+def _prepared(e: Equation, values: dict, sizes: Sizes) -> Iterator[Any]:
     """The operands as arrays that the row's NumPy meaning can take."""
-    row = TABLE[e.operation]
+    row, n = TABLE[e.operation], sizes.samples
     sampled = any(map(_sampled, e.operands))
     index = e.operands[1:] if row.kind == "indexing" else e.operands
     rank = max((len(x.shape) for x in index if isinstance(x, Name)), default=0)
     for k, x in enumerate(e.operands):
         value = values[x] if isinstance(x, Name) else _number(x)
+        if isinstance(x, Name) and e.operation in NEUTRAL:
+            value = sizes.masked(x, value, NEUTRAL[e.operation])
         is_table = row.kind == "indexing" and k == 0
         if row.kind in ALIGNED and not is_table and _sampled(x):
             value = value.reshape(n, *(1,) * (rank - len(x.shape)), *value.shape[1:])
@@ -204,18 +227,18 @@ def _prepared(e: Equation, values: dict, n: int) -> Iterator[Any]:
         yield value
 
 
-def _check_indices(e: Equation, operands: list, n: int) -> None:
+def _check_indices(e: Equation, operands: list, sizes: Sizes) -> None:
     """Never an out-of-bounds read: NumPy would take negative indices from the end."""
     if TABLE[e.operation].kind != "indexing":
         return
     target = e.operands[0].shape if e.operation == "gather" else e.attribute("shape")
     for size, index in zip(target, operands[1:], strict=False):
         index = np.asarray(index)
-        bad = (index < 0) | (index >= sized(size, n))
+        bad = (index < 0) | (index >= sized(size, sizes))
         if bad.any():
             raise IndexError(
                 f"an index of {e.name.label or e.operation} is {index[bad].flat[0]}; the axis that "
-                f"it selects from has the size {sized(size, n)}"
+                f"it selects from has the size {sized(size, sizes)}"
             )
 
 
@@ -229,12 +252,12 @@ def _sampled(x: Operand) -> bool:
     return isinstance(x, Name) and x.per_sample
 
 
-def sized(attribute: Any, n: int) -> Any:
-    """An attribute with the mini-batch's size in place of its symbol."""
+def sized(attribute: Any, sizes: Sizes) -> Any:
+    """An attribute with the mini-batch's sizes in place of their symbols."""
     if isinstance(attribute, tuple):
-        return tuple(sized(a, n) for a in attribute)
+        return tuple(sized(a, sizes) for a in attribute)
     if isinstance(attribute, sp.Expr):
-        return int(attribute.xreplace({BATCH_SIZE: sp.Integer(n)}))
+        return int(attribute.xreplace({s: sp.Integer(k) for s, k in sizes.numbers.items()}))
     return attribute
 
 

@@ -11,7 +11,7 @@ import sympy as sp
 from symgrad.language.digest import digest
 from symgrad.language.names import each_name
 from symgrad.language.operation import Attributes
-from symgrad.language.symbols import Dim, Let, TensorSymbol, data, let
+from symgrad.language.symbols import SPARSE, Dim, Let, TensorSymbol, data, let
 from symgrad.language.tensor import sympify
 from symgrad.language.walk import postorder
 
@@ -86,7 +86,7 @@ class Sizing:
         if shape == x.shape:
             return x
         if x.role == "data":
-            return data(x.name, shape, x.dtype)
+            return data(x.name, shape, x.dtype, sparse=x.payload == SPARSE)
         structure, identity = digest(x.structure, shape), digest(x.identity, shape)
         return TensorSymbol(x.name, shape, x.dtype, x.role, structure, identity, x.payload)
 

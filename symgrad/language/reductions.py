@@ -11,6 +11,7 @@ import sympy as sp
 
 from symgrad.language.operation import Operation
 from symgrad.language.others import product_of_others
+from symgrad.language.ragged import is_length
 from symgrad.language.row import Row, op, register
 from symgrad.language.symbols import batch_size
 from symgrad.language.tensor import VANISHED, describe, sympify
@@ -71,8 +72,9 @@ def _mean_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) ->
 
 
 def _count_value(x: Any, axes: tuple[int, ...]) -> Any:
-    """`count` in a block, where symbolic sizes are values."""
-    return math.prod(x.builder.size(x.shape[a]) for a in axes)
+    """`count` in a block, where symbolic sizes are values; of an empty list the mean is 0."""
+    sizes = [(x.shape[a], x.builder.size(x.shape[a])) for a in axes]
+    return math.prod(op.max(n, 1) if is_length(size) else n for size, n in sizes)
 
 
 # fmt: off

@@ -15,6 +15,7 @@ from symgrad.language.tensor import Shaped, describe, sympify
 from symgrad.language.walk import postorder
 
 _created = itertools.count()
+SPARSE = "sparse"  # the payload of sparse data
 
 
 class Dim(sp.Symbol):
@@ -170,10 +171,17 @@ def _kind(dtype: Any, what: str) -> str:
     return kind
 
 
-def data(name: str, shape: Any = (), dtype: Any = float) -> Any:
+def data(
+    name: str, shape: Any = (), dtype: Any = float, sparse: bool = False, ragged: Any = False
+) -> Any:
     """One sample's value of the data called `name`.
 
-    shape: one sample's, without the sample axis.  dtype: float, or int for labels and indices.
+    shape:  one sample's, without the sample axis.  dtype: float, or int for labels and indices.
+    sparse: a vector of which most elements are 0; it is given as a SciPy CSR matrix, and a step
+            costs what its non-zeros cost
+    ragged: a list whose length differs from sample to sample, in front of `shape`; it is given as
+            (values, offsets), sample i holding values[offsets[i]:offsets[i + 1]], or as a list of
+            lists.  Another ragged symbol in place of True: a list of the same length as that one's
     Names split at spaces.  Data of equal name and specification are equal.
 
     >>> import symgrad as sg
@@ -181,14 +189,44 @@ def data(name: str, shape: Any = (), dtype: Any = float) -> Any:
     >>> label = sg.data("label", dtype=int)
     >>> sg.data("x") == x
     True
+    >>> features = sg.data("features", shape=2**20, sparse=True)
+    >>> bag = sg.data("bag", dtype=int, ragged=True)
+    >>> bag.shape, sg.data("weight", ragged=bag).shape
+    ((len(bag),), (len(bag),))
     """
 
     def make(n: str) -> TensorSymbol:
         sizes, kind = check_shape(shape, f"data {n!r}"), _kind(dtype, f"data {n!r}")
-        key = digest("data", n, sizes, kind)
-        return TensorSymbol(n, sizes, kind, "data", key, key)
+        if sparse:
+            _check_sparse(n, sizes, kind, ragged)
+        if ragged is not False:
+            sizes = (_length(n, ragged), *sizes)
+        key = digest("data", n, sizes, kind, *([SPARSE] if sparse else []))
+        return TensorSymbol(n, sizes, kind, "data", key, key, SPARSE if sparse else None)
 
     return each_name(name, "data", make)
+
+
+def _check_sparse(name: str, shape: tuple, kind: str, ragged: Any) -> None:
+    if len(shape) != 1 or kind != "float" or ragged is not False:
+        raise ValueError(
+            f"sparse data {name!r} is a vector of floats for each sample, shape=(columns,); given "
+            f"were shape={shape}, dtype={kind}" + (", ragged" if ragged is not False else "")
+        )
+
+
+def _length(name: str, ragged: Any) -> TensorSymbol:
+    """The size of a ragged axis: a new one, or that of other ragged data."""
+    if ragged is True:
+        key = digest("length", name)
+        return TensorSymbol(f"len({name})", (), "int", "length", key, key)
+    size = ragged.shape[0] if isinstance(ragged, TensorSymbol) and ragged.shape else None
+    if not (isinstance(size, TensorSymbol) and size.role == "length"):
+        raise TypeError(
+            f"data {name!r}: ragged is True or other ragged data of the same lengths, not "
+            f"{ragged!r}"
+        )
+    return size
 
 
 def parameter(name: str, shape: Any = (), init: Any = None) -> Any:

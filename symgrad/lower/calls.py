@@ -46,4 +46,4 @@ def _stack(x: Node, rank: int, buffer: Buffer) -> Stack:
             f"matrices in a stack of shape {x.body}: the axis of the mini-batch has to come first "
             "in the compiled targets, and only once"
         )
-    return Stack(buffer, math.prod(e for e in extents if e is not None), None in extents)
+    return Stack(buffer, math.prod(e for e in extents if isinstance(e, int)), None in extents)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import sympy as sp
 
 from symgrad.calculus.block import Block
 from symgrad.calculus.program import Program
+from symgrad.language.ragged import entries_of, held_as
 from symgrad.lower import index as ix
 from symgrad.lower.contract import contracted
 from symgrad.lower.elements import Elements
@@ -44,8 +45,12 @@ BASES: dict[str, Callable[[int], Index]] = {  # the position of a mini-batch's f
 }
 
 
-def lower(program: Program, dtype: str, batch_size: int) -> Kernel:
+def lower(
+    program: Program, dtype: str, batch_size: int, longest: Mapping[sp.Symbol, int] | None = None
+) -> Kernel:
     """The kernel of a program, for parameters in `dtype` and mini-batches of up to batch_size.
+
+    longest: the size of a ragged axis -> the most entries that a sample may have
 
     >>> import symgrad as sg
     >>> from symgrad.calculus.capture import capture
@@ -55,7 +60,7 @@ def lower(program: Program, dtype: str, batch_size: int) -> Kernel:
     apart: set[sp.Symbol] = set()  # parameters whose new values cannot be made in place
     while True:
         try:
-            return _Lowering(program, dtype, batch_size, apart).kernel.check()
+            return _Lowering(program, dtype, batch_size, apart, longest or {}).kernel.check()
         except NotInPlace as clash:
             assert clash.symbol not in apart
             apart.add(clash.symbol)
@@ -64,8 +69,11 @@ def lower(program: Program, dtype: str, batch_size: int) -> Kernel:
 class _Lowering:
     """Everything that the blocks of one program share."""
 
-    def __init__(self, program: Program, dtype: str, batch: int, apart: set[sp.Symbol]) -> None:
-        self.dtype, self.batch, self.apart = dtype, batch, apart
+    def __init__(
+        self, program: Program, dtype: str, batch: int, apart: set[sp.Symbol],
+        longest: Mapping[sp.Symbol, int],
+    ) -> None:  # fmt: skip
+        self.dtype, self.batch, self.apart, self.longest = dtype, batch, apart, longest
         self.written = {s for b in program.blocks for s in b.writes}
         self.inputs: dict[sp.Symbol, Buffer] = {}
         self.outputs: list[Buffer] = []
@@ -85,7 +93,7 @@ class _Lowering:
 
     def _tasks(self, block: Block) -> list[Task]:
         """The block's loop nests, outputs and writes, not yet merged."""
-        normal = Normalizer(block, self.batch, self.written)
+        normal = Normalizer(block, self.batch, self.written, self.longest)
         given, block = block, normal.block
         outputs = {label: normal.node_of(name) for label, name in block.outputs.items()}
         writes = {s: self._fresh(normal.node_of(name)) for s, name in block.writes.items()}
@@ -96,7 +104,8 @@ class _Lowering:
         nodes = ordered([*outputs.values(), *writes.values()])
         for x in (*outputs.values(), *writes.values()):
             x.uses += 1
-        elements = Elements(self.dtype, self.batch, self.base)
+        elements = Elements(self.dtype, self.batch, self._offsets, self.base)
+        self.axes.length_of = elements.length
         for symbol, x in normal.inputs.items():
             if x.attributes["role"] != "position":
                 elements.memory[x] = self._input(symbol, x)
@@ -125,11 +134,21 @@ class _Lowering:
 
     def _input(self, symbol: sp.Symbol, x: Node) -> Buffer:
         role = x.attributes["role"]
+        if role == "length":
+            return self._offsets(symbol)
         dtype = "int64" if x.kind == "int" else "float64" if role in FLOAT64_ROLES else self.dtype
         if symbol not in self.inputs:
-            shape = x.shape[x.lead :]
-            self.inputs[symbol] = Buffer(role, symbol.name, shape, dtype, symbol)
+            entries = int(entries_of(symbol) is not None)
+            shape = x.shape[x.lead + entries :]
+            self.inputs[symbol] = Buffer(role, symbol.name, shape, held_as(symbol) or dtype, symbol)
         return self.inputs[symbol]
+
+    def _offsets(self, size: sp.Symbol) -> Buffer:
+        """Where the samples' entries begin along an axis of this size."""
+        known = self.inputs.get(size)
+        if known is None:
+            known = self.inputs[size] = Buffer("data", f"start of {size.name}", (), "int64", size)
+        return known
 
     def _kernel(self, once: list[Statement], repeated: list[list[Statement]]) -> Kernel:
         sections = [tuple(once), *map(tuple, repeated)]

@@ -6,16 +6,18 @@ loops which are fused later share them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
 
+from symgrad.language.ragged import entries_of, is_length
 from symgrad.lower import index as ix
 from symgrad.lower.element_rules import RULES, pointwise
 from symgrad.lower.expressions import At
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import AT, Apply, Buffer, Expression, Load, Number, Whole
-from symgrad.lower.nodes import Node, Operand
+from symgrad.lower.nodes import Node, Operand, Ragged
 
 WIDEST = 12  # operands in one printed operation
 ASSOCIATIVE = frozenset({"add", "mul", "max", "min", "and", "or"})
@@ -24,9 +26,12 @@ ASSOCIATIVE = frozenset({"add", "mul", "max", "min", "and", "or"})
 class Elements:
     """Computes elements; `memory` maps roots and inputs to their buffers."""
 
-    def __init__(self, dtype: str, batch: int, base: Index = ix.ZERO) -> None:
-        """base: the position of the mini-batch's first sample, for random draws."""
-        self.dtype, self.batch, self.base = dtype, batch, base
+    def __init__(
+        self, dtype: str, batch: int, offsets: Callable[[sp.Symbol], Buffer], base: Index = ix.ZERO
+    ) -> None:
+        """offsets: the size of a ragged axis -> where the samples' entries begin; base: the
+        position of the mini-batch's first sample, for random draws."""
+        self.dtype, self.batch, self.offsets, self.base = dtype, batch, offsets, base
         self.memory: dict[Node, Buffer] = {}
         self._known: dict[tuple[Node, At], Expression] = {}
         self._shared: dict[tuple, Any] = {}
@@ -118,8 +123,24 @@ class Elements:
     def _loaded(self, node: Node, buffer: Buffer, index: At) -> Expression:
         if buffer.role != "data":
             return self.cast(self.load(buffer, index), self.dtype_of(node))
-        row = self.row(index[0] if node.lead else ix.ZERO)
-        return self.load(buffer, (ix.of(row), *index[node.lead :]))
+        sample, body = index[0] if node.lead else ix.ZERO, index[node.lead :]
+        if is_length(node.symbol):
+            return self._length(buffer, sample)
+        size = entries_of(node.symbol)
+        if size is not None:
+            first = ix.of(self.load(self.offsets(size), (ix.of(self.row(sample)),)))
+            return self.load(buffer, (ix.linear([(first, 1), (body[0], 1)]), *body[1:]))
+        return self.load(buffer, (ix.of(self.row(sample)), *body))
+
+    def length(self, extent: Ragged, sample: Index) -> Expression:
+        """How many entries a sample of the mini-batch has, an integer."""
+        return self._length(self.offsets(extent.size), sample)
+
+    def _length(self, offsets: Buffer, sample: Index) -> Expression:
+        row = ix.of(self.row(sample))
+        start, stop = (self.load(offsets, (ix.linear([(row, 1)], k),)) for k in (0, 1))
+        minus = self.apply("mul", (self.number(-1, "int64"), start), "int64")
+        return self.apply("add", (stop, minus), "int64")
 
     def row(self, sample: Index) -> Expression:
         """The data's row of a sample of the mini-batch, an integer."""

@@ -18,7 +18,7 @@ import sympy as sp
 
 from symgrad.lower.index import Index
 
-ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int8": 1}
+ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1}
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -13,7 +13,7 @@ from symgrad.lower.expressions import At, accesses, loads
 from symgrad.lower.formula import formula
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import ROW, SLOT, Axis, Buffer, Collect, Expression, Store, Update
-from symgrad.lower.nodes import SAMPLE, Extent, Node
+from symgrad.lower.nodes import SAMPLE, Extent, Node, largest
 from symgrad.lower.plan import Plan
 from symgrad.lower.scale import product_of
 from symgrad.lower.sums import Sums
@@ -152,8 +152,8 @@ class Nests:
         inner = [c for c in (*kept, *summed) if c not in outer]
         long = [c for c in inner if letters[c] != 1]
         if len(long) > 1:
-            limits = {c: letters[c] or self.elements.batch for c in letters}
-            trial = {c: Axis(letters[c], limits[c], i) for i, c in enumerate(letters)}
+            limits = {c: largest(letters[c], self.elements.batch) for c in letters}
+            trial = {c: Axis(limits[c], limits[c], i) for i, c in enumerate(letters)}
             where = {c: ix.of(a) for c, a in trial.items()}
             target = tuple(where[c] if c else ix.ZERO for c in shown)
             found = [(v.buffer, v.index) for v in loads(value(where))]

@@ -12,7 +12,16 @@ from typing import Any
 
 import sympy as sp
 
-Extent = int | None  # None: n, the samples of the mini-batch, at most the batch size
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """The extent of a list: its length is `size`, a number for each sample, at most `limit`."""
+
+    size: sp.Symbol
+    limit: int
+
+
+Extent = int | Ragged | None  # None: n, the samples of the mini-batch, at most the batch size
 Operand = Any  # Node | sp.Expr (a number)
 SAMPLE = "#"  # the sample axis among the letters of a contraction
 VIEWS = frozenset({"broadcast_to", "transpose", "reshape", "slice", "batch", "own"})
@@ -73,7 +82,7 @@ def node(
     nodes = [x for x in operands if isinstance(x, Node)]
     more.setdefault("lead", max((x.lead for x in nodes), default=0))
     more.setdefault("attributes", {})
-    shape = tuple(batch if e is None else e for e in extents)
+    shape = tuple(largest(e, batch) for e in extents)
     plain = not more["lead"]
     summed = plain and not extents and (operation == "total" or any(x.summed for x in nodes))
     return Node(
@@ -86,6 +95,13 @@ def node(
         constant=all(x.constant for x in nodes),
         **more,
     )
+
+
+def largest(extent: Extent, batch: int) -> int:
+    """The largest size that an axis may have."""
+    if isinstance(extent, Ragged):
+        return extent.limit
+    return batch if extent is None else extent
 
 
 def is_scalar(x: Operand) -> bool:

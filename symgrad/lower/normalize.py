@@ -10,11 +10,13 @@ import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name
 from symgrad.calculus.builder import Builder
+from symgrad.language.ragged import is_length
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
 from symgrad.lower import calls, costs
-from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, is_scalar, node
+from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
 
+LONGEST = 64  # entries of a list, where the data have not been seen yet
 INVARIANT_ROLES = ("constant", "hyper", "parameter", "seed", "state", "step")
 
 
@@ -65,8 +67,12 @@ def _expansion(e: Equation) -> Callable[..., Any] | None:
 class Normalizer:
     """Translates one block's equations into nodes."""
 
-    def __init__(self, block: Block, batch: int, written: Iterable[sp.Symbol]) -> None:
-        self.block, self.batch = expanded(block), batch
+    def __init__(
+        self, block: Block, batch: int, written: Iterable[sp.Symbol],
+        longest: Mapping[sp.Symbol, int],
+    ) -> None:  # fmt: skip
+        """longest: the size of a ragged axis -> the most entries that a list has."""
+        self.block, self.batch, self.longest = expanded(block), batch, longest
         self.written = set(written)
         self.known: dict[Name, Operand] = {}
         self.inputs: dict[sp.Symbol, Node] = {}
@@ -89,15 +95,20 @@ class Normalizer:
         return node(operation, operands, extents, self.batch, **more)
 
     def extents(self, name: Name) -> tuple[Extent, ...]:
-        many = None if self.batch > 1 else 1
-        body = tuple(s if isinstance(s, int) else many for s in name.shape)
+        body = tuple(s if isinstance(s, int) else self.extent(s) for s in name.shape)
         return (None, *body) if self.lead(name) else body
+
+    def extent(self, size: sp.Symbol) -> Extent:
+        """That of an axis of symbolic size."""
+        if is_length(size):
+            return Ragged(size, self.longest.get(size, LONGEST))
+        return None if self.batch > 1 else 1
 
     def lead(self, name: Name) -> int:
         return int(name.per_sample and self.batch > 1)
 
     def _shape(self, name: Name) -> tuple[int, ...]:
-        return tuple(self.batch if e is None else e for e in self.extents(name))
+        return tuple(largest(e, self.batch) for e in self.extents(name))
 
     def _input(self, symbol: sp.Symbol, name: Name) -> Node:
         if symbol in self.inputs:
@@ -140,6 +151,11 @@ class Normalizer:
         """n, the number of samples in the mini-batch."""
         name = Name("B", (), "int")
         return self._input(batch_size, name)
+
+    def length(self, extent: Ragged) -> Node:
+        """How many entries a sample has, 1 for none: what a mean over them divides by."""
+        count = self._input(extent.size, Name(extent.size.name, (), "int", per_sample=True))
+        return self.make("max", [count, sp.S.One], count.extents, kind="int")
 
     def inverse(self, extents: Iterable[Extent]) -> Operand:
         """1 / the product of extents."""
@@ -219,7 +235,12 @@ def _mean(s: Normalizer, e: Equation, x: list) -> Operand:
     body = x[0].body if isinstance(x[0], Node) else ()
     total = s.plain(e, x, attributes)
     total.operation, total.uses = "sum", 1
-    return s.mul(s.inverse(body[a] for a in attributes["axes"]), total)
+    joined = [body[a] for a in attributes["axes"]]
+    for extent in joined:
+        if isinstance(extent, Ragged):
+            one = s.make("pow", [s.length(extent), sp.S.NegativeOne], s.length(extent).extents)
+            total = s.make("mul", [one, total], total.extents, label=total.label)
+    return s.mul(s.inverse(e for e in joined if not isinstance(e, Ragged)), total)
 
 
 def _einsum(s: Normalizer, e: Equation, x: list) -> Operand:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symgrad.lower import index as ix
-from symgrad.lower.nodes import VIEWS, Extent, Node
+from symgrad.lower.nodes import VIEWS, Extent, Node, Ragged
 
 SMALLEST_SIDE = 4  # a product with a thinner side is a loop nest
 SMALLEST_WORK = 256  # multiplications from which a product of its own pays
@@ -47,7 +47,7 @@ class Match:
     a: Operand
     b: Operand
     c: Operand
-    sizes: tuple[Extent, Extent, Extent]
+    sizes: tuple[int | None, int | None, int | None]
     batch: tuple[Extent, ...]
 
 
@@ -94,6 +94,8 @@ def match(x: Node) -> Match | None:
     if x.operation != "einsum" or len(x.operands) != 2 or x.kind != "float" or x.wide:
         return None
     if not all(isinstance(v, Node) and v.kind == "float" and not v.wide for v in x.operands):
+        return None
+    if any(isinstance(e, Ragged) for e in x.attributes["letters"].values()):
         return None
     groups = _groups(x)
     if groups is None or not _large(x, groups):
@@ -150,7 +152,7 @@ def _large(x: Node, groups: tuple[list[str], ...]) -> bool:
     return min(sizes) >= SMALLEST_SIDE and m * n * k >= SMALLEST_WORK
 
 
-def _size(x: Node, group: Sequence[str]) -> Extent:
+def _size(x: Node, group: Sequence[str]) -> int | None:
     """The product of a group's extents; n only stands alone."""
     size = 1
     for c in group:

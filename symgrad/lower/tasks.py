@@ -7,7 +7,7 @@ at the task's `start`, just before that axis' loop.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from symgrad.lower import index as ix
 from symgrad.lower.expressions import Access, At
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import Axis, Expression, Product, Store, Update
-from symgrad.lower.nodes import Extent
+from symgrad.lower.nodes import Extent, Ragged, largest
 
 
 @dataclass(eq=False, slots=True)
@@ -50,22 +50,36 @@ class Axes:
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
-        self._known: dict[tuple[int, Extent], Axis] = {}
+        self.length_of: Callable[[Ragged, Index], Expression] | None = None
+        self._known: dict[tuple[int, Extent, Any], Axis] = {}
 
-    def axis(self, extent: Extent, depth: int) -> Axis:
-        limit = self.batch if extent is None else extent
-        return self._known.setdefault((depth, extent), Axis(extent, limit, depth))
+    def axis(self, extent: Extent, depth: int, sample: Index) -> Axis:
+        """sample: whose list it is, where it is a list's."""
+        key = (depth, extent, sample if isinstance(extent, Ragged) else None)
+        if key not in self._known:
+            self._known[key] = self._axis(extent, depth, sample)
+        return self._known[key]
+
+    def _axis(self, extent: Extent, depth: int, sample: Index) -> Axis:
+        limit = largest(extent, self.batch)
+        if not isinstance(extent, Ragged):
+            return Axis(extent, limit, depth)
+        assert self.length_of is not None
+        return Axis(limit, limit, depth, stop=self.length_of(extent, sample))
 
     def loops(self, extents: Sequence[Extent]) -> tuple[tuple[Axis, ...], At]:
         """Axes for the extents that need a loop, and the index under them."""
         axes: list[Axis] = []
         index: list[Index] = []
+        sample = ix.ZERO
         for e in extents:
             if e == 1:
                 index.append(ix.ZERO)
             else:
-                axes.append(self.axis(e, len(axes)))
+                axes.append(self.axis(e, len(axes), sample))
                 index.append(ix.of(axes[-1]))
+            if e is None and len(index) == 1:
+                sample = index[0]
         return tuple(axes), tuple(index)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.ragged import entries_of, is_sparse
+from symgrad.train.entries import Entries, is_scipy_sparse, ragged_entries, sparse_entries
 from symgrad.train.indices import ComputedIndices
 from symgrad.train.intake import as_array, check_range, real_array
 from symgrad.train.names import UnknownName, unknown
@@ -27,7 +29,7 @@ class Column:
     dtype: np.dtype
     size: int | None = None
 
-    def accept(self, given: Any) -> np.ndarray:
+    def accept(self, given: Any) -> Any:
         """The given values, (N, *shape), checked; converted only where they must be."""
         if not (
             type(given) is np.ndarray
@@ -37,10 +39,39 @@ class Column:
             and given.flags.c_contiguous
             and given.flags.aligned
         ):
+            if is_scipy_sparse(given):
+                raise TypeError(
+                    f"data {self.name!r} is a SciPy sparse matrix: declare the symbol with "
+                    f"sg.data({self.name!r}, shape={self.shape}, sparse=True), or give .toarray()"
+                )
             given = as_array(given, self.name, self.shape, self.dtype)
         if self.size is not None:
             check_range(given, self.name, self.size)
         return given
+
+    def is_one_sample(self, given: Any) -> bool:
+        """Whether it lacks the sample axis."""
+        return np.ndim(given) == len(self.shape)
+
+
+class SparseColumn(Column):
+    """Data of which the non-zeros are given."""
+
+    def accept(self, given: Any) -> Entries:
+        return sparse_entries(given, self.symbol, self.dtype)
+
+    def is_one_sample(self, given: Any) -> bool:
+        return not is_scipy_sparse(given) and np.ndim(given) == 1
+
+
+class RaggedColumn(Column):
+    """Data of another length for each sample."""
+
+    def accept(self, given: Any) -> Entries:
+        return ragged_entries(given, self.symbol, self.dtype, self.size)
+
+    def is_one_sample(self, given: Any) -> bool:
+        return False
 
 
 class Intake:
@@ -55,7 +86,7 @@ class Intake:
         checks the indices that are made of data; draws: whether the program draws for each sample,
         so that their number matters even where it reads none of the data."""
         self.computed, self.draws = computed, draws
-        self.columns = tuple(_column(s, dtype, sizes.get(s)) for s in reads)
+        self.columns = tuple(column_of(s, dtype, sizes.get(s)) for s in reads)
         self.names = {c.name for c in self.columns} | {s.name for s in known}
 
     def __call__(self, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
@@ -67,11 +98,15 @@ class Intake:
         for column in self.columns:
             if column.name not in data:
                 self._refuse_names(data)
-            array = arrays[column.symbol] = column.accept(data[column.name])
-            if len(array) != n:
+            given = column.accept(data[column.name])
+            if len(given) != n:
                 if n >= 0:
-                    self._refuse_sizes(arrays)
-                n = len(array)
+                    self._refuse_sizes(data)
+                n = len(given)
+            if isinstance(given, Entries):
+                join(arrays, column, given)
+            else:
+                arrays[column.symbol] = given
         if len(data) != len(self.columns):
             self._refuse_names(data)
         if n < 0 and self.draws and data:
@@ -106,15 +141,29 @@ class Intake:
                 + (", ".join(map(repr, data)) or "none")
             )
 
-    def _refuse_sizes(self, arrays: Mapping[sp.Symbol, np.ndarray]) -> None:
-        counts = ", ".join(f"{s.name!r} {len(a)}" for s, a in arrays.items())
+    def _refuse_sizes(self, data: Mapping[str, Any]) -> None:
+        counts = ", ".join(f"{c.name!r} {len(c.accept(data[c.name]))}" for c in self.columns)
         raise ValueError(f"data hold different numbers of samples: {counts}")
 
 
-def _column(symbol: sp.Symbol, dtype: np.dtype, size: Any) -> Column:
+def join(arrays: dict[sp.Symbol, np.ndarray], column: Column, given: Entries) -> None:
+    """Add a column's arrays; columns that share a ragged axis must have the same lengths."""
+    for symbol, array in given.arrays.items():
+        other = arrays.setdefault(symbol, array)
+        if other is not array and not np.array_equal(other, array):
+            raise ValueError(
+                f"data {column.name!r} is declared with the lengths of other data, {symbol}, and "
+                "its lists have other lengths"
+            )
+
+
+def column_of(symbol: sp.Symbol, dtype: np.dtype, size: Any) -> Column:
+    """What is expected of a symbol; dtype: that of floats; size: see Column."""
     kind = np.dtype(np.int64) if getattr(symbol, "dtype", "float") == "int" else dtype
     shape = getattr(symbol, "shape", ())
-    return Column(symbol, symbol.name, shape, kind, size if isinstance(size, int) else None)
+    ragged = entries_of(symbol) is not None
+    column = SparseColumn if is_sparse(symbol) else RaggedColumn if ragged else Column
+    return column(symbol, symbol.name, shape, kind, size if isinstance(size, int) else None)
 
 
 def at_least_one(value: Any, name: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
 from symgrad.language.symbols import TensorSymbol
 from symgrad.optimize.rule import Rule
@@ -121,7 +122,8 @@ def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str |
     trained = [symbols.all[k] for k in record["trained"]]
     captured = check_loss(read_block(record["loss"], symbols))
     predicted = {k: read_block(b, symbols) for k, b in record["outputs"].items()}
-    objective = differentiate(over_the_batch(captured, settings.reduction), trained)
+    whole = over_the_batch(by_entries(captured), settings.reduction)
+    objective = differentiate(whole, trained)
     rule = record["rule"] and _read_rule(record["rule"], symbols, trained)
     programs = Programs(
         captured, predicted, objective, rule, settings.reduction, settings.dtype.name

@@ -11,6 +11,7 @@ import sympy as sp
 from symgrad.calculus.block import Block
 from symgrad.calculus.capture import capture
 from symgrad.calculus.draws import check_draws, seed_word
+from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied, apply_rule
 from symgrad.language.symbols import seed as SEED
 from symgrad.language.symbols import step
@@ -74,8 +75,10 @@ def compile(
     cast = choose(written.parameters)
     captured = check_draws(check_loss(capture({"loss": written.loss}, cast.roles)))
     predicted = {k: check_draws(capture({k: e}, cast.roles)) for k, e in written.outputs.items()}
+    for block in predicted.values():
+        by_entries(block)  # what sparse and ragged data do not allow is said now
     trained = cast.trained(captured)
-    objective = differentiate(over_the_batch(captured, reduction), trained)
+    objective = differentiate(over_the_batch(by_entries(captured), reduction), trained)
     rule = None if optimizer is None else apply_rule(as_rule(optimizer), _some(trained))
     programs = Programs(captured, predicted, objective, rule, reduction, settings.dtype.name)
     blocks = [captured, *predicted.values(), *(rule.blocks if rule else ())]

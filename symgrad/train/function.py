@@ -13,13 +13,15 @@ from symgrad.calculus.bounds import index_bounds
 from symgrad.calculus.capture import capture, role_of
 from symgrad.calculus.draws import is_random
 from symgrad.calculus.program import Program
+from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
 from symgrad.language.dims import dims_of
 from symgrad.language.substitution import substitute
 from symgrad.language.symbols import data
 from symgrad.language.tensor import sympify
-from symgrad.train.batches import Column
+from symgrad.train.batches import Column, column_of, join
+from symgrad.train.entries import Entries
 from symgrad.train.evaluate import evaluate
 from symgrad.train.indices import ComputedIndices
 from symgrad.train.memory import constants
@@ -28,7 +30,7 @@ from symgrad.train.settings import Settings, check_settings
 from symgrad.train.sizes import UnsizedFunction
 from symgrad.train.targets import Executables
 
-FIXED = ("constant", "batch_size", "let")  # inputs that nobody has to give
+FIXED = ("constant", "batch_size", "let", "length")  # inputs that nobody has to give
 
 
 class Function:
@@ -43,9 +45,10 @@ class Function:
     ) -> None:
         dtype = settings.dtype
         labels = [f"{k}" for k in range(len(expressions))]
-        self.block: Block = simplify(capture(dict(zip(labels, expressions, strict=True))), STABLE)
+        written = capture(dict(zip(labels, expressions, strict=True)))
+        self.block: Block = simplify(by_entries(written), STABLE)
         self.inputs, self.single, self.dtype = inputs, single, dtype
-        _check_inputs(self.block, inputs)
+        _check_inputs(written, inputs)
         self._executables = Executables(lambda _: Program(self.block), settings.target, dtype.name)
         sizes = index_bounds(self.block)
         self._computed = ComputedIndices(self.block, dtype)
@@ -86,7 +89,7 @@ class Function:
         """The arrays by symbol, the number of samples, and whether one sample came bare."""
         data = [c for c in self._columns if role_of(c.symbol, {}) == "data"]
         given = dict(zip(self._columns, values, strict=True))
-        one = bool(data) and all(np.ndim(given[c]) == len(c.shape) for c in data)
+        one = bool(data) and all(c.is_one_sample(given[c]) for c in data)
         arrays = dict(self._constants)
         counts: dict[str, int] = {}
         for column, value in given.items():
@@ -97,7 +100,10 @@ class Function:
                 )
             array = column.accept(np.asarray(value)[None] if bare else value)
             whole = array if column in data else np.require(array.reshape(column.shape), None, "W")
-            arrays[column.symbol] = whole
+            if isinstance(array, Entries):
+                join(arrays, column, array)
+            else:
+                arrays[column.symbol] = whole
             if column in data:
                 counts[column.name] = len(array)
         if len(set(counts.values())) > 1:
@@ -106,6 +112,7 @@ class Function:
         n = next(iter(counts.values()), 1)
         if n:
             self._computed.check(arrays, n)
+            self._executables.admit(arrays)
         else:
             raise ValueError(f"the data are empty: {next(iter(counts))!r} holds 0 samples")
         return arrays, n, one
@@ -160,9 +167,5 @@ def _check_inputs(block: Block, inputs: list[sp.Symbol]) -> None:
 
 
 def _column(symbol: sp.Symbol, dtype: np.dtype, size: Any) -> Column:
-    role = role_of(symbol, {})
-    whole = getattr(symbol, "dtype", "float") == "int"
-    precise = np.dtype(np.float64) if role == "hyper" else dtype
-    kind = np.dtype(np.int64) if whole else precise
-    shape = getattr(symbol, "shape", ())
-    return Column(symbol, symbol.name, shape, kind, size if isinstance(size, int) else None)
+    precise = np.dtype(np.float64) if role_of(symbol, {}) == "hyper" else dtype
+    return column_of(symbol, precise, size)

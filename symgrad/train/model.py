@@ -12,6 +12,7 @@ import sympy as sp
 from symgrad.calculus.bounds import index_bounds
 from symgrad.calculus.draws import is_random
 from symgrad.calculus.gradient import Gradient
+from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
 from symgrad.language.symbols import step
 from symgrad.show.model import expressions, model_text
@@ -71,7 +72,7 @@ class Model:
         data.  Raises KeyError, TypeError, ValueError or IndexError where data do not fit.
         """
         self._check_trainable()
-        arrays, n = self._intake("loss")(data)
+        arrays, n = self._accepted("loss", data)
         executable = self.executables.at_least("step", n)
         executable.run({**self.arrays, **arrays}, None, 0, n, outputs=self._step_loss)
         return self._step_loss["loss"].item()
@@ -105,13 +106,13 @@ class Model:
         `interrupted=True`, holds what was done; a second Ctrl-C ends a callback, too.
         """
         self._check_trainable()
-        arrays, n = self._intake("loss")(data)
+        arrays, n = self._accepted("loss", data)
         often, each_epoch = sort_callbacks(callbacks)
         plan = Plan(
             arrays, n, at_least_one(epochs, "epochs"),
             min(at_least_one(batch_size, "batch_size"), n),
             at_least_one(accumulate, "accumulate"), bool(shuffle),
-            None if validation is None else self._loss_of(*self._intake("loss")(validation)),
+            None if validation is None else self._loss_of(*self._accepted("loss", validation)),
             often, each_epoch, bool(progress),
         )  # fmt: skip
         self._begin_groups(plan.every)
@@ -134,11 +135,11 @@ class Model:
 
     def loss(self, data: Any) -> float:
         """The loss of all these samples as one mini-batch."""
-        return self._loss_of(*self._intake("loss")(data))(lambda: None)
+        return self._loss_of(*self._accepted("loss", data))(lambda: None)
 
     def gradients(self, data: Any) -> dict[str, np.ndarray]:
         """The gradient of the loss of all these samples, by parameter; nothing is updated."""
-        arrays, n = self._intake("loss")(data)
+        arrays, n = self._accepted("loss", data)
         scale = self._scale(n)
         parts = self._evaluate("gradients", arrays, n)
         return {name: g if scale == 1 else (g * scale).astype(g.dtype) for name, g in parts.items()}
@@ -153,7 +154,7 @@ class Model:
             return {label: self.predict(data, label) for label in self.programs.predicted}
         block = lookup(self.programs.predicted, output, "output")
         check_predictable(output, block)
-        arrays, n = self._intake(f"predict {output}")(data)
+        arrays, n = self._accepted(f"predict {output}", data)
         value = self._evaluate(f"predict {output}", arrays, n)[output]
         return value.astype(self.settings.dtype) if value.dtype.kind == "f" else value
 
@@ -192,7 +193,7 @@ class Model:
 
     @cached_property
     def _shown(self) -> tuple[sp.Expr, Gradient]:
-        objective = self.programs.minimised
+        objective = self.programs.shown
         block = objective.gradients
         matrices = self._written and self._written.shown()
         return matrices or expressions(block, block.outputs["loss"], objective.wrt)
@@ -249,6 +250,12 @@ class Model:
     def seed(self) -> int:
         return self.settings.seed
 
+    def _accepted(self, key: str, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
+        """A user's data for a program, by symbol, and the number of samples."""
+        arrays, n = self._intake(key)(data)
+        self.executables.admit(arrays)
+        return arrays, n
+
     def _intake(self, key: str) -> Intake:
         """What checks the data for a program."""
         if key not in self._intakes:
@@ -257,7 +264,7 @@ class Model:
             assert block is not None
             reads = self.cast.of([block], "data")
             dtype, bounds = self.settings.dtype, index_bounds(block)
-            computed = ComputedIndices(block, dtype)
+            computed = ComputedIndices(by_entries(block), dtype)
             draws = any(map(is_random, block.inputs))
             self._intakes[key] = Intake(reads, self.data, dtype, bounds, computed, draws)
         return self._intakes[key]

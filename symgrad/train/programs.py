@@ -17,6 +17,7 @@ import sympy as sp
 from symgrad.calculus.block import Block
 from symgrad.calculus.draws import drawn
 from symgrad.calculus.program import Program
+from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
 from symgrad.calculus.update import Applied, accumulate, update
@@ -40,7 +41,14 @@ class Programs:
         """E[loss] and its gradients: what is evaluated."""
         if self.reduction == "mean":
             return self.minimised
-        return differentiate(over_the_batch(self.captured, "mean"), self.trained)
+        return differentiate(over_the_batch(by_entries(self.captured), "mean"), self.trained)
+
+    @cached_property
+    def shown(self) -> Objective:
+        """What is minimised, as mathematics: sparse data are vectors like others there."""
+        if by_entries(self.captured) is self.captured:
+            return self.minimised
+        return differentiate(over_the_batch(self.captured, self.reduction), self.trained)
 
     @property
     def trained(self) -> list[sp.Symbol]:
@@ -61,4 +69,4 @@ class Programs:
             assert self.rule is not None, "a model without an optimiser has no step"
             append = update if key == "step" else accumulate
             return append(self.minimised.gradients, self.minimised.wrt, self.rule)
-        return Program(self.predicted[key.removeprefix("predict ")])
+        return Program(by_entries(self.predicted[key.removeprefix("predict ")]))

@@ -6,16 +6,17 @@ and what is not there is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name
+from symgrad.language.ragged import is_length, is_sparse
 from symgrad.language.random import DRAWN, Draw, checked
 from symgrad.language.row import TABLE
-from symgrad.language.symbols import TensorSymbol, batch_size, position, seed, step
+from symgrad.language.symbols import SPARSE, TensorSymbol, batch_size, position, seed, step
 
 CONSTANTS = {
     "pi": sp.pi, "E": sp.E, "EulerGamma": sp.EulerGamma, "GoldenRatio": sp.GoldenRatio,
@@ -23,7 +24,7 @@ CONSTANTS = {
 }  # fmt: skip
 SPELLED = {value: name for name, value in CONSTANTS.items()}
 SINGLE = {s.role: s for s in (step, batch_size, seed, position)}
-ROLES = ("data", "parameter", "hyper", "state", "constant", "random")
+ROLES = ("data", "length", "parameter", "hyper", "state", "constant", "random")
 KINDS = ("float", "int", "bool")
 
 
@@ -46,11 +47,13 @@ def read_number(record: Any) -> sp.Basic:
 
 
 def write_attribute(value: Any) -> Any:
-    """An attribute: texts, whole numbers, truth values, the mini-batch's size, and tuples."""
+    """An attribute: texts, whole numbers, truth values, symbolic sizes, and tuples."""
     if isinstance(value, tuple):
         return [write_attribute(v) for v in value]
     if value == batch_size:
         return {"size": "batch"}
+    if is_length(value):
+        return {"size": "length", "name": value.name, "key": value.structure}
     if value is None or isinstance(value, str | int | float):
         return value
     raise TypeError(f"a model with the attribute {value!r} cannot be saved")
@@ -60,8 +63,19 @@ def read_attribute(record: Any) -> Any:
     if isinstance(record, list):
         return tuple(read_attribute(r) for r in record)
     if isinstance(record, dict):
-        return {"batch": batch_size}[record["size"]]
+        return SIZES[record["size"]](record)
     return record
+
+
+def _read_length(record: Mapping[str, Any]) -> TensorSymbol:
+    key = str(record["key"])
+    return TensorSymbol(str(record["name"]), (), "int", "length", key, key)
+
+
+SIZES: dict[str, Callable[[Any], TensorSymbol]] = {
+    "batch": lambda _: batch_size,
+    "length": _read_length,
+}
 
 
 class Symbols:
@@ -77,7 +91,8 @@ class Symbols:
 
     def write(self, roles: Mapping[sp.Symbol, str]) -> list[Any]:
         return [
-            [s.name, list(s.shape), s.dtype, s.role, s.structure, s.identity, *_distribution(s)]
+            [s.name, write_attribute(s.shape), s.dtype, s.role, s.structure, s.identity]
+            + ([SPARSE] if is_sparse(s) else [*_distribution(s)])
             if isinstance(s, TensorSymbol)
             else [s.name, roles.get(s, "data")]
             for s in self.all
@@ -109,10 +124,14 @@ def read_symbol(record: Any, payload: Any) -> sp.Symbol:
     name = str(record[0])
     if len(record) == 2:
         return sp.Symbol(name)
-    shape, dtype, role = tuple(map(int, record[1])), record[2], record[3]
+    shape, dtype, role = read_attribute(record[1]), record[2], record[3]
     if role in SINGLE:
         return SINGLE[role]
-    if role not in ROLES or dtype not in KINDS or min(shape, default=0) < 0:
+    sizes = [s for s in shape if not is_length(s)]
+    if role not in ROLES or dtype not in KINDS or not all(isinstance(s, int) for s in sizes):
+        raise ValueError(f"no symbol has the role {role!r}, dtype {dtype!r} and shape {shape}")
+    payload = SPARSE if record[6:] == [SPARSE] and role == "data" else payload
+    if min(sizes, default=0) < 0:
         raise ValueError(f"no symbol has the role {role!r}, dtype {dtype!r} and shape {shape}")
     if role == "random":
         payload = _read_draw(record, payload)

@@ -12,9 +12,11 @@ from symgrad.calculus.capture import role_of
 from symgrad.calculus.gradient import Gradient, gradient
 from symgrad.language.dims import Sizes, Sizing, dims_of, learn, learn_from_inits, numbers
 from symgrad.language.levels import expectation
+from symgrad.language.ragged import entries_of
 from symgrad.language.symbols import TensorSymbol
 from symgrad.show.model import model_text
 from symgrad.train.cast import choose
+from symgrad.train.entries import is_scipy_sparse
 from symgrad.train.intake import real_array
 from symgrad.train.model import Model
 from symgrad.train.written import Written
@@ -68,8 +70,10 @@ class Unsized(Model):
         """Find the sizes in the data, and be the model with those sizes from now on."""
         sizes = dict(self._sizes)
         for s in symbols_of(self._model):
-            if role_of(s, {}) == "data" and _holds(data, s.name):
-                found = np.shape(real_array(data[s.name], s.name))
+            if role_of(s, {}) == "data" and _holds(data, s.name) and entries_of(s) is None:
+                given = data[s.name]
+                sparse = is_scipy_sparse(given)
+                found = given.shape if sparse else np.shape(real_array(given, s.name))
                 learn(sizes, (None, *getattr(s, "shape", ())), found, f"data {s.name!r}")
         model = self._make(numbers(sizes, self.dims))
         self.__dict__.clear()

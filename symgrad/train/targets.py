@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.program import Program
+from symgrad.language.ragged import is_length
 
 KEPT = 16  # executables of a model; the one unused for longest goes first
 
@@ -28,22 +29,25 @@ class Executable(Protocol):
     ) -> int: ...  # fmt: skip
 
 
-def reference(program: Program, dtype: str, batch_size: int) -> Executable:
+Longest = Mapping[sp.Symbol, int]  # the size of a ragged axis -> its largest value
+
+
+def reference(program: Program, dtype: str, batch_size: int, longest: Longest) -> Executable:
     from symgrad.calculus.reference import Reference
 
     return Reference(program, dtype, batch_size)
 
 
-def cpu(program: Program, dtype: str, batch_size: int) -> Executable:
+def cpu(program: Program, dtype: str, batch_size: int, longest: Longest) -> Executable:
     from symgrad.build import build
     from symgrad.generate.cpu import generate
     from symgrad.lower import lower
 
-    kernel = lower(program, dtype, batch_size)
+    kernel = lower(program, dtype, batch_size, longest)
     return build(generate(kernel))
 
 
-TARGETS: dict[str, Callable[[Program, str, int], Executable]] = {
+TARGETS: dict[str, Callable[[Program, str, int, Longest], Executable]] = {
     "reference": reference,
     "cpu": cpu,
 }
@@ -58,6 +62,15 @@ class Executables:
     dtype: str
     made: OrderedDict[tuple[str, int], Executable] = field(default_factory=OrderedDict)
     known: dict[str, Program] = field(default_factory=dict)
+    longest: dict[sp.Symbol, int] = field(default_factory=dict)  # list that kernels have room for
+
+    def admit(self, arrays: Mapping[sp.Symbol, np.ndarray]) -> None:
+        """Take note of the longest lists in the data: kernels are made for them, rounded up."""
+        for size in filter(is_length, arrays):
+            most = int(np.diff(arrays[size]).max(initial=1))
+            if most > self.longest.get(size, 0):
+                self.longest[size] = 1 << (most - 1).bit_length()
+                self.made.clear()
 
     def program(self, key: str) -> Program:
         """The program of that name, derived when first asked for."""
@@ -70,7 +83,9 @@ class Executables:
         at = (key, size)
         found = self.made.get(at)
         if found is None:
-            found = self.made[at] = TARGETS[self.target](self.program(key), self.dtype, size)
+            found = self.made[at] = TARGETS[self.target](
+                self.program(key), self.dtype, size, dict(self.longest)
+            )
             if len(self.made) > KEPT:
                 self.made.popitem(last=False)
         else:

@@ -1,0 +1,207 @@
+"""Sparse data against the same models over dense data, and against torch."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+import sympy as sp
+import torch
+
+import symgrad as sg
+from symgrad.train.orders import shuffled
+
+N, D, K = 40, 23, 3
+
+
+def logistic(x, y, w, b):
+    return sg.binary_cross_entropy_with_logits(w @ x + b, sg.indicator(y > 0))
+
+
+def machine(x, y, w, b, V):
+    """A factorisation machine."""
+    pairs = (sg.sum((V @ x) ** 2) - sg.sum(V**2 @ x**2)) / 2
+    return (sg.let("f", b + w @ x + pairs) - y) ** 2
+
+
+def network(x, y, V, c, b):
+    return (c @ sp.tanh(sg.let("h", V @ x)) + b - y) ** 2
+
+
+def reductions(x, y, w, b):
+    s = sg.sum(sp.tanh(w * x)) + sg.norm(x) * b - sg.mean(x * 3) * sg.sum(sp.Ne(x, 0))
+    return (s + sg.max(w * x) - sg.min(x) + sg.sum(sg.relu(-x)) - y) ** 2 / 50
+
+
+def both_sides(x, y, A, w):
+    """x' A x and more: columns along two axes."""
+    return (x @ A @ x + sg.sum(sp.exp(w) * x) - y) ** 2 / 10
+
+
+def columns_first(x, y, w, M, b):
+    """A table of one row for each column, scaled by its norm: read where it is needed."""
+    unit = sg.let("unit", M / (1 + sg.sum(M**2)))
+    return sg.sum((x @ unit - b) ** 2) + (w**2 @ sp.Abs(x) - y) ** 2
+
+
+MODELS = {
+    "logistic": logistic, "factorisation machine": machine, "network": network,
+    "reductions": reductions, "both sides": both_sides, "columns first": columns_first,
+}  # fmt: skip
+SHAPES = {"w": (D,), "b": (), "V": (K, D), "c": (K,), "A": (D, D), "M": (D, 2)}
+
+
+def numbers(rng):
+    X = scipy.sparse.random_array((N, D), density=0.2, format="csr", rng=rng)
+    X.data[:] = rng.normal(size=X.nnz)
+    X.data[::5] = 0  # explicit zeros
+    empty = np.flatnonzero(np.arange(N) % 7 == 3)
+    X = scipy.sparse.csr_array(scipy.sparse.diags_array(1.0 * ~np.isin(range(N), empty)) @ X)
+    weights = {k: rng.normal(size=s) * 0.3 for k, s in SHAPES.items()}
+    return X, rng.normal(size=N), weights
+
+
+def compiled(name, weights, sparse, optimizer=None, **options):
+    f = MODELS[name]
+    used = f.__code__.co_varnames[2 : f.__code__.co_argcount]
+    x, y = sg.data("x", shape=D, sparse=sparse), sg.data("y")
+    parameters = {k: sg.parameter(k, SHAPES[k], init=weights[k]) for k in used}
+    loss = f(x, y, **parameters)
+    return sg.compile(loss, optimizer or sg.SGD(0.02), outputs={"loss of one": loss}, **options)
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("batch", [1, 7])
+def test_training_is_that_of_dense_data(name, batch, target, rng):
+    X, y, weights = numbers(rng)
+    ours = compiled(name, weights, True, target=target, dtype="float64")
+    theirs = compiled(name, weights, False, target="reference", dtype="float64")
+    sparse, dense = {"x": X, "y": y}, {"x": X.toarray(), "y": y}
+    found, expected = ours.gradients(sparse), theirs.gradients(dense)
+    for k in expected:
+        np.testing.assert_allclose(found[k], expected[k], rtol=1e-12, atol=1e-12)
+    options = {"epochs": 2, "batch_size": batch, "progress": False}
+    history = ours.fit(sparse, validation=sparse, **options)
+    other = theirs.fit(dense, validation=dense, **options)
+    for k in expected:
+        np.testing.assert_allclose(ours.parameters[k], theirs.parameters[k], rtol=1e-11, atol=1e-12)
+    for a, b in zip(history.epochs, other.epochs, strict=True):
+        assert a.validation == pytest.approx(b.validation, rel=1e-11)
+    np.testing.assert_allclose(
+        ours.predict(sparse, "loss of one"), theirs.predict(dense, "loss of one"), rtol=1e-10
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_float32(name, rng):
+    X, y, weights = numbers(rng)
+    options = {"epochs": 2, "batch_size": 4, "progress": False}
+    ours = compiled(name, weights, True, dtype="float32")
+    ours.fit({"x": X, "y": y}, **options)
+    theirs = compiled(name, weights, False, target="reference", dtype="float64")
+    theirs.fit({"x": X.toarray(), "y": y}, **options)
+    for k, value in theirs.parameters.items():
+        np.testing.assert_allclose(ours.parameters[k], value, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"momentum": 0.9}, {"weight_decay": 0.1}], ids=str)
+def test_other_rules_and_accumulation(options, rng):
+    X, y, weights = numbers(rng)
+    ours = compiled("logistic", weights, True, sg.SGD(0.1, **options), dtype="float64")
+    theirs = compiled("logistic", weights, False, sg.SGD(0.1, **options), dtype="float64")
+    fit = {"epochs": 3, "batch_size": 3, "accumulate": 2, "progress": False}
+    ours.fit({"x": X, "y": y}, **fit)
+    theirs.fit({"x": X.toarray(), "y": y}, **fit)
+    np.testing.assert_allclose(ours.parameters["w"], theirs.parameters["w"], rtol=1e-11)
+
+
+def torch_machine(X, y, weights, batch, epochs, lr):
+    """The factorisation machine over dense tensors."""
+    X = torch.tensor(X.toarray())
+    y = torch.tensor(y)
+    w, b, V = (torch.tensor(weights[k], requires_grad=True) for k in "wbV")
+    optimizer = torch.optim.SGD([w, b, V], lr=lr)
+    for epoch in range(epochs):
+        for rows in torch.as_tensor(shuffled(0, epoch, N)).split(batch):
+            x = X[rows]
+            pairs = ((x @ V.T) ** 2).sum(1) - (x**2 @ (V.T) ** 2).sum(1)
+            optimizer.zero_grad()
+            ((b + x @ w + pairs / 2 - y[rows]) ** 2).mean().backward()
+            optimizer.step()
+    return {"w": w.detach().numpy(), "b": b.detach().numpy(), "V": V.detach().numpy()}
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_a_factorisation_machine_is_torchs(batch, rng):
+    X, y, weights = numbers(rng)
+    ours = compiled("factorisation machine", weights, True, dtype="float64")
+    ours.fit({"x": X, "y": y}, epochs=20, batch_size=batch, progress=False)
+    for k, value in torch_machine(X, y, weights, batch, 20, 0.02).items():
+        assert np.linalg.norm(ours.parameters[k] - value) < 1e-10 * np.linalg.norm(value)
+
+
+def test_what_is_printed_is_mathematics(rng):
+    _, _, weights = numbers(rng)
+    text = str(compiled("logistic", weights, True))
+    dense = str(compiled("logistic", weights, False))
+    assert text == dense and "w @ x" in text and "columns" not in text
+    x, w = sg.data("x", shape=5, sparse=True), sg.parameter("w", shape=5)
+    assert str(sg.gradient((w @ x) ** 2, w)) == "2*x*(w @ x)"
+
+
+def test_a_saved_model_goes_on(tmp_path, rng):
+    X, y, weights = numbers(rng)
+    model = compiled("factorisation machine", weights, True)
+    model.fit({"x": X, "y": y}, epochs=1, progress=False)
+    model.save(tmp_path / "model")
+    loaded = sg.load(tmp_path / "model")
+    for m in (model, loaded):
+        m.fit({"x": X, "y": y}, epochs=1, progress=False)
+    np.testing.assert_array_equal(loaded.parameters["V"], model.parameters["V"])
+
+
+def test_functions_take_sparse_data(rng):
+    X, _, weights = numbers(rng)
+    x, w = sg.data("x", shape=D, sparse=True), sg.parameter("w", shape=D, init=0)
+    f = sg.function(sp.sin(w @ x), [x, w])
+    np.testing.assert_allclose(f(X, weights["w"]), np.sin(X @ weights["w"]), rtol=1e-12)
+
+
+def test_longer_rows_than_before(rng):
+    """Kernels have room for the longest row seen; a longer one makes another kernel."""
+    _, _, weights = numbers(rng)
+    dense = rng.normal(size=(3, D)) * (np.arange(D) < np.array([[1], [2], [D]]))
+    model = compiled("factorisation machine", weights, True, dtype="float64")
+    other = compiled("factorisation machine", weights, False, dtype="float64")
+    for rows in (dense[:1], dense[:2], dense, dense[:1]):
+        y = np.ones(len(rows))
+        found = model.step({"x": scipy.sparse.csr_array(rows), "y": y})
+        assert found == pytest.approx(other.step({"x": rows, "y": y}), rel=1e-12)
+
+
+X5, Z5 = sg.data("x", shape=5, sparse=True), sg.data("z", shape=5, sparse=True)
+REFUSED = {
+    "not zero where it is zero": [lambda: sg.sum(sp.exp(X5)), lambda: sg.sum((X5 - 1) ** 2),
+                                  lambda: sg.sum(sp.cos(X5))],
+    "two different sparse data": [lambda: X5 @ Z5, lambda: sg.sum(X5 * Z5)],
+    "gather is not computed": [lambda: sg.sum(X5[np.array([0, 1])])],
+    "slice is not computed": [lambda: X5[2]],
+    "is 0 wherever": [lambda: sg.prod(X5)],
+    "the output 'o' is sparse": [lambda: 2 * X5],
+    "sparse along two axes": [lambda: sg.sum(sg.outer(X5, X5) ** 2)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_does_not_stay_sparse_says_so(why):
+    for make in REFUSED[why]:
+        w = sg.parameter("w")
+        loss = w * sg.sum(X5)
+        with pytest.raises(ValueError, match=why) as error:
+            sg.compile(loss, None, outputs={"o": w * make()})
+        assert "x" in str(error.value) and "w @ x" in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", [{"shape": ()}, {"shape": (2, 3)}, {"shape": 3, "dtype": int}])
+def test_sparse_data_are_vectors_of_floats(wrong):
+    with pytest.raises(ValueError, match="is a vector of floats"):
+        sg.data("x", sparse=True, **wrong)
