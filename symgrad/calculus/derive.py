@@ -18,7 +18,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.calculus.builder import ZERO, Builder, Value
-from symgrad.language.row import TABLE
+from symgrad.language.row import TABLE, op
 from symgrad.language.views import unbroadcast
 
 
@@ -91,12 +91,12 @@ class _Sweep:
         for i, x in enumerate(equation.operands):
             rule = row.pull(i)
             if rule is not None and x in self.active:
-                part = self._part(equation, rule, adjoint)
+                part = self._part(equation, rule, adjoint, i)
                 if part is not None:
                     self._add(equation, x, part)
 
-    def _part(self, equation: Equation, rule: Any, adjoint: Value) -> Value | None:
-        """The contribution of one pull-back.
+    def _part(self, equation: Equation, rule: Any, adjoint: Value, i: int) -> Value | None:
+        """The contribution of one pull-back, to operand i.
 
         A branch not taken has the adjoint 0, and 0 times an infinite derivative must stay 0: see
         `_pulled`.
@@ -108,8 +108,16 @@ class _Sweep:
             part = rule(g, b.value(equation.name), *operands, **dict(equation.attributes))
             return None if part is None else b.value(part)
 
-        if row.kind != "pointwise" or equation.name not in self.zeroed:
+        if equation.name not in self.zeroed:
             return pull(adjoint)
+        if row.kind == "contraction":
+            operands[:] = self._reached(equation, adjoint, i)
+            return pull(adjoint)
+        if row.kind != "pointwise":
+            part = pull(adjoint)
+            nonlinear = row.kind in ("composite", "library") or row.guarded or row.kinked
+            masks = nonlinear and part is not None and self._may_be_infinite(equation)
+            return b.apply("masked", part, _any(adjoint)) if masks else part
         if _as_mask(b, adjoint) is None:
             part = pull(adjoint)
             return b.apply("masked", part, adjoint) if self._may_be_infinite(equation) else part
@@ -126,6 +134,21 @@ class _Sweep:
         inner = partial(self._pulled, pull, guarded=True) if guarded else pull
         parts = (0 if g == 0 else inner(b.value(g)) for g in branches)
         return b.apply("select", condition, *parts)
+
+    def _reached(self, equation: Equation, adjoint: Value, i: int) -> list[Value]:
+        """A contraction's operands, where infinite ones count as 0 if no adjoint reaches them.
+
+        In the branch not taken all adjoints are 0, and 0 times infinity must not be added up.
+        """
+        terms, out = equation.attribute("subscripts").split("->")
+        return [
+            self.builder.apply("masked", x, _reach(adjoint, out, term))
+            if k != i and x.operand in self.risky
+            else x
+            for k, (x, term) in enumerate(
+                zip(map(self.builder.value, equation.operands), terms.split(","), strict=True)
+            )
+        ]
 
     def _may_vanish(self, x: Operand) -> bool:
         """Whether a value may be 0 by a branch not taken."""
@@ -195,6 +218,21 @@ def _vanishes(e: Equation, vanishing: set[Operand]) -> bool:
         return vanishing.issuperset(e.operands)
     passes = e.operation == "mul" or TABLE[e.operation].kind != "pointwise"
     return passes and not vanishing.isdisjoint(e.operands)
+
+
+def _any(g: Value) -> Value:
+    """Not 0 where any element is not."""
+    found = op.indicator(op.ne(g, 0))
+    axes = tuple(range(len(g.shape)))
+    return op.sum(found, axes=axes, keepdims=False) if axes else found
+
+
+def _reach(g: Value, out: str, term: str) -> Value:
+    """Not 0 where an element of g, which has the axes `out`, meets one of a value with `term`."""
+    met = "".join(c for c in dict.fromkeys(term) if c in out)
+    found = op.einsum(op.indicator(op.ne(g, 0)), subscripts=f"{out}->{met}")
+    sizes = dict(zip(met, found.shape, strict=True))
+    return op.reshape(found, shape=tuple(sizes.get(c, 1) for c in term))
 
 
 def _depending(equations: Sequence[Equation], sources: set[Name]) -> set[Operand]:

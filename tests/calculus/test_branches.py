@@ -66,6 +66,45 @@ CASES = {
     "sum of branches": (where(x > 0, log(x), 0) + where(x > 0, 0, log(1 - x)),
          {(0, 0): (0, -1, 0)}),
     "sinc": (sp.sinc(x), {(0, 0): (1, 0, 0)}),
+    "acos": (where(sp.Abs(x) < 1, sp.acos(x), 0),
+         {(1, 0): (0, 0, 0), (-1, 0): (0, 0, 0), (0, 0): (np.pi / 2, -1, 0)}),
+    "log1p": (where(x > -1, sg.log1p(x), 0), {(-1, 0): (0, 0, 0), (-2, 0): (0, 0, 0)}),
+    "cbrt": (where(sp.Ne(x, 0), sg.cbrt(x), 0), {(0, 0): (0, 0, 0), (-8, 0): (-2, 1 / 12, 0)}),
+    "rsqrt": (where(x > 0, sg.rsqrt(x), y), {(0, 3): (3, 0, 1), (4, 3): (0.5, -1 / 16, 0)}),
+    "hypot": (where(sp.Ne(x, 0), sg.hypot(x, y), 0), {(0, 0): (0, 0, 0), (3, 4): (5, 0.6, 0.8)}),
+    "xlogy": (where(y > 0, sg.xlogy(x, y), 0), {(0, 0): (0, 0, 0), (1, -1): (0, 0, 0)}),
+    "logit": (where(sp.And(x > 0, x < 1), sg.logit(x), 0),
+         {(0, 0): (0, 0, 0), (1, 0): (0, 0, 0), (0.5, 0): (0, 4, 0)}),
+    "gamma": (where(x > 0, sp.gamma(x), 0), {(0, 0): (0, 0, 0), (-1, 0): (0, 0, 0)}),
+    "loggamma": (where(x > 0, sp.loggamma(x), 0), {(0, 0): (0, 0, 0), (-1, 0): (0, 0, 0)}),
+    "digamma": (where(x > 0, sg.digamma(x), 0), {(0, 0): (0, 0, 0), (-2, 0): (0, 0, 0)}),
+    "log2 and log10": (where(x > 0, sg.log2(x) - sg.log10(x), 0), {(0, 0): (0, 0, 0)}),
+    "logaddexp": (where(x < 9, sg.logaddexp(x, exp(x)), 0), {(1e4, 0): (0, 0, 0)}),
+    "log of a difference": (where(x > y, log(x - y), 0), {(1, 1): (0, 0, 0), (0, 1): (0, 0, 0)}),
+    "root of a sum of squares": (where(x**2 + y**2 > 0, sqrt(x**2 + y**2), 0),
+         {(0, 0): (0, 0, 0), (3, 4): (5, 0.6, 0.8)}),
+    "log of log": (where(x > 1, log(log(x)), 0), {(0, 0): (0, 0, 0), (1, 0): (0, 0, 0)}),
+    "cotangent": (where(sp.Ne(x, 0), sp.cot(x), 0), {(0, 0): (0, 0, 0)}),
+    "x log x": (where(x > 0, x * log(x), 0), {(0, 0): (0, 0, 0), (1, 0): (0, 1, 0)}),
+    "remainder": (where(sp.Ne(y, 0), sp.Mod(x, y), 0), {(1, 0): (0, 0, 0), (5, 3): (2, 1, -1)}),
+    "exp(-1/x)": (where(x > 0, exp(-1 / x), 0), {(0, 0): (0, 0, 0), (-1, 0): (0, 0, 0)}),
+    "exp(-1/x**2)": (where(sp.Ne(x, 0), exp(-1 / x**2), 0), {(0, 0): (0, 0, 0)}),
+    "(1 - cos x)/x**2": (where(sp.Ne(x, 0), (1 - sp.cos(x)) / x**2, 0.5),
+         {(0, 0): (0.5, 0, 0)}),
+    "negative power": (where(x > 0, x**-1.5, 0), {(0, 0): (0, 0, 0), (1, 0): (1, -1.5, 0)}),
+    "power of a parameter": (where(x > 0, x**y, x), {(0, 0.5): (0, 1, 0), (-1, 0.5): (-1, 1, 0)}),
+    "max with a root": (sp.Max(0, where(x > 0, sqrt(x), 0)), {(0, 0): (0, 0, 0)}),
+    "clamp": (sg.clamp(where(x > 0, 1 / x, 0), 0, 2), {(0, 0): (0, 0, 0), (1, 0): (1, -1, 0)}),
+    "log of a clamp": (log(sg.clamp(x, 0.5, None)), {(0, 0): (np.log(0.5), 0, 0)}),
+    "else": (where(x <= 0, 0, log(x)), {(0, 0): (0, 0, 0), (2, 0): (np.log(2), 0.5, 0)}),
+    "or": (where(sp.Or(x > 1, x < -1), sqrt(x**2 - 1), 0), {(1, 0): (0, 0, 0), (0, 0): (0, 0, 0)}),
+    "two in one": (where(x > 0, log(x) + where(y > 0, sqrt(y), 0), 0),
+         {(0, 0): (0, 0, 0), (0, 4): (0, 0, 0), (1, 0): (0, 1, 0), (1, 4): (2, 1, 0.25)}),
+    "a let of a choice": (sg.let("s", where(x > 0, sqrt(x), 0)) ** 2,
+         {(0, 0): (0, 0, 0), (4, 0): (4, 1, 0)}),
+    "erfinv": (where(sp.Abs(x) < 1, sp.erfinv(x), 0), {(1, 0): (0, 0, 0), (-2, 0): (0, 0, 0)}),
+    "relu of 1/x": (where(x > 0, sg.relu(1 / x), 0), {(0, 0): (0, 0, 0), (2, 0): (0.5, -0.25, 0)}),
+    "softplus of a log": (where(x > 0, sg.softplus(log(x)), 0), {(0, 0): (0, 0, 0)}),
 }  # fmt: skip
 
 
@@ -99,6 +138,61 @@ def test_what_the_kernels_get_is_as_safe(name):
         symbol = {"x": x, "y": y}[label]
         got = np.broadcast_to(values[output], len(points))
         np.testing.assert_allclose(got, want[symbol], rtol=1e-13, atol=1e-15)
+
+
+def test_there_are_more_than_fifty():
+    assert len(CASES) >= 60
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_all_of_them_in_one_function_on_each_target(target):
+    expressions = [d for e, _ in CASES.values() for d in (e, *sg.gradient(e, [x, y]).values())]
+    points = sorted({p for _, cases in CASES.values() for p in cases})
+    arrays = arrays_of(points)
+    found = sg.function(expressions, [x, y], target=target)(arrays[x], arrays[y])
+    for k, (name, (_, cases)) in enumerate(CASES.items()):
+        for point, want in cases.items():
+            got = [np.broadcast_to(f, len(points))[points.index(point)]
+                   for f in found[3 * k : 3 * k + 3]]  # fmt: skip
+            np.testing.assert_allclose(got, want, 1e-12, 1e-14, err_msg=f"{name} at {point}")
+
+
+v, c = sg.data("v", shape=3), sg.data("c")
+W, U = sg.parameter("W", shape=(2, 3), init=0), sg.parameter("U", shape=3)
+TENSORS = {
+    "product": sg.sum(W @ log(v)),
+    "dot": U @ log(v * U),
+    "sum": sg.sum(W * log(v)),
+    "outer": sg.sum(sg.outer(log(v), U)),
+    "logsumexp": sg.logsumexp(log(v) * U),
+    "softmax": sg.sum(sg.softmax(U / v) ** 2),
+    "norm": sg.norm(U / v),
+    "prod": sg.prod(U / v),
+    "max": sg.max(U * log(v)),
+    "variance": sg.var(U / v),
+    "cumsum": sg.sum(sg.cumsum(U * log(v)) ** 2),
+    "inverse": sg.sum(sg.inv(sg.outer(v, v) + sg.diag(v)) @ U),
+    "logdet": sg.logdet(sg.outer(v, v) * U[0] + sg.diag(v)),
+    "rows": sg.sum((W @ (U / v))[::-1] ** 2),
+    "network": sg.sum(sp.tanh(W @ log(v)) * W[:, 0]),
+}
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_samples_that_do_not_take_the_branch_add_nothing(target):
+    """The gradients are those of the other samples alone."""
+    gradients = [sg.gradient(sg.expectation(where(c > 0, e, 0)), [W, U]) for e in TENSORS.values()]
+    f = sg.function([g for both in gradients for g in both.values()], [v, c, W, U], target=target)
+    V = np.array([[1.0, 2, 3], [0, 1, 2], [0, 0, 0], [3, 0.5, 1], [-1, 2, 0]])
+    taken = np.array([1.0, -1, -1, 1, 0])
+    weights = np.array([[1.0, -0.5, 2], [0.3, 0.7, -1]]), np.array([1.0, 0.5, 2])
+    found = f(V, taken, *weights)
+    alone = f(V[taken > 0], taken[taken > 0], *weights)
+    for k, (got, want) in enumerate(zip(found, alone, strict=True)):
+        assert np.isfinite(want).all()
+        np.testing.assert_allclose(
+            got, want * 2 / 5, rtol=1e-11, atol=1e-13, err_msg=[*TENSORS][k // 2]
+        )
 
 
 @pytest.mark.parametrize("name", CASES)
