@@ -68,7 +68,7 @@ def skip_gram(counts: np.ndarray, dimension: int) -> tuple:
 
 def neighbours(corpus: Corpus, W: np.ndarray, shown: list[str]) -> None:
     unit = W / np.linalg.norm(W, axis=1, keepdims=True)
-    for word in filter(corpus.number.get, shown):
+    for word in [w for w in shown if w in corpus.number]:
         order = np.argsort(-unit @ unit[corpus.number[word]], kind="stable")[1:6]
         print(f"{word:>12}: {', '.join(corpus.vocabulary[k] for k in order)}")
 

@@ -75,11 +75,11 @@ def pin(cores: int) -> None:
 
 def serve(workload: str, name: str, cores: int) -> None:
     """The process's side: prepare, run once, then once for every line that comes in."""
-    from tests.bench.workloads import WORKLOADS
+    from tests.bench.workloads import POINTS, WORKLOADS
 
     pin(cores)
     begin = clocks()
-    run = WORKLOADS[workload].peers[name](cores)
+    run = (WORKLOADS | POINTS)[workload].peers[name](cores)
     report(begin, run())
     for _ in sys.stdin:
         begin = clocks()

@@ -5,13 +5,13 @@ Each module holds its own rows: key -> workload.
 
 from tests.bench.workload import Workload
 from tests.bench.workloads import (
+    curve_points,
     linear_regression,
     matrix_factorization,
     mnist,
     networks,
     ranking,
     skip_gram,
-    table_rows,
 )
 
 MODULES = (
@@ -21,9 +21,9 @@ MODULES = (
     matrix_factorization,
     ranking,
     skip_gram,
-    table_rows,
 )
 
 WORKLOADS: dict[str, Workload] = {
     key: workload for module in MODULES for key, workload in module.ROWS.items()
 }
+POINTS: dict[str, Workload] = curve_points.POINTS  # of curves, see tests/bench/curves.py
