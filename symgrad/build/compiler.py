@@ -16,20 +16,23 @@ from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-from symgrad.build.entry import INTEGER, entry_text
+from symgrad.build.entry import IN_TABLE, INTEGER, TABLE, entry_text
 from symgrad.build.optimizer import KernelLibrary
+from symgrad.generate.ir_library import with_definitions
 
 
 def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence[str]) -> bytes:
     """The object code of a module's function `entry`, callable from C as `name`.
 
-    text:  a Python module; its function is decorated with `njit(options)`, without a signature
+    text:  a Python module; its function is decorated with `njit(options)`, without a signature,
+           and calls what the module's ASSEMBLY defines, if there is any
     path:  where tracebacks and debuggers look for the text
     kinds: of its arguments, an array's dtype or "integer"
     """
     module = _execute(text, path, name)
     with _rare_collections():
-        library = kernel_library(getattr(module, entry), name, kinds)
+        assembly = getattr(module, "ASSEMBLY", "")
+        library = kernel_library(getattr(module, entry), name, kinds, assembly)
         _, _, (code, _) = library.serialize_using_object_code()
     return code
 
@@ -61,19 +64,22 @@ def load_numba() -> None:
 
 
 @global_compiler_lock
-def kernel_library(dispatcher: Any, name: str, kinds: Sequence[str]) -> KernelLibrary:
+def kernel_library(
+    dispatcher: Any, name: str, kinds: Sequence[str], assembly: str = ""
+) -> KernelLibrary:
     """The optimised module of a function, with `name` as its entry point for C."""
     load_numba()
     library = KernelLibrary(cpu_target.target_context.codegen(), name)
     library.enable_object_caching()
     result = compile_extra(
         cpu_target.typing_context, cpu_target.target_context, dispatcher.py_func,
-        tuple(_numba_type(kind) for kind in kinds), types.int64, _flags(dispatcher), {},
-        library=library,
+        tuple(_numba_type(kind) for kind in kinds if kind != IN_TABLE), types.int64,
+        _flags(dispatcher), {}, library=library,
     )  # fmt: skip
     around = entry_text(name, result.fndesc.llvm_func_name, kinds)
     target = f'target triple = "{llvm.get_process_triple()}"\n'
-    library.add_llvm_module(llvm.parse_assembly(target + around))
+    for text in (around, *([with_definitions(assembly)] if assembly else [])):
+        library.add_llvm_module(llvm.parse_assembly(target + text))
     library.finalize()
     return library
 
@@ -90,4 +96,4 @@ def _flags(dispatcher: Any) -> Flags:
 
 
 def _numba_type(kind: str) -> Any:
-    return types.int64 if kind == INTEGER else types.Array(getattr(types, kind), 1, "C")
+    return types.int64 if kind in (INTEGER, TABLE) else types.Array(getattr(types, kind), 1, "C")

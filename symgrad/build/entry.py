@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1}
-INTEGER = "integer"  # the argument kind of a number; every other kind is an array's dtype
+# the argument kinds; every other one is an array's dtype
+INTEGER = "integer"  # a number
+IN_TABLE = "in table"  # an array that is in the table, and no argument of the kernel
+TABLE = "table"  # the table's address, which stands nowhere in it
+# ---- the arguments of a kernel before its buffers
+NUMBERS = ("ordered", "recorded", "first", "last", "every", "pending")
+LEADING = ("int64", *(INTEGER for _ in NUMBERS))  # the order of the samples, then the numbers
+WORDS = {INTEGER: 1, TABLE: 0}  # of an argument in the table; 2 of an array
 RAISED = -(2**63)  # what the entry point returns when the kernel raised an exception
 
 
@@ -22,7 +29,7 @@ def words_of(kinds: Sequence[str]) -> list[int]:
     """
     places = [0]
     for kind in kinds:
-        places.append(places[-1] + (1 if kind == INTEGER else 2))
+        places.append(places[-1] + WORDS.get(kind, 2))
     return places
 
 
@@ -30,6 +37,12 @@ def entry_text(name: str, kernel: str, kinds: Sequence[str]) -> str:
     """LLVM assembly of `int64 name(int64 *table)`, which calls numba's function `kernel`."""
     types, values, lines = ["ptr", "ptr"], ["ptr %result", "ptr %exception"], []
     for place, kind in zip(words_of(kinds), kinds, strict=False):
+        if kind == IN_TABLE:
+            continue
+        if kind == TABLE:
+            lines.append("%address = ptrtoint ptr %table to i64")
+            values, types = [*values, "i64 %address"], [*types, "i64"]
+            continue
         lines += _load(place, "i64" if kind == INTEGER else "ptr")
         if kind == INTEGER:
             passed = [f"i64 %w{place}"]

@@ -11,25 +11,22 @@ import numpy as np
 
 from symgrad.build.arrays import Given, Order, Recorded, aligned_zeros
 from symgrad.build.cache import object_code, text_path
-from symgrad.build.entry import INTEGER, words_of
+from symgrad.build.entry import LEADING, NUMBERS, words_of
 from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
 
 if TYPE_CHECKING:
     from symgrad.generate.source import Source
 
-# ---- the arguments of a kernel before its buffers
-NUMBERS = ("ordered", "recorded", "first", "last", "every", "pending")
 COMPUTED_INDEX = (
     "an index that the model computes is outside the axis that it selects from; the element at the "
     "nearest end was taken in its place, and the updates of this call were made with it"
 )
-LEADING = ("int64", *(INTEGER for _ in NUMBERS))  # the order of the samples, then the numbers
 
 
 def build(source: Source) -> Compiled:
     """Compile generated code, or find it in the cache, and load it."""
-    kinds = (*LEADING, *(buffer.dtype for buffer in source.buffers))
+    kinds = (*LEADING, *source.kinds)
     key = kernel_key(source.text, (source.entry, *kinds), source.modules)
     name = f"symgrad_{key}"
 

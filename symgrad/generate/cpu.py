@@ -1,9 +1,13 @@
-"""The CPU target: a kernel as one numba function in readable Python."""
+"""The CPU target: a kernel as one numba function in readable Python.
+
+What is large in it is LLVM assembly: see blocks.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from symgrad.generate.blocks import Blocks, is_large, runs
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
 from symgrad.generate.source import Source
@@ -50,9 +54,13 @@ def generate(kernel: Kernel) -> Source:
     `source.buffers`.
     """
     writer = _Writer(kernel)
+    buffers, in_table = writer.kernel.buffers, frozenset[Buffer]()
+    if writer.blocks:
+        in_table = writer.blocks.in_table
     return Source(
-        writer.text, ENTRY, kernel.buffers, writer.modules, kernel.dtype, kernel.batch_size
-    )
+        writer.text, ENTRY, buffers, writer.modules, kernel.dtype, kernel.batch_size,
+        by_table=writer.blocks is not None, in_table=in_table,
+    )  # fmt: skip
 
 
 class _Writer:
@@ -61,11 +69,15 @@ class _Writer:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel, self.lines, self.names = kernel, Lines(), Names()
         self.printer = Printer(self.names)
+        self.blocks: Blocks | None = None
         self.products: dict[str, str] = {}  # how each product is made -> its name
         if kernel.fault:
             self.names.set(kernel.fault, "fault")
         for b in kernel.buffers:
             self.names(b)
+        if is_large(kernel):
+            self.blocks = Blocks(kernel, self.names)
+            self.kernel, self.printer.cells = self.blocks.kernel, self.blocks.cells
         self._run()
         body = self.lines.text
         self.text = self._head(body) + body
@@ -78,6 +90,7 @@ class _Writer:
         """Module -> what the code uses of it."""
         used = {*self.printer.used, "pointer"}
         used |= {"matrix_product"} if self.products else set()
+        used |= {"external"} if self.blocks and self.blocks.made else set()
         known = {module: [f for f in names if f in used] for module, names in MODULES.items()}
         return {module: names for module, names in known.items() if names}
 
@@ -96,6 +109,10 @@ class _Writer:
             head.add(f"{name} = np.{dtype}({value})")
         for made, name in self.products.items():
             head.add(f"{name} = {made}")
+        if self.blocks and self.blocks.made:
+            for block in self.blocks.made:
+                head.add(f'{block.name} = external("{block.name}", {1 + len(block.integers)})')
+            head.add("", f'ASSEMBLY = r"""\n{self.blocks.assembly}"""')
         head.add("", "")
         return head.text
 
@@ -108,13 +125,20 @@ class _Writer:
         fixed = ["orders", "ordered", "recorded", "first", "last", "every", "pending"]
         lines.add(f"def {ENTRY}(")
         lines.add(f"    {', '.join(fixed)},")
-        for b in k.buffers:
+        for b in self._passed:
             lines.add(f"    {self.names.array(b)},  # {self._described(b)}")
+        if self.blocks:
+            lines.add("    table,  # where the blocks find every array")
         with lines.block("):"):
             self._open()
             self._section("what stays the same for the whole run", k.once)
             self._batches()
             self._close()
+
+    @property
+    def _passed(self) -> list[Buffer]:
+        """The arrays that are arguments."""
+        return [b for b in self.kernel.buffers if not (self.blocks and b in self.blocks.in_table)]
 
     def _described(self, b: Buffer) -> str:
         shape = "x".join(map(str, b.shape)) or "1"
@@ -123,15 +147,16 @@ class _Writer:
 
     def _open(self) -> None:
         self.lines.add("order = pointer(orders)")
-        for b in self.kernel.buffers:
+        for b in self._passed:
             name, array = self.names(b), self.names.array(b)
-            self.lines.add(f"{name} = {array}[0]" if b.is_local else f"{name} = pointer({array})")
+            alone = b.is_local and not self.blocks
+            self.lines.add(f"{name} = {array}[0]" if alone else f"{name} = pointer({array})")
         if self.kernel.fault:
             self.lines.add("fault[0] = 0")
 
     def _close(self) -> None:
         for b in self.kernel.buffers:
-            if b in self.kernel.written and b.is_local:
+            if b in self.kernel.written and b.is_local and not self.blocks:
                 self.lines.add(f"{self.names.array(b)}[0] = {self.names(b)}")
         returned = "-1 if fault[0] else pending" if self.kernel.fault else "pending"
         self.lines.add(f"return {returned}")
@@ -171,23 +196,29 @@ class _Writer:
 
     def _step(self) -> None:
         k, lines = self.kernel, self.lines
-        for s in k.step:
-            self._statement(s)
+        self._statements(k.step)
         if k.update is not None:
             lines.add("pending += 1")
             with lines.block("if pending >= every:"):
                 lines.add("# ---- the update")
-                for s in k.update:
-                    self._statement(s)
+                self._statements(k.update)
                 lines.add("pending = 0")
 
     def _section(self, title: str, body: Sequence[Statement]) -> None:
         if body:
             self.lines.add("", f"# ---- {title}")
-        for s in body:
-            self._statement(s)
+        self._statements(body)
 
     # ---- statements
+
+    def _statements(self, body: Sequence[Statement]) -> None:
+        """A section: as it stands, or its runs of loops and assignments as calls of blocks."""
+        for plain, run in runs(body):
+            if self.blocks and plain:
+                self.lines.add(self.blocks.call(run))
+                continue
+            for s in run:
+                self._statement(s)
 
     def _statement(self, s: Statement) -> None:
         if isinstance(s, Loop):

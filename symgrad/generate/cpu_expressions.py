@@ -16,6 +16,7 @@ from symgrad.generate.cpu_operations import (
     SUM,
     UNARY,
 )  # fmt: skip
+from symgrad.generate.powers import MOST_MULTIPLIED, exponent_of, is_inverse
 from symgrad.generate.text import Names
 from symgrad.lower import index as ix
 from symgrad.lower.index import Index, Quotient, Remainder
@@ -32,6 +33,7 @@ class Printer:
         self.names = names
         self.constants: dict[tuple[str, str], str] = {}  # (value, dtype) -> name
         self.used: set[str] = set()
+        self.cells: dict[Buffer, str] = {}  # numbers that have a place in memory
 
     def text(self, x: Expression) -> str:
         return self._print(x)[0]
@@ -69,7 +71,7 @@ class Printer:
     def place(self, buffer: Buffer, index: Sequence[Index]) -> str:
         name = self.names(buffer)
         if buffer.is_local:
-            return name
+            return self.cells.get(buffer.home, name)
         shape = buffer.shape
         if len(index) > len(shape):  # a sample's row, or a recorded number's slot, in front
             shape = (1, *shape)
@@ -149,23 +151,23 @@ class Printer:
 
     def _factors(self, factors: Sequence[Expression], dtype: str, level: int) -> str:
         """Factors with those of negative power divided by, in brackets below the level."""
-        above = [f for f in factors if not _is_inverse(f)]
-        below = [f for f in factors if _is_inverse(f)]
+        above = [f for f in factors if not is_inverse(f)]
+        below = [f for f in factors if is_inverse(f)]
         if len(factors) == 1:
             return self._within(factors[0], level)
         parts = [self._within(f, PRODUCT + (i > 0)) for i, f in enumerate(above)]
         text = " * ".join(parts) if above else self.number(Number(1, dtype))[0]
         for f in below:
             assert isinstance(f, Apply)
-            text += " / " + self._raised(f.operands[0], -_exponent(f), dtype, PRODUCT + 1)
+            text += " / " + self._raised(f.operands[0], -exponent_of(f), dtype, PRODUCT + 1)
         return text if level <= PRODUCT else f"({text})"
 
     def _power(self, x: Apply) -> Printed:
-        if _is_inverse(x):
+        if is_inverse(x):
             one = self.number(Number(1, x.dtype))[0]
-            below = self._raised(x.operands[0], -_exponent(x), x.dtype, PRODUCT + 1)
+            below = self._raised(x.operands[0], -exponent_of(x), x.dtype, PRODUCT + 1)
             return f"{one} / {below}", PRODUCT
-        return self._raised(x.operands[0], _exponent(x), x.dtype, 0, x), ATOM
+        return self._raised(x.operands[0], exponent_of(x), x.dtype, 0, x), ATOM
 
     def _raised(self, base: Expression, k: Any, dtype: str, level: int, x: Any = None) -> str:
         if k == 1:
@@ -200,9 +202,6 @@ class Printer:
         return text
 
 
-MOST_MULTIPLIED = 64
-
-
 def axis_name(axis: Axis) -> str:
     """`b` for a mini-batch's samples, letters by depth for others."""
     if axis.extent is None:
@@ -215,20 +214,3 @@ def _is_negative(x: Expression) -> bool:
     while isinstance(x, Apply) and x.operation == "mul":
         x = x.operands[0]
     return isinstance(x, Number) and x.value < 0
-
-
-def _exponent(x: Apply) -> Any:
-    k = x.operands[1]
-    if not isinstance(k, Number):
-        return None
-    return int(k.value) if float(k.value).is_integer() else k.value
-
-
-def _is_inverse(x: Expression) -> bool:
-    """Whether x is a power by -1/2 or a small negative whole number, printed as a division."""
-    if not isinstance(x, Apply) or x.operation != "pow" or x.dtype == "int64":
-        return False
-    k = _exponent(x)
-    if isinstance(k, int):
-        return -MOST_MULTIPLIED <= k < 0
-    return k in (-0.5, -1.5)

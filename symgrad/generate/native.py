@@ -26,6 +26,11 @@ def pointer(context: Any, array: Any) -> Any:
     return types.CPointer(array.dtype)(array), code
 
 
+def external(name: str, integers: int) -> Any:
+    """A function of the module's assembly that takes integers and returns nothing."""
+    return types.ExternalFunction(name, types.void(*[types.int64] * integers))
+
+
 @intrinsic
 def select(context: Any, condition: Any, a: Any, b: Any) -> Any:
     """a where the condition holds, else b; a and b have one type."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from symgrad.build.entry import IN_TABLE, TABLE
 from symgrad.lower.kernel import Buffer
 
 
@@ -14,6 +15,8 @@ class Source:
     entry:    the function to call
     buffers:  the arrays it takes after its integers, in order
     modules:  the symgrad modules that the text imports; they belong in the key of any cache
+    by_table: the function takes the address of the table of its arguments too, behind them all
+    in_table: buffers that are not arguments of the function: it finds them in the table
     """
 
     text: str
@@ -22,3 +25,11 @@ class Source:
     modules: tuple[str, ...]
     dtype: str
     batch_size: int
+    by_table: bool = False
+    in_table: frozenset[Buffer] = frozenset()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the arguments are, after the fixed ones: see build/entry.py."""
+        arrays = (IN_TABLE if b in self.in_table else b.dtype for b in self.buffers)
+        return (*arrays, *([TABLE] if self.by_table else []))

@@ -43,7 +43,7 @@ def tan(x: Real) -> Real:
 
 def _sign(two: Bits) -> Bits:
     """The sign bit where the bit of value 2 is set."""
-    return two << (two.like.format.integer.width - 2)
+    return two << (two.like.format.width - 2)
 
 
 def _ends(x: Real, small: Real, y: Real) -> Real:
@@ -60,7 +60,7 @@ def _sine_and_cosine(x: Real) -> tuple[Bits, Real, Real]:
     row = (exponent - first).where(x.of(2.0 ** SMALLEST[f.name]) <= abs(x), exponent & 0)
     whole = ((x.bits & ((1 << f.mantissa) - 1)) | ((f.bias + f.mantissa) << f.mantissa)).real
     parts = row.looked_up(f"quarters.{f.name}", quarter_turns(f.name))
-    quarters, r, rest = (_short if f is FLOAT else _long)(x, whole.to(DOUBLE), parts)
+    quarters, r, rest = (_short if f.name == FLOAT.name else _long)(x, whole.to(DOUBLE), parts)
     z = r * r
     s = r + (r * z * polynomial(z, SIN[f.name]) + rest * (1.0 - z * 0.5))
     c = 1.0 - z * 0.5 + (z * z * polynomial(z, COS[f.name]) - r * rest)

@@ -1,8 +1,9 @@
 """Writing branch-free LLVM code as formulas.
 
-A `Real` is a value of type float or double in a function under construction: arithmetic on it
-emits instructions.  Nothing here branches, and no instruction may be reordered: a multiplication
-followed by an addition may become one (contract), except where a formula asks for `exact` sums.
+A `Real` is a value of type float or double, or a vector of them, in a function under
+construction: arithmetic on it emits instructions.  Nothing here branches, and no instruction may be
+reordered: a multiplication followed by an addition may become one (contract), except where a
+formula asks for `exact` sums.
 
 numba adds the caller's fast-math flags to every instruction that has none, which would undo the
 range reductions, so every instruction carries one: `contract`, or on exact sums and products
@@ -18,9 +19,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from symgrad.generate.vector_formats import DOUBLE, Format, has_fused
+from symgrad.generate.vector_formats import DOUBLE, FORMATS, Format, has_fused
 
 CONTRACT, EXACT = ("contract",), ("arcp",)
+POINTER = ir.PointerType()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,16 +102,17 @@ class Real:
         return self._call("llvm.rint", self)
 
     def _call(self, name: str, *operands: Real) -> Real:
-        kind, module = self.format.type, self.builder.module
-        declared = module.declare_intrinsic(name, [kind], _signature(kind, len(operands)))
+        module = self.builder.module
+        declared = _intrinsic(module, name, self.format, len(operands))
         called = self.builder.call(declared, [x.value for x in operands], fastmath=CONTRACT)
         return Real(self.builder, self.format, called)
 
     def to(self, format: Format) -> Real:
         """This value in another format."""
+        format = format.across(self.format.lanes)
         wider = format.mantissa > self.format.mantissa
         convert = self.builder.fpext if wider else self.builder.fptrunc
-        same = format is self.format
+        same = format.name == self.format.name
         return self if same else Real(self.builder, format, convert(self.value, format.type))
 
     # ---- comparisons: False where an operand is NaN
@@ -162,7 +165,7 @@ class Real:
     @property
     def sign(self) -> int:
         """The sign bit."""
-        return -(1 << (self.format.integer.width - 1))
+        return -(1 << (self.format.width - 1))
 
     def nearest(self) -> tuple[Real, Bits]:
         """The nearest integer, as a number and as bits; |self| < 2**(mantissa - 2)."""
@@ -217,19 +220,19 @@ class Bits:
 
     def to(self, like: Real) -> Bits:
         """The lowest bits, in the width of another format."""
-        narrower = like.format.integer.width < self.value.type.width
+        narrower = like.format.width < self.like.format.width
         convert = like.builder.trunc if narrower else like.builder.zext
-        same = like.format.integer.width == self.value.type.width
+        same = like.format.width == self.like.format.width
         return Bits(like, self.value if same else convert(self.value, like.format.integer))
 
     def looked_up(self, name: str, rows: Sequence[Sequence[float]]) -> list[Real]:
         """The row of that number in a table of doubles."""
         builder, width = self.like.builder, len(rows[0])
+        double = DOUBLE.across(self.like.format.lanes)
         table = _table(builder.module, name, [x for row in rows for x in row])
-        index, zero = self.to(Real(builder, DOUBLE, None)) * width, ir.IntType(64)(0)
+        index = self.to(Real(builder, double, None)) * width
         places = ((index + column).value for column in range(width))
-        elements = [builder.load(builder.gep(table, [zero, at])) for at in places]
-        return [Real(builder, DOUBLE, x) for x in elements]
+        return [Real(builder, double, _element(builder, table, at, double)) for at in places]
 
     def equals(self, y: int) -> Any:
         return self.like.builder.icmp_unsigned("==", self.value, self.value.type(y))
@@ -261,6 +264,25 @@ def polynomial(x: Real, coefficients: Sequence[float]) -> Real:
     return y
 
 
+def _element(builder: Any, table: Any, at: Any, double: Format) -> Any:
+    """The doubles of a table at an index, or at one for each lane."""
+    zero = ir.IntType(64)(0)
+    if double.lanes == 1:
+        return builder.load(builder.gep(table, [zero, at]))
+    name, kind = f"symgrad.gather{double.lanes}", ir.FunctionType(double.type, [POINTER, at.type])
+    gather = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    return builder.call(gather, [builder.bitcast(table, POINTER), at])
+
+
+def _intrinsic(module: Any, name: str, format: Format, n: int) -> Any:
+    """LLVM's own function of n arguments for a format."""
+    kind = FORMATS[format.name].type
+    lanes = f"v{format.lanes}" if format.lanes > 1 else ""
+    full_name = f"{name}.{lanes}{kind.intrinsic_name}"
+    found = module.globals.get(full_name)
+    return found or ir.Function(module, _signature(format.type, n), full_name)
+
+
 def _signature(kind: Any, n: int) -> Any:
     return ir.FunctionType(kind, [kind] * n)
 
@@ -279,7 +301,8 @@ def _table(module: Any, name: str, numbers: Sequence[float]) -> Any:
 
 def function(module: Any, name: str, format: Format, formula: Callable[..., Real], n: int) -> Any:
     """The function of n arguments in a module, written when it is first asked for."""
-    full_name = f"symgrad.{name}.{format.name}"
+    lanes = f"x{format.lanes}" if format.lanes > 1 else ""
+    full_name = f"symgrad.{name}.{format.name}{lanes}"
     found = module.globals.get(full_name)
     if found is not None:
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -13,13 +13,32 @@ from numba.core import config
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A floating-point format: its LLVM types and its numbers."""
+    """A floating-point format: its LLVM types and its numbers.
+
+    lanes:  how many numbers its values hold; with more than one its types are vectors
+    """
 
     name: str
     type: Any
     integer: Any
+    width: int  # bits of a number
     mantissa: int  # stored bits
     bias: int
+    lanes: int = 1
+
+    def across(self, lanes: int) -> Format:
+        """This format with so many lanes.
+
+        >>> str(DOUBLE.across(8).type)
+        '<8 x double>'
+        """
+        if lanes == self.lanes:
+            return self
+        alone = FORMATS[self.name]
+        if lanes == 1:
+            return alone
+        kinds = (ir.VectorType(t, lanes) for t in (alone.type, alone.integer))
+        return replace(self, **dict(zip(("type", "integer"), kinds, strict=True)), lanes=lanes)
 
     @property
     def shift(self) -> float:
@@ -27,8 +46,8 @@ class Format:
         return 1.5 * 2.0**self.mantissa
 
 
-FLOAT = Format("float32", ir.FloatType(), ir.IntType(32), 23, 127)
-DOUBLE = Format("float64", ir.DoubleType(), ir.IntType(64), 52, 1023)
+FLOAT = Format("float32", ir.FloatType(), ir.IntType(32), 32, 23, 127)
+DOUBLE = Format("float64", ir.DoubleType(), ir.IntType(64), 64, 52, 1023)
 FORMATS = {f.name: f for f in (FLOAT, DOUBLE)}
 
 

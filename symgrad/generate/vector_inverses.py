@@ -65,7 +65,7 @@ def atan2(y: Real, x: Real) -> Real:
     a, b = _moderate(abs(y), abs(x))
     angle = _arctangent(a, b.of(1.0).where((a + b).equals(0.0), b))
     high, low = PI[x.format.name]
-    left = (x.bits >> (x.format.integer.width - 1)).equals(1)
+    left = (x.bits >> (x.format.width - 1)).equals(1)
     return (high - (angle - low)).where(left, angle).with_sign_of(y)
 
 

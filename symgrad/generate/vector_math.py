@@ -24,9 +24,12 @@ from symgrad.generate import vector_angles, vector_formulas, vector_inverses, ve
 from symgrad.generate.vector_code import Real, function
 from symgrad.generate.vector_formats import FORMATS
 
+FORMULAS: dict[str, tuple[Callable[..., Real], int]] = {}  # name -> formula, number of arguments
+
 
 def _vectorised(name: str, formula: Callable[..., Real]) -> Any:
     """The formula as a function of one argument for nopython code."""
+    FORMULAS[name] = formula, 1
 
     @intrinsic
     def made(typing: Any, x: Any) -> Any:
@@ -37,6 +40,7 @@ def _vectorised(name: str, formula: Callable[..., Real]) -> Any:
 
 def _vectorised_pair(name: str, formula: Callable[..., Real]) -> Any:
     """The formula as a function of two arguments for nopython code."""
+    FORMULAS[name] = formula, 2
 
     @intrinsic
     def made(typing: Any, x: Any, y: Any) -> Any:

@@ -21,7 +21,7 @@ TWO_THIRDS = (2 / 3, 3.700743415417188e-17)  # in two parts
 def power(x: Real, y: Real) -> Real:
     """x**y as C's pow has it: x**0 = 1**y = 1 even for NaN, NaN for negative x and broken y."""
     a = abs(x)
-    size = (_power if x.format is DOUBLE else _short_power)(a, y)
+    size = (_power if x.format.name == DOUBLE.name else _short_power)(a, y)
     size = _limits(a, y, size)
     whole, odd = _parity(y)
     signed = (size.bits | (x.bits & x.sign)).real.where(odd, size)

@@ -1,11 +1,15 @@
 """Generated code run by Python itself: no compiler, so that thousands of programs can be tried."""
 
+import ctypes
 from types import SimpleNamespace
 
+import llvmlite.binding as llvm
 import numpy as np
 import scipy.special as special
 
+from symgrad.build.entry import LEADING, words_of
 from symgrad.generate.cpu_operations import LIBRARY
+from symgrad.generate.ir_library import with_definitions
 from symgrad.generate.source import Source
 from symgrad.language import counters
 from symgrad.language.row import TABLE
@@ -106,16 +110,38 @@ MODULES = {
 }  # fmt: skip
 
 
-def _import(name, *_):
-    return MODULES[name]
+class Assembly:
+    """The functions of assembly text, compiled as it stands: nothing is optimised."""
+
+    def __init__(self, text: str) -> None:
+        target = f'target triple = "{llvm.get_process_triple()}"\n'
+        module = llvm.parse_assembly(target + with_definitions(text))
+        module.verify()
+        self._engine = llvm.create_mcjit_compiler(module, _machine())
+        self._engine.finalize_object()
+
+    def external(self, name, integers):
+        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * integers)
+        return kind(self._engine.get_function_address(name))
+
+
+def _machine():
+    """A target; the compiler that is made for it owns it."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=0
+    )
 
 
 class Interpreted:
-    """The Executable that runs a source in Python."""
+    """The Executable that runs a source in Python, and its assembly as machine code."""
 
     def __init__(self, source: Source) -> None:
-        builtins = {"__import__": _import, "range": range, "min": min, "abs": abs, "float": float}
+        builtins = {"__import__": self._import, "range": range, "min": min, "abs": abs,
+                    "float": float}  # fmt: skip
         space = {"__builtins__": builtins}
+        self._space = space
         exec(source.text, space)
         self._run, self._source = space[source.entry], source
         self._scratch = {
@@ -124,16 +150,44 @@ class Interpreted:
             if b.role == "scratch"
         }
 
+    def _import(self, name, *_):
+        found = MODULES[name]
+        if name == "symgrad.generate.native":
+            return SimpleNamespace(**vars(found), external=self._external)
+        return found
+
+    def _external(self, name, integers):
+        """A function of the assembly, which stands behind this line of the text."""
+
+        def call(*given):
+            if not hasattr(self, "_assembly"):
+                self._assembly = Assembly(self._space["ASSEMBLY"])
+            self._assembly.external(name, integers)(*map(int, given))
+
+        return call
+
     def run(self, arrays, order, first, last, every=1, pending=0, outputs=None):
         given = [self._array(b, arrays, outputs or {}) for b in self._source.buffers]
         chosen = np.zeros(1, np.int64) if order is None else order
+        numbers = [order is not None, bool(outputs), first, last, every, pending]
+        passed = [a for b, a in zip(self._source.buffers, given, strict=True)
+                  if b not in self._source.in_table]  # fmt: skip
+        table = self._table(chosen, numbers, given)
+        passed += [table.ctypes.data] if self._source.by_table else []
         with np.errstate(all="ignore"):
-            result = self._run(
-                chosen, order is not None, bool(outputs), first, last, every, pending, *given
-            )
+            result = self._run(chosen, *numbers, *passed)
         if result < 0:
             raise IndexError("a computed index is out of range")
         return result
+
+    def _table(self, order, numbers, arrays):
+        *places, length = words_of((*LEADING, *self._source.kinds))
+        table = np.zeros(length, np.int64)
+        table[places[1] : places[1] + len(numbers)] = numbers
+        table[places[0]] = order.ctypes.data
+        for place, array in zip(places[len(LEADING) :], arrays, strict=False):
+            table[place : place + 2] = array.ctypes.data, array.size
+        return table
 
     def _array(self, buffer, arrays, outputs):
         if buffer.role == "scratch":

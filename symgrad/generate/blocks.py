@@ -1,0 +1,143 @@
+"""A large kernel: numba source for what drives it, LLVM assembly for its mathematics.
+
+numba's front end takes milliseconds for each statement, LLVM microseconds.  So runs of statements
+become functions in assembly, which the driver loop calls; matrix products, and whatever else is no
+loop or assignment, stay in numba source between them.  A number that both know, or two of the
+functions, has a cell in memory: its own array where it has one, else an element of a scratch array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from symgrad.build.entry import LEADING, words_of
+from symgrad.generate.ir_block import Block, Table
+from symgrad.generate.ir_locals import uses, walked
+from symgrad.generate.micro_machine import host
+from symgrad.generate.size import size_of
+from symgrad.generate.text import Names
+from symgrad.lower.expressions import accesses
+from symgrad.lower.kernel import (
+    ITEM_BYTES,
+    Buffer,
+    Collect,
+    Comment,
+    Kernel,
+    Loop,
+    Product,
+    Statement,
+    Store,
+    Update,
+    statements,
+)  # fmt: skip
+
+LARGEST = 500  # operations of a kernel that is numba source throughout
+Run = tuple[bool, list[Statement]]  # whether it becomes assembly
+
+
+def is_large(kernel: Kernel) -> bool:
+    return sum(map(size_of, kernel.sections)) > LARGEST
+
+
+def runs(section: Sequence[Statement]) -> Iterator[Run]:
+    """The section in maximal runs of what becomes assembly and what does not."""
+    run: list[Statement] = []
+    kind = False
+    for s in section:
+        if run and _is_plain(s) is not kind:
+            yield kind, run
+            run = []
+        kind = _is_plain(s)
+        run.append(s)
+    if run:
+        yield kind, run
+
+
+def _is_plain(s: Statement) -> bool:
+    return all(isinstance(t, Loop | Store | Update | Comment) for t in statements((s,)))
+
+
+class Blocks:
+    """The assembly of one kernel.
+
+    kernel:   the kernel with the arrays of its cells
+    cells:    how a number that has one reads in numba source
+    in_table: the arrays that numba source does not touch
+    """
+
+    def __init__(self, kernel: Kernel, names: Names) -> None:
+        self.names = names
+        everything = [run for section in kernel.sections for run in runs(section)]
+        shared = _shared([body for _, body in everything], set(kernel.buffers))
+        arrays, places = _places(kernel, shared)
+        self.kernel = replace(kernel, buffers=(*kernel.buffers, *arrays))
+        kinds = (*LEADING, *(b.dtype for b in self.kernel.buffers))
+        words = dict(zip(self.kernel.buffers, words_of(kinds)[len(LEADING) :], strict=False))
+        width = host().lanes(ITEM_BYTES[kernel.dtype])
+        self.table = Table(words, places, width)
+        self.made: list[Block] = []
+        touched = _touched([body for plain, body in everything if not plain])
+        used = {places[b][0] if b in places else b for b in touched}
+        used |= {kernel.fault} if kernel.fault else set()
+        self.in_table = frozenset(b for b in self.kernel.buffers if b not in used)
+        for b in self.kernel.buffers:
+            names(b)
+        self.cells = {home: self._read(home, *place) for home, place in places.items()}
+
+    def _read(self, home: Buffer, array: Buffer, slot: int) -> str:
+        text = f"{self.names(array)}[{slot}]"
+        return f"({text} != 0)" if home.dtype == "bool" else text
+
+    def call(self, body: Sequence[Statement]) -> str:
+        """Write a run of statements; the line that has it done."""
+        block = Block(f"block_{len(self.made)}", body, self.names, self.table)
+        self.made.append(block)
+        return f"{block.name}({', '.join(['table', *block.integers])})"
+
+    @property
+    def assembly(self) -> str:
+        totals = dict.fromkeys(total for block in self.made for total in block.totals)
+        return "\n".join([*(block.text for block in self.made), *(total.text for total in totals)])
+
+
+def _shared(bodies: Sequence[Sequence[Statement]], given: set[Buffer]) -> list[Buffer]:
+    """Numbers of the run, and variables that several runs of statements use."""
+    found: dict[Buffer, int] = {}
+    for body in bodies:
+        for home, use in uses(body).items():
+            found[home] = found.get(home, 0) + (1 if use.set_first else 2)
+    return [b for b, n in found.items() if n > 1 or b in given]
+
+
+def _places(
+    kernel: Kernel, shared: Sequence[Buffer]
+) -> tuple[list[Buffer], dict[Buffer, tuple[Buffer, int]]]:
+    """The arrays of the cells, and every number's array and slot."""
+    given, slots = set(kernel.buffers), dict[str, list[Buffer]]()
+    for b in shared:
+        if b not in given:
+            slots.setdefault("int8" if b.dtype == "bool" else b.dtype, []).append(b)
+    arrays = {d: Buffer("scratch", "cells", (len(bs),), d) for d, bs in slots.items()}
+    places = {b: (b, 0) for b in shared if b in given}
+    for dtype, found in slots.items():
+        places.update((b, (arrays[dtype], i)) for i, b in enumerate(found))
+    return list(arrays.values()), places
+
+
+def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
+    """The buffers that statements read or write."""
+    found: set[Buffer] = set()
+    for body in bodies:
+        for s, _ in walked(body):
+            if isinstance(s, Comment):
+                continue
+            found.update(b.home for b, _ in accesses(s))
+            if isinstance(s, Product):
+                found.add(s.c.buffer.home)
+                found.update(m.collected.home for m in (s.a, s.b) if m.collected)
+            elif not isinstance(s, Loop):
+                found.add(s.buffer.home)
+            if isinstance(s, Collect):
+                found.add(s.data)
+    return found

@@ -1,0 +1,134 @@
+"""Expressions of the loop IR as LLVM assembly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symgrad.generate.ir_apply import applied
+from symgrad.generate.ir_memory import Memory
+from symgrad.generate.ir_text import Lines, Value, constant
+from symgrad.generate.powers import MOST_MULTIPLIED, exponent_of, is_inverse
+from symgrad.lower.kernel import Apply, Expression, Load, Number, Whole
+
+
+class Expressions:
+    """Writes what an expression computes; its result is a value."""
+
+    def __init__(self, lines: Lines, memory: Memory) -> None:
+        self.lines, self.memory = lines, memory
+        memory.value = self.value  # indices hold expressions
+
+    def value(self, x: Expression) -> Value:
+        if isinstance(x, Number):
+            return constant(x.value, x.dtype)
+        if isinstance(x, Load):
+            return self.memory.read(x.buffer, x.index)
+        if isinstance(x, Whole):
+            return self.memory.index(x.index)
+        rule = RULES.get(x.operation)
+        if rule is not None:
+            return rule(self, x)
+        if x.operation in ("floor", "ceiling") and x.dtype == "int64":
+            return self.value(x.operands[0])
+        return self.apply(x.operation, [self.value(y) for y in x.operands], x.dtype)
+
+    def apply(self, operation: str, operands: Sequence[Value], dtype: str) -> Value:
+        return applied(self.lines, operation, operands, dtype)
+
+    # ---- operations with rules of their own
+
+    def sum(self, x: Apply) -> Value:
+        """Terms with a negative sign are subtracted."""
+        terms = sorted(x.operands, key=_is_negative)
+        total = self.value(terms[0])
+        for y in terms[1:]:
+            if isinstance(y, Apply) and _is_negative(y):
+                total = self.apply("sub", [total, self._factors(y.operands[1:], x.dtype)], x.dtype)
+            else:
+                total = self.apply("add", [total, self.value(y)], x.dtype)
+        return total
+
+    def product(self, x: Apply) -> Value:
+        if _is_negative(x):
+            return self.apply("neg", [self._factors(x.operands[1:], x.dtype)], x.dtype)
+        return self._factors(x.operands, x.dtype)
+
+    def _factors(self, factors: Sequence[Expression], dtype: str) -> Value:
+        """Their product; factors of negative power divide."""
+        above = [self.value(f) for f in factors if not is_inverse(f)]
+        result = self.apply("mul", above, dtype) if above else constant(1, dtype)
+        for f in factors:
+            if is_inverse(f):
+                below = self._raised(f, -exponent_of(f))
+                result = self.apply("div", [result, below], dtype)
+        return result
+
+    def power(self, x: Apply) -> Value:
+        if is_inverse(x):
+            return self._factors([x], x.dtype)
+        return self._raised(x, exponent_of(x))
+
+    def _raised(self, x: Any, k: Any) -> Value:
+        """The base of a power, to the power k, or to its own exponent where that is no number."""
+        base = self.value(x.operands[0])
+        if k in (0.5, 1.5):
+            root = self.apply("sqrt", [base], x.dtype)
+            return root if k == 0.5 else self.apply("mul", [base, root], x.dtype)
+        if isinstance(k, int) and 0 < k <= MOST_MULTIPLIED:
+            return self._multiplied(base, k)
+        exponent = self.value(x.operands[1]) if k is None else constant(k, x.dtype)
+        return self.apply("raised", [base, exponent], x.dtype)
+
+    def _multiplied(self, x: Value, k: int) -> Value:
+        """x**k by squaring."""
+        result: Value | None = None
+        while k:
+            if k & 1:
+                result = x if result is None else self.apply("mul", [result, x], x.dtype)
+            k >>= 1
+            x = self.apply("square", [x], x.dtype) if k else x
+        assert result is not None
+        return result
+
+    def extreme(self, x: Apply) -> Value:
+        """Constants first: they are never NaN, which saves instructions."""
+        given = (*x.operands, Number(0, x.dtype)) if x.operation == "relu" else x.operands
+        operands = sorted(given, key=lambda y: not isinstance(y, Number))
+        result = self.value(operands[-1])
+        for y in reversed(operands[:-1]):
+            pair = [self.value(y), result]
+            result = self.apply("max" if x.operation == "relu" else x.operation, pair, x.dtype)
+        return result
+
+    def select(self, x: Apply) -> Value:
+        condition, a, b = self.lines.together(*map(self.value, x.operands))
+        code = f"select {condition.typed}, {a.typed}, {b.typed}"
+        return self.lines.value(code, x.dtype, a.lanes)
+
+    def cast(self, x: Apply) -> Value:
+        return self.lines.cast(self.value(x.operands[0]), x.dtype)
+
+    def position(self, x: Apply) -> Value:
+        (at,) = x.operands
+        return self.memory.position(at)
+
+    def clamp(self, x: Apply) -> Value:
+        at, size = map(self.value, x.operands)
+        return self.memory.clamp(at, size)
+
+
+RULES = {
+    "add": Expressions.sum, "mul": Expressions.product, "pow": Expressions.power,
+    "max": Expressions.extreme, "min": Expressions.extreme, "relu": Expressions.extreme,
+    "select": Expressions.select, "cast": Expressions.cast, "position": Expressions.position,
+    "clamp": Expressions.clamp,
+}  # fmt: skip
+
+
+def _is_negative(x: Expression) -> bool:
+    """Whether it is a product by -1."""
+    if not isinstance(x, Apply) or x.operation != "mul" or len(x.operands) < 2:
+        return False
+    first = x.operands[0]
+    return isinstance(first, Number) and first.value == -1

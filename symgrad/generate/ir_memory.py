@@ -1,0 +1,256 @@
+"""Memory and local variables in LLVM assembly: where an element lies, how it is read and written.
+
+In a loop that takes several samples at a time, its lanes, an element that lies beside the one of
+the sample before is read with its neighbours; elements further apart are gathered.  What lies
+beyond the last sample is masked out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from symgrad.generate.ir_text import Lines, Value, constant, suffix_of, type_of
+from symgrad.generate.text import Names
+from symgrad.lower import index as ix
+from symgrad.lower.index import Index, Quotient, Remainder
+from symgrad.lower.kernel import ITEM_BYTES, Axis, Buffer, Counter, Expression, Whole
+
+At = tuple[Index, ...]
+ORDER, ORDERED, FAULT = "%order", Value("%ordered", "bool"), "%fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Several samples at a time.
+
+    count:   how many
+    numbers: the axis' value in each lane
+    inside:  whether the loop goes so far
+    """
+
+    axis: Axis
+    count: int
+    numbers: Value
+    inside: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address, or one for each lane; `row`: the first of as many neighbours as lanes."""
+
+    pointer: str
+    dtype: str
+    lanes: int = 1
+    row: bool = False
+
+
+class Memory:
+    """What a function's lines read and write.
+
+    axes:       the loops that are open
+    current:    local variables that are values
+    variables:  those that have memory
+    pointers:   the arrays that were used, by name
+    integers:   the integers of the driver loop that were used
+    """
+
+    value: Callable[[Expression], Value]
+
+    def __init__(self, lines: Lines, names: Names) -> None:
+        self.lines, self.names = lines, names
+        self.axes: dict[Axis, Value] = {}
+        self.current: dict[Buffer, Value] = {}
+        self.variables: dict[Buffer, str] = {}
+        self.pointers: dict[str, None] = {}
+        self.integers: set[str] = set()
+        self.lanes: Lanes | None = None
+
+    def read(self, buffer: Buffer, index: At) -> Value:
+        if buffer.role == "batch_size":
+            return self.integer("n")
+        if buffer.is_local:
+            home = buffer.home
+            if home in self.current:
+                return self.current[home]
+            place = self.variables[home]
+            return self.lines.value(f"load {type_of(home.dtype)}, ptr {place}", home.dtype)
+        return self.load(self.place(buffer, index))
+
+    def integer(self, name: str) -> Value:
+        """An integer that the driver loop keeps."""
+        self.integers.add(name)
+        return Value(f"%{name}", "int64")
+
+    def write(self, buffer: Buffer, index: At, x: Value) -> None:
+        if not buffer.is_local:
+            self.store(self.place(buffer, index), x)
+        elif buffer.home in self.variables:
+            self.lines.add(f"store {x.typed}, ptr {self.variables[buffer.home]}")
+        else:
+            self.current[buffer.home] = self.lines.named(x, self.names(buffer))
+
+    # ---- indices
+
+    def index(self, i: Index) -> Value:
+        """constant + coefficient * atom + ..., what is the same in all lanes first."""
+        parts = [self._times(self._atom(atom), k) for atom, k in i.terms]
+        parts.sort(key=lambda x: x.lanes)
+        total = constant(i.constant, "int64")
+        for x in parts:
+            total = x if total.text == "0" else self._whole("add nsw", total, x)
+        return total
+
+    def _times(self, x: Value, k: int) -> Value:
+        return x if k == 1 else self._whole("mul nsw", x, constant(k, "int64"))
+
+    def _whole(self, operation: str, x: Value, y: Value) -> Value:
+        x, y = self.lines.together(x, y)
+        return self.lines.value(f"{operation} {x.typed}, {y.text}", "int64", x.lanes)
+
+    def _atom(self, atom: Any) -> Value:
+        if isinstance(atom, Axis):
+            lanes = self.lanes
+            return lanes.numbers if lanes and atom is lanes.axis else self.axes[atom]
+        if isinstance(atom, Counter):
+            return self.integer(atom.name)
+        if isinstance(atom, Quotient | Remainder):
+            return self._divided(atom)
+        return self.value(atom)
+
+    def _divided(self, atom: Quotient | Remainder) -> Value:
+        """The quotient or remainder, rounded downwards."""
+        x, d = self.index(atom.index), constant(atom.divisor, "int64")
+        quotient = isinstance(atom, Quotient)
+        if atom.index.lower >= 0:
+            return self._whole("udiv" if quotient else "urem", x, d)
+        rest = self._whole("srem", x, d)
+        below = self._whole("ashr", rest, constant(63, "int64"))  # -1 where it is negative
+        if quotient:
+            return self._whole("add", self._whole("sdiv", x, d), below)
+        return self._whole("add", rest, self._whole("and", below, d))
+
+    # ---- addresses
+
+    def place(self, buffer: Buffer, index: At) -> Place:
+        return self._place(f"%{self.names(buffer)}", buffer.dtype, _flat(buffer, index))
+
+    def offset(self, buffer: Buffer, index: At) -> Value:
+        """The offset of an element."""
+        return self.index(_flat(buffer, index))
+
+    def element(self, buffer: Buffer, offset: Value) -> Place:
+        """The one element at an offset."""
+        name, kind = f"%{self.names(buffer)}", type_of(buffer.dtype)
+        self.pointers[name] = None
+        code = f"getelementptr inbounds {kind}, ptr {name}, {offset.typed}"
+        return Place(self.lines.value(code, "int64").text, buffer.dtype)
+
+    def _place(self, pointer: str, dtype: str, at: Index) -> Place:
+        lanes, kind = self.lanes, type_of(dtype)
+        self.pointers[pointer] = None
+        row = lanes is not None and (lanes.axis, 1) in at.terms and self._first(at)
+        where = row or self.index(at)
+        name = self.lines.value(
+            f"getelementptr inbounds {kind}, ptr {pointer}, {where.typed}", "int64"
+        ).text
+        if lanes and row:
+            return Place(name, dtype, lanes.count, row=True)
+        return Place(name, dtype, where.lanes)
+
+    def _first(self, at: Index) -> Value | None:
+        """The index in the first lane, if those of the others follow it one by one."""
+        lanes = self.lanes
+        assert lanes is not None
+        rest = Index(at.constant, tuple(t for t in at.terms if t[0] is not lanes.axis))
+        base = self.index(rest)
+        return self._whole("add nsw", base, self.axes[lanes.axis]) if base.lanes == 1 else None
+
+    def load(self, place: Place, beyond: Value | None = None, only: Value | None = None) -> Value:
+        """What lies there; in lanes that are masked out, `beyond` or 0."""
+        x = self._loaded(place, beyond, only)
+        return self.lines.cast(x, "int64") if x.dtype == "int32" else x
+
+    def _loaded(self, place: Place, beyond: Value | None, only: Value | None) -> Value:
+        kind, align = type_of(place.dtype, place.lanes), ITEM_BYTES[place.dtype]
+        if place.lanes == 1:
+            code = f"load {kind}, ptr {place.pointer}, align {align}"
+            return self.lines.value(code, place.dtype)
+        suffix, other = (
+            suffix_of(place.dtype, place.lanes),
+            beyond.text if beyond else "zeroinitializer",
+        )
+        mask = (only or self._mask).typed
+        if place.row:
+            code = f"@llvm.masked.load.{suffix}.p0(ptr {place.pointer}, i32 {align}, {mask}"
+        else:
+            pointers = f"<{place.lanes} x ptr> {place.pointer}"
+            code = f"@llvm.masked.gather.{suffix}.v{place.lanes}p0({pointers}, i32 {align}, {mask}"
+        return self.lines.value(f"call {kind} {code}, {kind} {other})", place.dtype, place.lanes)
+
+    def store(self, place: Place, x: Value) -> None:
+        align = ITEM_BYTES[place.dtype]
+        if place.lanes == 1:
+            self.lines.add(f"store {x.typed}, ptr {place.pointer}, align {align}")
+            return
+        x, suffix = self.lines.spread(x, place.lanes), suffix_of(place.dtype, place.lanes)
+        if place.row:
+            name, to = f"masked.store.{suffix}.p0", f"ptr {place.pointer}"
+        else:
+            name = f"masked.scatter.{suffix}.v{place.lanes}p0"
+            to = f"<{place.lanes} x ptr> {place.pointer}"
+        self.lines.add(f"call void @llvm.{name}({x.typed}, {to}, i32 {align}, {self._mask.typed})")
+
+    @property
+    def _mask(self) -> Value:
+        assert self.lanes is not None
+        return self.lanes.inside
+
+    # ---- integers that the run is given
+
+    def position(self, at: Expression) -> Value:
+        """The sample at a position: its own number where there is no order."""
+        where = at.index if isinstance(at, Whole) else ix.of(at)
+        x = self.index(where)
+        if x.lanes > 1:
+            ordered = self.lines.spread(ORDERED, x.lanes)
+            code = f"and {self._mask.typed}, {ordered.text}"
+            only = self.lines.value(code, "bool", x.lanes)
+            return self.load(self._place(ORDER, "int64", where), beyond=x, only=only)
+        here = self.lines.value(f"select {ORDERED.typed}, {x.typed}, i64 0", "int64")
+        self.pointers[ORDER] = None
+        place = self.lines.value(f"getelementptr i64, ptr {ORDER}, {here.typed}", "int64").text
+        sample = self.load(Place(place, "int64"))
+        return self.lines.value(f"select {ORDERED.typed}, {sample.typed}, {x.typed}", "int64")
+
+    def clamp(self, at: Value, size: Value) -> Value:
+        """An index within 0 ... size - 1; the run's fault becomes 1 where it was not."""
+        lines = self.lines
+        self.pointers[FAULT] = None
+        at, size = lines.together(at, size)
+        outside = lines.value(f"icmp uge {at.typed}, {size.text}", "bool", at.lanes)
+        if at.lanes > 1:
+            outside = lines.value(f"and {outside.typed}, {self._mask.text}", "bool", at.lanes)
+            suffix = suffix_of("bool", at.lanes)
+            any = f"call i1 @llvm.vector.reduce.or.{suffix}({outside.typed})"
+            outside = lines.value(any, "bool")
+        fault = self.load(Place(FAULT, "int64"))
+        worse = lines.value(f"or {fault.typed}, {lines.cast(outside, 'int64').text}", "int64")
+        self.store(Place(FAULT, "int64"), worse)
+        last = self._whole("sub", size, constant(1, "int64"))
+        inside = self._bounded("smin", at, last)
+        return self._bounded("smax", inside, constant(0, "int64", at.lanes))
+
+    def _bounded(self, name: str, x: Value, y: Value) -> Value:
+        suffix = suffix_of("int64", x.lanes)
+        code = f"call {x.type} @llvm.{name}.{suffix}({x.typed}, {y.typed})"
+        return self.lines.value(code, "int64", x.lanes)
+
+
+def _flat(buffer: Buffer, index: At) -> Index:
+    """The offset of an element in its array."""
+    shape = buffer.shape
+    if len(index) > len(shape):  # a sample's row, or a recorded number's slot, in front
+        shape = (1, *shape)
+    return ix.flat(index, shape)

@@ -1,0 +1,48 @@
+"""The lanes of a vector added up, multiplied, or their extreme: always in the same order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symgrad.generate.ir_apply import applied
+from symgrad.generate.ir_text import Lines, Value, type_of
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A function of one vector: `double @total.add.float64x8(<8 x double>)`."""
+
+    combine: str
+    dtype: str
+    lanes: int
+
+    @property
+    def name(self) -> str:
+        return f"total.{self.combine}.{self.dtype}x{self.lanes}"
+
+    @property
+    def type(self) -> str:
+        return type_of(self.dtype, self.lanes)
+
+    def call(self, x: Value) -> str:
+        return f"call {type_of(self.dtype)} @{self.name}({x.typed})"
+
+    @property
+    def text(self) -> str:
+        """The function: halves first."""
+        lines, x = Lines(), Value("%x", self.dtype, self.lanes)
+        while x.lanes > 1:
+            n = x.lanes // 2
+            halves = [_part(lines, x, first, n) for first in (0, n)]
+            x = applied(lines, self.combine, halves, self.dtype)
+        head = f"define internal {type_of(self.dtype)} @{self.name}({self.type} %x) alwaysinline {{"
+        return "\n".join([head, *lines.body, f"  ret {x.typed}", "}", ""])
+
+
+def _part(lines: Lines, x: Value, first: int, n: int) -> Value:
+    """Lanes first ... first + n - 1."""
+    if n == 1:
+        return lines.value(f"extractelement {x.typed}, i64 {first}", x.dtype)
+    picked = ", ".join(f"i32 {i}" for i in range(first, first + n))
+    code = f"shufflevector {x.typed}, {x.type} poison, <{n} x i32> <{picked}>"
+    return lines.value(code, x.dtype, n)

@@ -1,0 +1,28 @@
+"""Which powers are multiplied out, and which divided by: the same on every printed target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgrad.lower.kernel import Apply, Expression, Number
+
+MOST_MULTIPLIED = 64
+
+
+def exponent_of(x: Expression) -> Any:
+    """The exponent of a power where it is a number, an int where it is whole; None otherwise."""
+    assert isinstance(x, Apply)
+    k = x.operands[1]
+    if not isinstance(k, Number):
+        return None
+    return int(k.value) if float(k.value).is_integer() else k.value
+
+
+def is_inverse(x: Expression) -> bool:
+    """Whether x is a power by -1/2 or a small negative whole number, printed as a division."""
+    if not isinstance(x, Apply) or x.operation != "pow" or x.dtype == "int64":
+        return False
+    k = exponent_of(x)
+    if isinstance(k, int):
+        return -MOST_MULTIPLIED <= k < 0
+    return k in (-0.5, -1.5)

@@ -1,0 +1,116 @@
+"""Kernels whose mathematics is LLVM assembly: they compute what numba source computes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgrad as sg
+from symgrad.build import build
+from symgrad.generate import blocks, ir_lanes
+from symgrad.generate.cpu import generate
+from symgrad.generate.cpu_operations import BETWEEN, CODE, PAIRWISE
+from symgrad.generate.ir_operations import BY_RULE
+from symgrad.generate.ir_operations import CODE as ASSEMBLY
+from symgrad.generate.micro_machine import Machine
+from symgrad.language.row import TABLE
+from symgrad.lower import index as ix
+from symgrad.lower import lower, products
+from tests.generate.test_cpu import test_compiled_models as test_compiled_models
+from tests.generate.test_cpu import test_compiled_pointwise_rows as test_compiled_pointwise_rows
+from tests.lower import test_bounds as bounds
+from tests.lower.programs import agree, trained
+from tests.lower.random_programs import LIMITS, Programs
+from tests.lower.test_driver import test_networks as test_networks
+from tests.lower.test_driver import test_training_steps as test_training_steps
+from tests.lower.test_table import test_row as row_holds
+
+GOLDEN = Path(__file__).parent / "golden" / "blocks.txt"
+
+
+@pytest.fixture(autouse=True)
+def by_blocks(monkeypatch):
+    """Every kernel by blocks; every loop that allows it takes several samples at a time."""
+    monkeypatch.setattr(blocks, "LARGEST", -1)
+    monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
+
+
+@pytest.fixture(params=["in lanes", "one at a time"])
+def lanes(request, monkeypatch):
+    if request.param == "one at a time":
+        monkeypatch.setattr(ir_lanes, "SHORTEST", 10**9)
+
+
+def test_no_operation_is_missing():
+    assert {*CODE, *BETWEEN, *PAIRWISE} <= {*ASSEMBLY, *BY_RULE}
+
+
+@pytest.mark.parametrize("products_wanted", [False, True])
+@pytest.mark.parametrize("size", [8, 20, 45])
+def test_random_programs(size, products_wanted, lanes, seed, monkeypatch):
+    if products_wanted:
+        monkeypatch.setattr(products, "SMALLEST_SIDE", 2)
+        monkeypatch.setattr(products, "SMALLEST_WORK", 4)
+    for k in range(5):
+        print("program", seed + k)
+        program = Programs(np.random.default_rng(seed + k), size).program()
+        for batch in (1, 3, 11):
+            rng = np.random.default_rng(seed + k)
+            agree(program, batch, rng, limits=LIMITS, ordered=k % 2 == 0, samples=2 * batch + 1,
+                  tolerance=1e-7)  # fmt: skip
+
+
+EXPANDED = [pytest.param(n, marks=pytest.mark.full) for n in TABLE if TABLE[n].expand]
+
+
+@pytest.mark.parametrize("name", [*(n for n in TABLE if not TABLE[n].expand), *EXPANDED])
+def test_rows_of_the_table(name, rng):
+    """One sample a step, where nothing has lanes, and mini-batches."""
+    row_holds(name, rng)
+
+
+def test_loops_with_bounds():
+    _, task = bounds.csr_task(
+        lambda i: bounds.at(bounds.INDPTR, i),
+        lambda i: bounds.at(bounds.INDPTR, ix.linear([(i, 1)], 1)),
+    )
+    A, x = bounds.matrix()
+    arrays = bounds.arrays(A, x)
+    given = [bounds.INDPTR, bounds.INDICES, bounds.VALUES, bounds.X, bounds.Y]
+    build(generate(bounds.kernel([task], given))).run(arrays, None, 0, 1)
+    np.testing.assert_allclose(arrays[sp.Symbol("y")], A @ x, rtol=1e-14, atol=1e-14)
+
+
+def model():
+    x, y = sg.data("x y")
+    a, b = sg.parameter("a b")
+    h = sg.let("h", sp.tanh(a * x))
+    return trained((h + b - y) ** 2, [a, b], sg.SGD(0.01))
+
+
+def test_golden_file(update_golden, monkeypatch):
+    monkeypatch.setattr(blocks, "host", lambda: Machine(64, 32, True, True, 64))
+    text = generate(lower(model(), "float64", 64)).text
+    if update_golden:
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text(), "run pytest with --update-golden if the change is meant"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_sums_over_lanes_have_one_order(dtype, rng):
+    """The same run gives the same bits; what lies beyond the last sample adds nothing."""
+    x, w = sg.data("x"), sg.parameter("w")
+    program = trained(sp.exp(w * x), [w], sg.SGD(0.1))
+    compiled = build(generate(lower(program, dtype, 1000)))
+    values, found = rng.normal(size=1000).astype(dtype), set()
+    (symbol,) = (s for s in program.step.inputs if s.name == "x")
+    for _ in range(3):
+        arrays = {s: np.array(getattr(s, "value", 0) or 0, "float64" if s.role == "hyper" else
+                              "int64" if s.role == "step" else dtype)
+                  for s in program.step.inputs if s.role != "batch_size"}  # fmt: skip
+        loss = np.zeros(1)
+        compiled.run(arrays | {symbol: values}, None, 0, 997, outputs={"loss": loss})
+        found.add((float(arrays[next(s for s in arrays if s.name == "w")]), loss[0]))
+    assert len(found) == 1
+    assert loss[0] == pytest.approx(1.0, rel=1e-6)
