@@ -39,7 +39,7 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     >>> zen4 = Machine(64, 32, True, True, 64)
     >>> shape = Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0)
     >>> round(cycles(shape, Plan(False, 8, 2, 16, 784, False), zen4), -4)
-    970000.0
+    960000.0
     """
     v, size = view(shape, plan.turned, plan.copied), ITEM_BYTES[shape.dtype]
     panels = max(1, math.ceil(v.depth / plan.panel))
@@ -47,10 +47,8 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     tiles = _tiles(plan, v, size)
     for tile, times in tiles:
         inner = v.depth * _inner(tile, plan, v, machine, size)
-        outer = _outer(tile, plan, shape)
-        if _is_read(plan, shape):
-            outer += _jumps(tile, plan, v, machine, size)
-        total += times * (inner + panels * outer)
+        reads = (panels - (shape.beta == 0)) * _reading(tile, plan, v, machine, size)
+        total += times * (inner + panels * _outer(tile, plan, shape) + reads)
     total += min(KIND[0] * total, KIND[1]) * max(len(tiles) - 1, 0)
     work, memory = total + _packing(plan, v, machine, size), _memory(shape, machine, size)
     return CALL + max(work, memory) + APART * min(work, memory)
@@ -96,11 +94,16 @@ def _translated(stride: int, rows: int, size: int) -> float:
     return TRANSLATED * min(pages, 1.0) if rows * pages > PAGES else 0.0
 
 
-def _jumps(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
-    """Cycles to reach the rows of a tile of c, where c does not stay in the first-level cache.
+def _reading(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
+    """Cycles for each tile whose sums are added to c.
 
-    Along a row lines come before they are asked for; from row to row they are waited for.
+    Where c does not stay in the first-level cache, lines along a row come before they are asked
+    for; from row to row they are waited for.
     """
+    return tile.rows * tile.vectors * READ[tile.vectors > 1] + _jumps(tile, plan, v, machine, size)
+
+
+def _jumps(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
     if size * v.rows * v.columns <= machine.caches[0]:
         return 0.0
     rows, stride = (tile.columns, v.c[1]) if plan.turned else (tile.rows, v.c[0])
@@ -133,20 +136,14 @@ def _bandwidth(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> 
 
 def _outer(tile: Tile, plan: Plan, shape: Shape) -> float:
     """Cycles for each tile and panel."""
-    wide, rows = tile.vectors > 1, tile.rows
-    read = READ[wide] if _is_read(plan, shape) else 0.0
-    total = TILE + rows * tile.vectors * (STORE[wide] + read)
+    rows = tile.rows
+    total = TILE + rows * tile.vectors * STORE[tile.vectors > 1]
     if plan.turned:
         side = square(shape.dtype)
         whole = (rows // side) * (tile.columns // side)
         partial = -(-rows // side) * -(-tile.columns // side) - whole
         total += TURN + side**2 * (whole * TURNED[0] + partial * PARTIAL)
     return total
-
-
-def _is_read(plan: Plan, shape: Shape) -> bool:
-    """Whether sums are added to what is in c."""
-    return shape.beta != 0 or shape.k > plan.panel
 
 
 def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
