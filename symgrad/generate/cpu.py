@@ -13,9 +13,11 @@ from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
+from symgrad.lower.expressions import roots, walk
 from symgrad.lower.kernel import (
     ROW,
     SLOT,
+    Apply,
     Buffer,
     Call,
     Collect,
@@ -42,6 +44,7 @@ MODULES = {
     "symgrad.generate.random_bits": RANDOM,
     "symgrad.generate.vector_math": VECTOR_MATH,
 }
+TWICE = 50  # statements of a loop that may be printed twice
 FASTMATH = ("afn", "arcp", "contract", "nsz", "reassoc")  # NaN and infinity keep their meaning
 
 
@@ -241,6 +244,16 @@ class _Writer:
     def _loop(self, s: Loop) -> None:
         if s.comment:
             self.lines.add(f"# {remark(s.comment)}")
+        if self.printer.ordered is None and _reads_in_order(s):
+            for ordered, head in ((True, "if ordered:"), (False, "else:")):
+                self.printer.ordered = ordered
+                with self.lines.block(head):
+                    self._for(s)
+            self.printer.ordered = None
+            return
+        self._for(s)
+
+    def _for(self, s: Loop) -> None:
         extent = "n" if s.axis.extent is None else str(s.axis.extent)
         bounds = ", ".join(map(self.printer.text, s.bounds)) or extent
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
@@ -317,3 +330,16 @@ class _Writer:
             lines.add(f"{rows}_rows = {self.names.array(s.buffer)}", f"{rows}_start = 0")
         with lines.block("else:"):
             lines.add(f"{rows}_rows = {self.names.array(s.data)}", f"{rows}_start = at * {size}")
+
+
+def _reads_in_order(s: Loop) -> bool:
+    """Whether a loop over samples, and no other, looks up where each stands in the data.
+
+    Two loops, one for each way, are vectorised where one that decides for every sample is not.
+    """
+    if s.axis.extent is not None or any(isinstance(t, Loop) for t in s.body):
+        return False
+    found = (x for t in s.body for x in walk(roots(t)))
+    return len(s.body) <= TWICE and any(
+        isinstance(x, Apply) and x.operation == "position" for x in found
+    )

@@ -34,6 +34,7 @@ class Printer:
         self.constants: dict[tuple[str, str], str] = {}  # (value, dtype) -> name
         self.used: set[str] = set()
         self.cells: dict[Buffer, str] = {}  # numbers that have a place in memory
+        self.ordered: bool | None = None  # whether samples come in an order, where that is decided
 
     def text(self, x: Expression) -> str:
         return self._print(x)[0]
@@ -121,6 +122,8 @@ class Printer:
             return between.join(self._within(y, level + 1) for y in x.operands), level
         if x.operation in PAIRWISE:
             return self._pairwise(x.operation, x.operands), ATOM
+        if x.operation == "position" and self.ordered is not None:
+            return self._code(f"position, ordered {self.ordered}", x.operands)
         if x.operation in ("floor", "ceiling") and x.dtype == "int64":
             return self._print(x.operands[0])
         return self._code(x.operation, x.operands)

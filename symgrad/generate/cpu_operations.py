@@ -55,6 +55,7 @@ CODE = {
     "either": Code("either({0}, {1}, {2})"), "unit": Code("unit({0}, {1})"),
     # ---- indices
     "position": Code("(order[{0}] if ordered else {0})"),
+    "position, ordered True": Code("order[{0}]"), "position, ordered False": Code("({0})"),
     "clamp": Code("clamp({0}, {1}, fault)"),
 }
 # what is printed between the operands of an operation that takes any number of them

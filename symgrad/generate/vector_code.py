@@ -19,7 +19,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from symgrad.generate.vector_formats import DOUBLE, FORMATS, Format, has_fused
+from symgrad.generate.vector_formats import DOUBLE, FORMATS, Format, has_fused, has_scaling
 
 CONTRACT, EXACT = ("contract",), ("arcp",)
 POINTER = ir.PointerType()
@@ -175,8 +175,17 @@ class Real:
 
     def scaled(self, n: Bits) -> Real:
         """self * 2**n, rounded once, with infinities and denormals; |n| < 2 * bias."""
+        if has_scaling():
+            return self._scaled_at_once(n)
         half = ((n + 2 * self.format.bias) >> 1) - self.format.bias
         return self.times(half.power_of_two()).times((n - half).power_of_two())
+
+    def _scaled_at_once(self, n: Bits) -> Real:
+        kind, short = self.format.type, ir.IntType(32)
+        whole = n.value if n.value.type == short else self.builder.trunc(n.value, short)
+        signature = ir.FunctionType(kind, [kind, short])
+        declared = self.builder.module.declare_intrinsic("llvm.ldexp", [kind, short], signature)
+        return Real(self.builder, self.format, self.builder.call(declared, [self.value, whole]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,5 +54,15 @@ FORMATS = {f.name: f for f in (FLOAT, DOUBLE)}
 @cache
 def has_fused() -> bool:
     """Whether the machine multiplies and adds in one instruction; x86 does since 2013."""
+    return "+fma" in _features() or not llvm.get_process_triple().startswith("x86")
+
+
+@cache
+def has_scaling() -> bool:
+    """Whether the machine multiplies by a power of two, whatever its exponent, in one."""
+    return "+avx512vl" in _features()
+
+
+def _features() -> list[str]:
     features = config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()
-    return "+fma" in features.split(",") or not llvm.get_process_triple().startswith("x86")
+    return features.split(",")

@@ -51,7 +51,10 @@ def expm1(x: Real) -> Real:
 
 
 def tanh(x: Real) -> Real:
-    e = expm1(abs(x).at_most(LIMITS[x.format.name].tanh) * 2.0)
+    """e / (e + 2) with e = exp(2 |x|) - 1, where 2 |x| is so small that 2**n is a number."""
+    n, q = _reduced(abs(x).at_most(LIMITS[x.format.name].tanh) * 2.0)
+    power = n.power_of_two()
+    e = power * q + (power - 1.0)
     return (e / (e + 2.0)).with_sign_of(x)
 
 

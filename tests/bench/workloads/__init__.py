@@ -5,6 +5,7 @@ Each module holds its own rows: key -> workload.
 
 from tests.bench.workload import Workload
 from tests.bench.workloads import (
+    curve_fit,
     curve_points,
     linear_regression,
     matrix_factorization,
@@ -15,6 +16,7 @@ from tests.bench.workloads import (
 )
 
 MODULES = (
+    curve_fit,
     linear_regression,
     mnist,
     networks,
