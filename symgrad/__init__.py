@@ -162,5 +162,7 @@ from symgrad.train import compile as compile  # noqa: A004
 from symgrad.train import function as function
 from symgrad.train import init as init
 from symgrad.train import load as load
+from symgrad.train.threads import get_threads as get_threads
+from symgrad.train.threads import set_threads as set_threads
 
 _install()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from contextlib import nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.build.arrays import Given, Order, Recorded, aligned_zeros
+from symgrad.build.blas_threads import one_blas_thread
 from symgrad.build.cache import object_code, text_path
-from symgrad.build.entry import LEADING, NUMBERS, words_of
+from symgrad.build.entry import INTEGER, LEADING, NUMBERS, words_of
 from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
+from symgrad.build.threads import together
 
 if TYPE_CHECKING:
     from symgrad.generate.source import Source
@@ -24,9 +27,14 @@ COMPUTED_INDEX = (
 )
 
 
+def leading(source: Source) -> tuple[str, ...]:
+    """The kinds of a kernel's first arguments: the last one is the thread's number, if several."""
+    return (*LEADING, INTEGER) if source.threads > 1 else LEADING
+
+
 def build(source: Source) -> Compiled:
     """Compile generated code, or find it in the cache, and load it."""
-    kinds = (*LEADING, *source.kinds)
+    kinds = (*leading(source), *source.kinds)
     key = kernel_key(source.text, (source.entry, *kinds), source.modules)
     name = f"symgrad_{key}"
 
@@ -52,15 +60,18 @@ class Compiled:
 
     def __init__(self, source: Source, loaded: Loaded) -> None:
         self._source, self._loaded, self._lock = source, loaded, Lock()
-        *places, length = words_of((*LEADING, *(b.dtype for b in source.buffers)))
-        self._words: Any = (ctypes.c_int64 * length)()
-        self._address = ctypes.addressof(self._words)
+        first = leading(source)
+        *places, length = words_of((*first, *(b.dtype for b in source.buffers)))
+        # a table for each thread; they differ in the thread's number
+        self._tables = [(ctypes.c_int64 * length)() for _ in range(source.threads)]
+        self._addresses = [ctypes.addressof(table) for table in self._tables]
+        self._words: Any = self._tables[0]
         self._numbers = places[1]
         self._order = Order(self._words, places[0])
         self._inputs: list[Given] = []
         self._outputs: list[Recorded] = []
         self._scratch: list[np.ndarray] = []
-        for buffer, place in zip(source.buffers, places[len(LEADING) :], strict=True):
+        for buffer, place in zip(source.buffers, places[len(first) :], strict=True):
             self._add(buffer, place)
 
     def _add(self, buffer: Any, place: int) -> None:
@@ -106,10 +117,20 @@ class Compiled:
                 recorded.place(outputs, last - first)
             numbers = [ordered, bool(outputs), first, last, every, pending]
             self._words[self._numbers : self._numbers + len(NUMBERS)] = numbers
-            result = self._loaded.call(self._address)
+            with one_blas_thread if self._loaded.calls_blas else nullcontext():
+                result = self._call()
         if result < 0:
             raise IndexError(COMPUTED_INDEX)
         return result
+
+    def _call(self) -> int:
+        """Run the kernel, in as many threads as it is made for."""
+        if len(self._tables) == 1:
+            return self._loaded.call(self._addresses[0])
+        for k, table in enumerate(self._tables[1:], start=1):
+            table[:] = self._words
+            table[self._numbers + len(NUMBERS)] = k
+        return together(self._loaded.call, self._addresses)
 
     def _place(self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int) -> bool:
         """Put every given array in the table; whether there is an order to follow."""

@@ -21,6 +21,7 @@ from symgrad.lower.expressions import accesses
 from symgrad.lower.kernel import (
     ITEM_BYTES,
     Buffer,
+    Call,
     Collect,
     Comment,
     Kernel,
@@ -136,7 +137,7 @@ def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
             if isinstance(s, Product):
                 found.add(s.c.buffer.home)
                 found.update(m.collected.home for m in (s.a, s.b) if m.collected)
-            elif not isinstance(s, Loop):
+            elif isinstance(s, Store | Update | Call | Collect):
                 found.add(s.buffer.home)
             if isinstance(s, Collect):
                 found.add(s.data)

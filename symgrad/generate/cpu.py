@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from symgrad.generate.blocks import Blocks, is_large, runs
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
+from symgrad.generate.shares import Shares
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
@@ -17,7 +18,9 @@ from symgrad.lower.expressions import roots, walk
 from symgrad.lower.kernel import (
     ROW,
     SLOT,
+    Alone,
     Apply,
+    Barrier,
     Buffer,
     Call,
     Collect,
@@ -54,7 +57,8 @@ def generate(kernel: Kernel) -> Source:
     `run(order, ordered, recorded, first, last, every, pending, *arrays)` works through the
     positions first ... last - 1 in mini-batches and returns the new `pending`, or -1 where an
     index that the model computes was out of range.  Arrays are flat, in the order of
-    `source.buffers`.
+    `source.buffers`.  Where several threads run it together, each passes its number after
+    `pending`.
     """
     writer = _Writer(kernel)
     buffers, in_table = writer.kernel.buffers, frozenset[Buffer]()
@@ -62,7 +66,7 @@ def generate(kernel: Kernel) -> Source:
         in_table = writer.blocks.in_table
     return Source(
         writer.text, ENTRY, buffers, writer.modules, kernel.dtype, kernel.batch_size,
-        by_table=writer.blocks is not None, in_table=in_table,
+        by_table=writer.blocks is not None, in_table=in_table, threads=kernel.threads,
     )  # fmt: skip
 
 
@@ -74,11 +78,14 @@ class _Writer:
         self.printer = Printer(self.names)
         self.blocks: Blocks | None = None
         self.products: dict[str, str] = {}  # how each product is made -> its name
+        self.shares = Shares(kernel)
         if kernel.fault:
             self.names.set(kernel.fault, "fault")
+        if kernel.sync:
+            self.names.set(kernel.sync, "sync")
         for b in kernel.buffers:
             self.names(b)
-        if is_large(kernel):
+        if kernel.threads == 1 and is_large(kernel):  # blocks do not know of threads
             self.blocks = Blocks(kernel, self.names)
             self.kernel, self.printer.cells = self.blocks.kernel, self.blocks.cells
         self._run()
@@ -91,7 +98,8 @@ class _Writer:
 
     def _imports(self) -> dict[str, list[str]]:
         """Module -> what the code uses of it."""
-        used = {*self.printer.used, "pointer"}
+        used = {*self.printer.used, *(("shared",) if self.kernel.threads > 1 else ())}
+        used.add("pointer")
         used |= {"matrix_product"} if self.products else set()
         used |= {"external"} if self.blocks and self.blocks.made else set()
         known = {module: [f for f in names if f in used] for module, names in MODULES.items()}
@@ -126,6 +134,7 @@ class _Writer:
         flags = ", ".join(f'"{f}"' for f in FASTMATH)
         lines.add(f'@nb.njit(fastmath={{{flags}}}, error_model="numpy")')
         fixed = ["orders", "ordered", "recorded", "first", "last", "every", "pending"]
+        fixed += ["thread"] if k.threads > 1 else []
         lines.add(f"def {ENTRY}(")
         lines.add(f"    {', '.join(fixed)},")
         for b in self._passed:
@@ -149,18 +158,34 @@ class _Writer:
         return f"{b.role}{label}, {shape} {b.dtype}" + (" a sample" if b.role == "data" else "")
 
     def _open(self) -> None:
+        access = "shared" if self.kernel.threads > 1 else "pointer"
         self.lines.add("order = pointer(orders)")
         for b in self._passed:
             name, array = self.names(b), self.names.array(b)
             alone = b.is_local and not self.blocks
-            self.lines.add(f"{name} = {array}[0]" if alone else f"{name} = pointer({array})")
+            self.lines.add(f"{name} = {array}[0]" if alone else f"{name} = {access}({array})")
         if self.kernel.fault:
-            self.lines.add("fault[0] = 0")
+            self._by_one(["fault[0] = 0"])
+        for extent in self.shares.extents:
+            self.lines.add(*self.shares.bounds(extent))
+
+    def _by_one(self, lines: Sequence[str]) -> None:
+        """What one thread does before the others go on."""
+        if self.kernel.threads == 1 or not lines:
+            self.lines.add(*lines)
+            return
+        with self.lines.block("if thread == 0:"):
+            self.lines.add(*lines)
+        self._barrier()
+
+    def _barrier(self) -> None:
+        self.printer.used.add("barrier")
+        self.lines.add(f"barrier(sync, {self.kernel.threads})")
 
     def _close(self) -> None:
-        for b in self.kernel.buffers:
-            if b in self.kernel.written and b.is_local and not self.blocks:
-                self.lines.add(f"{self.names.array(b)}[0] = {self.names(b)}")
+        written = [b for b in self.kernel.buffers if b in self.kernel.written and b.is_local]
+        written = [] if self.blocks else written
+        self._by_one([f"{self.names.array(b)}[0] = {self.names(b)}" for b in written])
         returned = "-1 if fault[0] else pending" if self.kernel.fault else "pending"
         self.lines.add(f"return {returned}")
 
@@ -182,6 +207,7 @@ class _Writer:
                 lines.add(f"{c.name} = 0")
         with lines.block("while at < last:"):
             lines.add(f"n = min({k.batch_size}, last - at)")
+            lines.add(*(self.shares.bounds(None) if self.shares.samples else ()))
             self._step()
             lines.add("at += n")
             if SLOT in used:
@@ -237,6 +263,12 @@ class _Writer:
             self._call(s)
         elif isinstance(s, Collect):
             self._collect(s)
+        elif isinstance(s, Alone):
+            with self.lines.block("if thread == 0:"):
+                for t in s.body:
+                    self._statement(t)
+        elif isinstance(s, Barrier):
+            self._barrier()
         else:
             assert isinstance(s, Comment)
             self.lines.add(f"# {remark(s.text)}")
@@ -255,6 +287,7 @@ class _Writer:
 
     def _for(self, s: Loop) -> None:
         extent = "n" if s.axis.extent is None else str(s.axis.extent)
+        extent = ", ".join(self.shares.of(s.axis.extent)) if s.shared else extent
         bounds = ", ".join(map(self.printer.text, s.bounds)) or extent
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
             for t in s.body:
@@ -276,30 +309,71 @@ class _Writer:
             for x in (s.alpha, s.beta)
         )
         flags = f"{int(s.a.transposed)}, {int(s.b.transposed)}"
+        sizes = ["n" if e is None else str(e) for e in s.sizes]
+        if s.shared:
+            side = "mn".index(s.shared)
+            begin, end = self.shares.of(s.sizes[side])
+            sizes[side] = f"{end} - {begin}"
+        a, b, c = (self._matrix(x, self._first(s, x)) for x in (s.a, s.b, s.c))
         if s.sizes.count(None) > 1:
             self.printer.used.add("gemm")
-            m, n, k = ("n" if e is None else str(e) for e in s.sizes)
-            a, b, c = (f"{self._matrix(x)}, {x.leading}" for x in (s.a, s.b, s.c))
+            m, n, k = sizes
+            a, b, c = (f"{x}, {y.leading}" for x, y in zip((a, b, c), (s.a, s.b, s.c), strict=True))
             self.lines.add(f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {b}, {beta}, {c})")
             return
-        size = "n" if None in s.sizes else "0"
-        a, b, c = map(self._matrix, (s.a, s.b, s.c))
-        name = self._made_product(s, flags)
-        self.lines.add(f"{name}({size}, {alpha}, {a}, {b}, {beta}, {c})")
+        size = sizes[s.sizes.index(None)] if None in s.sizes else "0"
+        call = f"({size}, {alpha}, {a}, {b}, {beta}, {c})"
+        if not s.shared:
+            self.lines.add(self._made_product(s, flags, s.sizes) + call)
+            return
+        self._shared_product(s, flags, f"{end} - {begin}", call)
 
-    def _made_product(self, s: Product, flags: str) -> str:
+    def _first(self, s: Product, x: Matrix) -> str:
+        """Where a thread's share of a matrix begins."""
+        along = {"m": (s.a, s.c), "n": (s.b, s.c), "": ()}[s.shared]
+        if x not in along:
+            return ""
+        begin, _ = self.shares.of(s.sizes["mn".index(s.shared)])
+        rows = (s.shared == "m") != x.transposed
+        return f"{begin} * {x.leading}" if rows else begin
+
+    def _shared_product(self, s: Product, flags: str, size: str, call: str) -> None:
+        """A product for each size that a thread's share has."""
+        side = "mn".index(s.shared)
+        lengths = self.shares.sizes(s.sizes[side])
+        made = [m for m in lengths if m]
+        sampled = "mnk"[s.sizes.index(None)] if None in s.sizes else ""
+        for k, one in enumerate(made):
+            sizes = list(s.sizes)
+            sizes[side] = one
+            line = self._made_product(s, flags, sizes, sampled) + call
+            if lengths == [one]:
+                return self.lines.add(line)
+            # one for the longest also serves the shorter ones of a smaller mini-batch
+            less = made[k + 1] if one != made[-1] else 0
+            with self.lines.block(f"{'el' if k else ''}if {size} > {less}:"):
+                self.lines.add(line)
+        return None
+
+    def _made_product(self, s: Product, flags: str, sizes: Sequence[int | None],
+                      sampled: str | None = None) -> str:  # fmt: skip
         """The name of the product for these sizes, made at the head of the module."""
-        sizes = [self.kernel.batch_size if e is None else e for e in s.sizes]
-        facts = ", ".join(map(str, [*sizes, s.a.leading, s.b.leading, s.c.leading]))
+        if sampled is None:
+            sampled = "mnk"[s.sizes.index(None)] if None in s.sizes else ""
+        whole = [self.kernel.batch_size if e is None else e for e in sizes]
+        facts = ", ".join(map(str, [*whole, s.a.leading, s.b.leading, s.c.leading]))
         made = f'matrix_product("{self.kernel.dtype}", {flags}, {facts}'
-        if None in s.sizes:
-            made += f', sampled="{"mnk"[s.sizes.index(None)]}"'
+        if sampled:
+            made += f', sampled="{sampled}"'
         if isinstance(s.beta, Number) and s.beta.value in (0, 1):
             made += f", beta={int(s.beta.value)}"
         return self.products.setdefault(made + ")", f"product_{len(self.products)}")
 
-    def _matrix(self, m: Matrix) -> str:
+    def _matrix(self, m: Matrix, first: str = "") -> str:
+        """A matrix's array and where it begins, or a thread's share of it."""
         offset = self.printer.index(m.offset)[0]
+        if first:
+            offset = first if offset == "0" else f"{first} + {offset}"
         if m.collected is None:
             return f"{self.names.array(m.buffer)}, {offset}"
         name = self.names(m.buffer)
@@ -323,7 +397,8 @@ class _Writer:
         rows, data, lines = self.names(s.buffer), self.names(s.data), self.lines
         lines.add(f"# the samples' rows of {data} together")
         with lines.block("if ordered:"):
-            with lines.block("for b in range(n):"):
+            bounds = ", ".join(self.shares.of(None)) if s.shared else "n"
+            with lines.block(f"for b in range({bounds}):"):
                 lines.add(f"row_at = order[at + b] * {size}")
                 with lines.block(f"for j in range({size}):"):
                     lines.add(f"{rows}[b * {size} + j] = {data}[row_at + j]")

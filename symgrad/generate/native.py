@@ -11,6 +11,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from symgrad.generate.barrier import barrier_function
+
 
 @intrinsic
 def pointer(context: Any, array: Any) -> Any:
@@ -159,3 +161,44 @@ def gamma(context: Any, x: Any) -> Any:
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [x])
 
     return x(x), code
+
+
+# ---- threads
+
+
+@intrinsic
+def shared(context: Any, array: Any) -> Any:
+    """`pointer`, to memory that other threads change: what was read is read again after a barrier.
+
+    LLVM believes that nobody else knows an array until its address has gone somewhere; here it goes
+    into an empty piece of assembly.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        _known_elsewhere(builder, data)
+        return data
+
+    return types.CPointer(array.dtype)(array), code
+
+
+def _known_elsewhere(builder: Any, *pointers: Any) -> None:
+    """Tell LLVM that other threads may read and write all memory here, and know these pointers."""
+    kind = ir.FunctionType(ir.VoidType(), [p.type for p in pointers])
+    constraint = ",".join([*("r" for _ in pointers), "~{memory}"])
+    builder.asm(kind, "", constraint, list(pointers), True)
+
+
+@intrinsic(prefer_literal=True)
+def barrier(context: Any, sync: Any, threads: Any) -> Any:
+    """Wait until so many threads have come here; sync: two lines of memory, zeros at first."""
+    if not isinstance(threads, types.IntegerLiteral):
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _known_elsewhere(builder)
+        builder.call(barrier_function(builder.module, threads.literal_value), [arguments[0]])
+        _known_elsewhere(builder)
+        return context.get_dummy_value()
+
+    return types.void(sync, threads), code

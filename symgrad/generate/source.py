@@ -17,6 +17,7 @@ class Source:
     modules:  the symgrad modules that the text imports; they belong in the key of any cache
     by_table: the function takes the address of the table of its arguments too, behind them all
     in_table: buffers that are not arguments of the function: it finds them in the table
+    threads:  how many threads run it together; if several, each passes its number
     """
 
     text: str
@@ -27,6 +28,7 @@ class Source:
     batch_size: int
     by_table: bool = False
     in_table: frozenset[Buffer] = frozenset()
+    threads: int = 1
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from symgrad.lower.check_threads import check_threads
 from symgrad.lower.expressions import accesses, children, roots
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
+    Alone,
     Axis,
+    Barrier,
     Buffer,
     Call,
     Collect,
@@ -28,6 +31,8 @@ def check(kernel: Kernel) -> None:
     assert len(known) == len(kernel.buffers), "a buffer is given twice"
     for section in kernel.sections:
         _body(section, (), known, kernel)
+    if kernel.threads > 1:
+        check_threads(kernel)
 
 
 def _body(body: tuple[Statement, ...], open_axes: tuple, known: set[Buffer], k: Kernel) -> None:
@@ -39,7 +44,9 @@ def _body(body: tuple[Statement, ...], open_axes: tuple, known: set[Buffer], k: 
             assert (s.stop is None) == (s.axis.stop is None), "a loop has lost its bounds"
             _bounds(s, open_axes, known)
             _body(s.body, (*open_axes, s.axis), known, k)
-        elif not isinstance(s, Comment):
+        elif isinstance(s, Alone):
+            _body(s.body, open_axes, known, k)
+        elif not isinstance(s, Comment | Barrier):
             _statement(s, open_axes, known, k)
 
 

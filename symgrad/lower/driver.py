@@ -19,11 +19,14 @@ from symgrad.lower.kernel import (
     PENDING,
     Apply,
     Buffer,
+    Call,
+    Collect,
     Comment,
     Kernel,
-    Loop,
     Product,
     Statement,
+    Store,
+    Update,
     statements,
 )
 from symgrad.lower.nests import Nests
@@ -170,9 +173,10 @@ def _used(sections: list[tuple[Statement, ...]]) -> dict[Buffer, None]:
             if isinstance(s, Comment):
                 continue
             found.update((b.home, None) for b, _ in accesses(s))
-            if isinstance(s, Loop):
-                continue
-            found[(s.c.buffer if isinstance(s, Product) else s.buffer).home] = None
+            if isinstance(s, Product):
+                found[s.c.buffer.home] = None
+            elif isinstance(s, Store | Update | Call | Collect):
+                found[s.buffer.home] = None
     return found
 
 

@@ -1,7 +1,7 @@
 """The loop IR: what a target prints.
 
     Kernel     = buffers, sections of statements: once a run, each mini-batch, each update
-    statement  = Loop | Store | Update | Product | Call | Collect
+    statement  = Loop | Store | Update | Product | Call | Collect | Alone | Barrier
     expression = Number | Load | Apply | Whole
 
 Buffers of rank 0 are local variables of the run, unless they are outputs.  Sizes are literal, but
@@ -85,6 +85,7 @@ AT = Counter("at")  # position of the mini-batch's first sample
 SLOT = Counter("slot")  # index of the mini-batch in recorded outputs, 0 when not recorded
 ROW = Counter("row")  # index of its first sample in recorded per-sample outputs
 PENDING = Counter("pending")  # mini-batches since the last update
+THREAD = Counter("thread")  # which of the kernel's threads this is, from 0
 
 
 # ---- expressions: compared by identity; lowering shares equal ones
@@ -162,7 +163,10 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Product:
-    """c = alpha * a @ b + beta * c, with sizes (m, k) @ (k, n); None is the number of samples."""
+    """c = alpha * a @ b + beta * c, with sizes (m, k) @ (k, n); None is the number of samples.
+
+    shared: "m" or "n" where each thread computes its share of the rows or columns of c
+    """
 
     c: Matrix
     a: Matrix
@@ -170,6 +174,7 @@ class Product:
     sizes: tuple[int | None, int | None, int | None]  # m, n, k
     alpha: Expression
     beta: Expression
+    shared: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -205,21 +210,29 @@ class Call:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Collect:
-    """Copy the mini-batch's rows of a data buffer together, where samples come in an order."""
+    """Copy the mini-batch's rows of a data buffer together, where samples come in an order.
+
+    shared: each thread copies its share of them
+    """
 
     buffer: Buffer
     data: Buffer
+    shared: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Loop:
-    """`for axis: body`; start and stop are the axis' own, over what they have become meanwhile."""
+    """`for axis: body`; start and stop are the axis' own, over what they have become meanwhile.
+
+    shared: each thread goes through its share of the axis
+    """
 
     axis: Axis
     body: tuple[Statement, ...]
     comment: str = ""
     start: Expression | None = None
     stop: Expression | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if self.stop is None:
@@ -235,7 +248,19 @@ class Loop:
              ) -> Loop:  # fmt: skip
         """The loop around other statements, with the bounds that `known` holds in place of its."""
         start, stop = (known[x] if known and x else x for x in (self.start, self.stop))
-        return Loop(self.axis, tuple(body), self.comment, start, stop)
+        return Loop(self.axis, tuple(body), self.comment, start, stop, self.shared)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Alone:
+    """Statements of thread 0; the others go on."""
+
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Barrier:
+    """No thread goes on before all have come here."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -243,7 +268,7 @@ class Comment:
     text: str
 
 
-Statement = Store | Update | Product | Call | Collect | Loop | Comment
+Statement = Store | Update | Product | Call | Collect | Loop | Alone | Barrier | Comment
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,6 +279,8 @@ class Kernel:
     written: the parameters and states that it changes; of rank 0, they are local variables that
              go back to their arrays at the end
     fault:   one integer, set to 1 where a computed index had to be clamped
+    threads: how many run it together; all execute every statement but those of an `Alone`
+    sync:    the memory of its barriers
     """
 
     dtype: str
@@ -264,6 +291,8 @@ class Kernel:
     update: tuple[Statement, ...] | None
     written: frozenset[Buffer] = frozenset()
     fault: Buffer | None = None
+    threads: int = 1
+    sync: Buffer | None = None
 
     @property
     def sections(self) -> tuple[tuple[Statement, ...], ...]:
@@ -296,5 +325,5 @@ def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
     while stack:
         s = stack.pop()
         yield s
-        if isinstance(s, Loop):
+        if isinstance(s, Loop | Alone):
             stack.extend(reversed(s.body))

@@ -15,6 +15,8 @@ from symgrad.lower.expressions import accesses, walk
 from symgrad.lower.kernel import (
     Axis,
     Buffer,
+    Call,
+    Collect,
     Comment,
     Load,
     Loop,
@@ -78,7 +80,7 @@ def _still(loop: Loop) -> list[Update]:
 
 
 def _target(s: Statement) -> Buffer:
-    assert not isinstance(s, Loop | Comment)
+    assert isinstance(s, Store | Update | Product | Call | Collect)
     return s.c.buffer if isinstance(s, Product) else s.buffer
 
 

@@ -14,7 +14,8 @@ from symgrad.lower.index import Index, Quotient, Remainder
 from symgrad.lower.kernel import (
     Axis,
     Buffer,
-    Comment,
+    Call,
+    Collect,
     Counter,
     Expression,
     Load,
@@ -23,6 +24,7 @@ from symgrad.lower.kernel import (
     Product,
     Statement,
     Store,
+    Update,
     Whole,
     statements,
 )  # fmt: skip
@@ -169,7 +171,7 @@ def stored(body: Iterable[Statement]) -> set[Buffer]:
     for s in statements(tuple(body)):
         if isinstance(s, Product):
             found.add(s.c.buffer.home)
-        elif not isinstance(s, Loop | Comment):
+        elif isinstance(s, Store | Update | Call | Collect):
             found.add(s.buffer.home)
     return found
 

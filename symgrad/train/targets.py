@@ -12,6 +12,7 @@ import sympy as sp
 
 from symgrad.calculus.program import Program
 from symgrad.language.ragged import is_length
+from symgrad.train.threads import get_threads
 
 KEPT = 16  # executables of a model; the one unused for longest goes first
 
@@ -30,24 +31,31 @@ class Executable(Protocol):
 
 
 Longest = Mapping[sp.Symbol, int]  # the size of a ragged axis -> its largest value
+Make = Callable[[Program, str, int, Longest, int], "Executable"]  # dtype, batch size, threads
 
 
-def reference(program: Program, dtype: str, batch_size: int, longest: Longest) -> Executable:
+def reference(
+    program: Program, dtype: str, batch_size: int, longest: Longest, threads: int
+) -> Executable:
     from symgrad.calculus.reference import Reference
 
     return Reference(program, dtype, batch_size)
 
 
-def cpu(program: Program, dtype: str, batch_size: int, longest: Longest) -> Executable:
+def cpu(
+    program: Program, dtype: str, batch_size: int, longest: Longest, threads: int
+) -> Executable:
     from symgrad.build import build
+    from symgrad.generate.blocks import is_large
     from symgrad.generate.cpu import generate
     from symgrad.lower import lower
+    from symgrad.lower.parallel import parallel
 
     kernel = lower(program, dtype, batch_size, longest)
-    return build(generate(kernel))
+    return build(generate(kernel if is_large(kernel) else parallel(kernel, threads)))
 
 
-TARGETS: dict[str, Callable[[Program, str, int, Longest], Executable]] = {
+TARGETS: dict[str, Make] = {
     "reference": reference,
     "cpu": cpu,
 }
@@ -55,12 +63,12 @@ TARGETS: dict[str, Callable[[Program, str, int, Longest], Executable]] = {
 
 @dataclass
 class Executables:
-    """A model's executables, made when first needed, by program and batch size."""
+    """A model's executables, made when first needed, by program, batch size and threads."""
 
     make: Callable[[str], Program]
     target: str
     dtype: str
-    made: OrderedDict[tuple[str, int], Executable] = field(default_factory=OrderedDict)
+    made: OrderedDict[tuple[str, int, int], Executable] = field(default_factory=OrderedDict)
     known: dict[str, Program] = field(default_factory=dict)
     longest: dict[sp.Symbol, int] = field(default_factory=dict)  # list that kernels have room for
 
@@ -80,11 +88,13 @@ class Executables:
 
     def exactly(self, key: str, size: int) -> Executable:
         """The executable for mini-batches of this size."""
-        at = (key, size)
+        threads = get_threads()
+        at = (key, size, threads)
         found = self.made.get(at)
         if found is None:
-            found = self.made[at] = TARGETS[self.target](
-                self.program(key), self.dtype, size, dict(self.longest)
+            make = TARGETS[self.target]
+            found = self.made[at] = make(
+                self.program(key), self.dtype, size, dict(self.longest), threads
             )
             if len(self.made) > KEPT:
                 self.made.popitem(last=False)
@@ -98,9 +108,10 @@ class Executables:
         The first two sizes get kernels of their own, and serve what is up to four times smaller;
         beyond them sizes are rounded up, so that few kernels serve ever new numbers of samples.
         """
-        if (key, n) in self.made:
+        threads = get_threads()
+        if (key, n, threads) in self.made:
             return self.exactly(key, n)
-        sizes = sorted(size for k, size in self.made if k == key)
+        sizes = sorted(size for k, size, made_for in self.made if (k, made_for) == (key, threads))
         fitting = [size for size in sizes if n <= size <= 4 * n]
         if fitting:
             return self.exactly(key, fitting[0])
@@ -108,7 +119,7 @@ class Executables:
 
     def latest(self, key: str) -> Executable | None:
         """The program's executable that was used last."""
-        return next((e for (k, _), e in reversed(self.made.items()) if k == key), None)
+        return next((e for (k, *_), e in reversed(self.made.items()) if k == key), None)
 
 
 def check_target(target: Any) -> None:

@@ -1,6 +1,7 @@
 """Generated code run by Python itself: no compiler, so that thousands of programs can be tried."""
 
 import ctypes
+import threading
 from types import SimpleNamespace
 
 import llvmlite.binding as llvm
@@ -70,6 +71,59 @@ def _library(name):
 FLAGS = {"triangular_solve": ("lower", "transposed")}
 
 
+class Team:
+    """Threads of which one runs at a time, from barrier to barrier, in an order drawn for each
+    phase: what they give must not depend on it."""
+
+    def __init__(self, threads, seed=0):
+        self.rng, self.threads = np.random.default_rng(seed), threads
+        self.turns = [threading.Semaphore(0) for _ in range(threads)]
+        self.order = []
+        self.me = threading.local()
+        self.failed = []
+
+    def run(self, work):
+        """work(thread) of every thread; the first one's result."""
+        results = [None] * self.threads
+
+        def one(k):
+            self.me.number = k
+            self.turns[k].acquire()
+            try:
+                if not self.failed:
+                    results[k] = work(k)
+            except BaseException as error:
+                self.failed.append(error)
+            self._next(ended=True)
+
+        team = [threading.Thread(target=one, args=(k,), daemon=True) for k in range(self.threads)]
+        for t in team:
+            t.start()
+        self.present = list(range(self.threads))
+        self._next()
+        for t in team:
+            t.join()
+        if self.failed:
+            raise self.failed[0]
+        return results[0]
+
+    def barrier(self, sync, threads):
+        assert threads == self.threads
+        self._next()
+        self.turns[self.me.number].acquire()
+        if self.failed:
+            raise RuntimeError("another thread has failed")
+
+    def _next(self, ended=False):
+        """Let the next one of this phase go on; at its end begin another phase."""
+        if ended:
+            self.present.remove(self.me.number)
+        if not self.order:
+            self.order = self.rng.permutation(self.present).tolist()
+        if self.order:
+            self.turns[self.order.pop()].release()
+
+
 class _Pointer:
     """An array without Python's conventions: a negative index is an error."""
 
@@ -134,10 +188,14 @@ def _machine():
     )
 
 
+MODULES["symgrad.generate.native"].shared = _Pointer
+
+
 class Interpreted:
     """The Executable that runs a source in Python, and its assembly as machine code."""
 
     def __init__(self, source: Source) -> None:
+        self._team = Team(source.threads) if source.threads > 1 else None
         builtins = {"__import__": self._import, "range": range, "min": min, "abs": abs,
                     "float": float}  # fmt: skip
         space = {"__builtins__": builtins}
@@ -153,7 +211,8 @@ class Interpreted:
     def _import(self, name, *_):
         found = MODULES[name]
         if name == "symgrad.generate.native":
-            return SimpleNamespace(**vars(found), external=self._external)
+            barrier = self._team and self._team.barrier
+            return SimpleNamespace(**vars(found), external=self._external, barrier=barrier)
         return found
 
     def _external(self, name, integers):
@@ -175,7 +234,10 @@ class Interpreted:
         table = self._table(chosen, numbers, given)
         passed += [table.ctypes.data] if self._source.by_table else []
         with np.errstate(all="ignore"):
-            result = self._run(chosen, *numbers, *passed)
+            if self._team:
+                result = self._team.run(lambda k: self._run(chosen, *numbers, k, *passed))
+            else:
+                result = self._run(chosen, *numbers, *passed)
         if result < 0:
             raise IndexError("a computed index is out of range")
         return result

@@ -67,13 +67,16 @@ def room(program: Program, dtype, samples, batch):
 
 
 def agree(program, batch, rng, *, samples=7, dtype="float64", make=Interpreted, limits=None,
-          every=1, ordered=True, tolerance=1e-9, values=None):  # fmt: skip
-    """Assert that lowered code gives what the reference target gives; return the code's text."""
+          every=1, ordered=True, tolerance=1e-9, values=None, lowered=lower):  # fmt: skip
+    """Assert that lowered code gives what the reference target gives; return the code's text.
+
+    lowered: makes the kernel, as `lower` does
+    """
     program.check()
     order = rng.permutation(samples) if ordered else None
     start = initial(program, dtype, samples, rng, limits)
     start |= {s: np.array(a, dtype) for s, a in (values or {}).items()}
-    source = generate(lower(program, dtype, batch))
+    source = generate(lowered(program, dtype, batch))
     found = []
     for target in (Snapshot(program, dtype, batch), make(source)):
         arrays = {s: a.copy() for s, a in start.items()}

@@ -149,10 +149,10 @@ def test_few_kernels_serve_many_sizes():
     model = line()
     for n in (32, 7, 20, 9, 4):
         model.step(points(n))
-    assert {size for _, size in model.executables.made} == {32, 7}
+    assert {size for _, size, _ in model.executables.made} == {32, 7}
     for n in range(33, 200):
         model.step(points(n))
-    assert {size for _, size in model.executables.made} == {7, 32, 64, 128, 256}
+    assert {size for _, size, _ in model.executables.made} == {7, 32, 64, 128, 256}
 
 
 def test_what_was_not_used_for_longest_goes_first():
@@ -160,7 +160,7 @@ def test_what_was_not_used_for_longest_goes_first():
     for size in range(1, KEPT + 3):
         model.executables.exactly("step", size)
         model.executables.exactly("step", 1)
-    kept = [size for _, size in model.executables.made]
+    kept = [size for _, size, _ in model.executables.made]
     assert len(kept) == KEPT and 1 in kept and 2 not in kept
 
 

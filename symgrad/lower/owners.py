@@ -1,0 +1,189 @@
+"""Which thread touches which elements of a buffer, when several work through one kernel.
+
+Threads share an axis in contiguous stretches, and how is decided by its extent alone.  So two
+statements that share the same axis of a buffer give each of its elements to the same thread, and
+need no barrier between them:
+
+    for j in my share:  h[b, j] = sigmoid(z[b, j])    both belong to the thread of j
+    for j in my share:  g[b, j] = h[b, j] * d[b, j]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from symgrad.lower import index as ix
+from symgrad.lower.expressions import At, accesses
+from symgrad.lower.index import Index
+from symgrad.lower.kernel import (
+    THREAD,
+    Alone,
+    Axis,
+    Barrier,
+    Buffer,
+    Call,
+    Collect,
+    Comment,
+    Counter,
+    Loop,
+    Matrix,
+    Product,
+    Statement,
+    Store,
+    Update,
+)  # fmt: skip
+
+Size = int | None  # of an axis; None for the samples of the mini-batch
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A thread's share of an axis whose elements are `step` elements apart in memory.
+
+    extent: of the axis that is shared, None for the samples; shift: where its first element is
+    """
+
+    step: int
+    extent: Size
+    shift: Index = ix.ZERO
+
+
+EVERY, FIRST, OWN = "all threads", "thread 0", "each thread its own"
+Owner = Stretch | str
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A statement reads or writes elements of a buffer: those of one owner."""
+
+    buffer: Buffer
+    owner: Owner
+    written: bool = False
+
+
+def conflict(a: Touch, b: Touch) -> bool:
+    """Whether one thread may write what another touches.
+
+    >>> memory = Buffer("scratch", "", (8,), "float64")
+    >>> mine, all_ = Touch(memory, Stretch(1, 8), True), Touch(memory, EVERY)
+    >>> conflict(mine, mine), conflict(mine, all_), conflict(all_, all_)
+    (False, True, False)
+    """
+    same = a.owner == b.owner and a.owner != EVERY
+    return a.buffer is b.buffer and (a.written or b.written) and not same
+
+
+def touches(s: Statement, batch: int, axis: Axis | None = None) -> Iterator[Touch]:
+    """What a statement touches in memory; axis: the one that is shared around it."""
+    if isinstance(s, Alone):
+        for t in s.body:
+            for touch in touches(t, batch):
+                yield Touch(touch.buffer, FIRST, touch.written)
+    elif isinstance(s, Loop):
+        yield from _reads(s, axis)
+        inner = s.axis if s.shared else axis
+        for t in s.body:
+            yield from touches(t, batch, inner)
+    elif isinstance(s, Product):
+        yield from _product(s, batch, axis)
+    elif isinstance(s, Call):
+        yield from (Touch(b.home, EVERY) for b, _ in accesses(s))
+        yield from (Touch(b.home, EVERY, written=True) for b in (s.buffer, s.work))
+    elif isinstance(s, Collect):
+        step = ix.strides(s.buffer.shape)[0]
+        yield Touch(s.data.home, EVERY)
+        yield Touch(s.buffer.home, Stretch(step, None) if s.shared else EVERY, True)
+    elif not isinstance(s, Comment | Barrier):
+        yield from _reads(s, axis)
+        if not s.buffer.is_local:
+            yield Touch(s.buffer.home, owner(s.buffer, s.index, axis), True)
+
+
+def _reads(s: Store | Update | Loop, axis: Axis | None) -> Iterator[Touch]:
+    for buffer, index in accesses(s):
+        if not buffer.is_local and index is not None:
+            yield Touch(buffer.home, owner(buffer, index, axis))
+
+
+def owner(buffer: Buffer, index: At, axis: Axis | None) -> Owner:
+    """Whose element this is, where the axis is shared.
+
+    >>> a, memory = Axis(8, 8, 0), Buffer("scratch", "", (8, 3), "float64")
+    >>> owner(memory, (ix.of(a), ix.ZERO), a)
+    Stretch(step=3, extent=8, shift=Index(constant=0, terms=()))
+    """
+    if index and index[0] == ix.of(THREAD):
+        return OWN
+    if axis is None:
+        return EVERY
+    shape = buffer.shape if len(index) == len(buffer.shape) else (1, *buffer.shape)
+    for i, step in zip(index, ix.strides(shape), strict=True):
+        found = _along(i, step, 1, axis)
+        if found:
+            return found
+    return EVERY
+
+
+def _along(index: Index, step: int, span: int, axis: Axis) -> Stretch | None:
+    """The stretch in which an index moves with the axis; span: elements touched from there on."""
+    factor = dict(index.terms).get(axis, 0)
+    rest = ix.linear([(index, 1), (ix.of(axis), -factor)])
+    if factor == 1 and span == 1 and all(_common(a) for a, _ in rest.terms):
+        return Stretch(step, axis.extent, rest)
+    inside = all(isinstance(a, Axis) and a is not axis for a, _ in rest.terms)
+    if factor > 1 and inside and rest.lower >= 0 and rest.bound + span <= factor:
+        return Stretch(step * factor, axis.extent)  # the block of `factor` elements of each one
+    return None
+
+
+def _common(atom: object) -> bool:
+    """Whether an atom of an index is one number for all threads."""
+    return isinstance(atom, Counter) and atom != THREAD
+
+
+# ---- products
+
+
+def _product(s: Product, batch: int, axis: Axis | None) -> Iterator[Touch]:
+    for buffer, _ in accesses(s)[2:]:  # in its factors and offsets
+        if not buffer.is_local:
+            yield Touch(buffer.home, EVERY)
+    m, n, k = s.sizes
+    for matrix, rows, columns in ((s.a, m, k), (s.b, k, n), (s.c, m, n)):
+        found = _matrix(matrix, rows, columns, _shared_side(s, matrix), batch, axis)
+        yield Touch(matrix.buffer.home, found, written=matrix is s.c)
+
+
+def _shared_side(s: Product, matrix: Matrix) -> str:
+    """Whether threads share the rows or the columns of a matrix, as op() shows them."""
+    if s.shared == "m":
+        return "" if matrix is s.b else "rows"
+    if s.shared == "n":
+        return "" if matrix is s.a else "columns"
+    return ""
+
+
+def _matrix(
+    m: Matrix, rows: Size, columns: Size, side: str, batch: int, axis: Axis | None
+) -> Owner:
+    if m.offset.terms and m.offset.terms[0][0] == THREAD:
+        return OWN
+    if m.transposed:  # as it lies in memory
+        rows, columns = columns, rows
+        side = {"rows": "columns", "columns": "rows", "": ""}[side]
+    down, across = (batch if e is None else e for e in (rows, columns))
+    if side:
+        return _side(m, rows, columns, side, across)
+    if axis is None:
+        return EVERY
+    return _along(m.offset, 1, max((down - 1) * m.leading + across, 2), axis) or EVERY
+
+
+def _side(m: Matrix, rows: Size, columns: Size, side: str, across: int) -> Owner:
+    row, column = divmod(m.offset.constant, m.leading)
+    if m.offset.terms or column + across > m.leading:
+        return EVERY
+    if side == "rows":
+        return Stretch(m.leading, rows, ix.constant(row))
+    return Stretch(1, columns, ix.constant(column))

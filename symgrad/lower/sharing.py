@@ -1,0 +1,332 @@
+"""The ways in which threads may work off a statement: alone, each all of it, or each its share.
+
+A loop is shared over one of its axes.  What it writes then belongs, element by element, to the
+thread whose share the axis' value is in; or to memory that each thread has for itself:
+
+    sums over the axis      each thread adds up its own part, and all parts are added afterwards,
+                            in the order of the threads
+    memory of an iteration  a copy for each thread
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from symgrad.lower import index as ix
+from symgrad.lower.expressions import (
+    At,
+    accesses,
+    children,
+    rebuilt,
+    restated,
+    roots,
+)
+from symgrad.lower.kernel import (
+    THREAD,
+    Alone,
+    Apply,
+    Axis,
+    Buffer,
+    Call,
+    Collect,
+    Expression,
+    Load,
+    Loop,
+    Matrix,
+    Number,
+    Product,
+    Statement,
+    Store,
+    Update,
+    statements,
+)  # fmt: skip
+from symgrad.lower.owners import EVERY, Touch, touches
+from symgrad.lower.tasks import start_of
+from symgrad.lower.thread_costs import padded
+
+MINE = ix.of(THREAD)
+FEWEST = 2  # elements of an axis for each thread, for it to be shared
+LONG = 64  # elements for each thread from which it pays to share the addition of parts
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way: its name, and statements in pieces, each behind a barrier where data ask for it."""
+
+    name: str
+    pieces: tuple[tuple[Statement, ...], ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known around a statement.
+
+    threads, batch: how many; used: local variables that others read, or that outlive the run
+    private: memory that no other statement touches; starts: local variable -> the number it holds
+    """
+
+    threads: int
+    batch: int
+    used: frozenset[Buffer]
+    private: frozenset[Buffer]
+    starts: Mapping[Buffer, Number]
+
+
+def ways(s: Statement, around: Surroundings) -> list[Way]:
+    """The ways of a statement, the plainest first."""
+    if isinstance(s, Loop):
+        found = [_plain(s, around)]
+        axes = {t.axis: None for t in statements((s,)) if isinstance(t, Loop) and not t.bounds}
+        return found + [way for a in axes if (way := _Shared(s, a, around).way())]
+    if isinstance(s, Product):
+        shares = [replace(s, shared=side) for side, size in zip("mn", s.sizes, strict=False)
+                  if _large(size, around)]  # fmt: skip
+        return [Way("alone", ((Alone((s,)),),)),
+                *(Way(f"share of {p.shared}", ((p,),)) for p in shares)]  # fmt: skip
+    if isinstance(s, Collect):
+        return [Way("share of samples", ((replace(s, shared=True),),))]
+    if isinstance(s, Call) or (isinstance(s, Store | Update) and not s.buffer.is_local):
+        return [Way("alone", ((Alone((s,)),),))]
+    return [Way("all", ((s,),))]
+
+
+def _large(size: int | None, around: Surroundings) -> bool:
+    return (around.batch if size is None else size) >= FEWEST * around.threads
+
+
+def local_writes(s: Statement) -> dict[Buffer, None]:
+    """The local variables that a statement sets."""
+    return {
+        t.buffer.home: None
+        for t in statements((s,))
+        if isinstance(t, Store | Update) and t.buffer.is_local
+    }
+
+
+def _working(s: Statement) -> Iterator[Loop | Store | Update | Product | Call | Collect]:
+    """The statements inside that read something themselves."""
+    kinds = (Loop, Store, Update, Product, Call, Collect)
+    return (t for t in statements((s,)) if isinstance(t, kinds))
+
+
+def local_reads(s: Statement) -> dict[Buffer, None]:
+    """The local variables that a statement reads, those included that it adds to."""
+    found: dict[Buffer, None] = {}
+    for t in _working(s):
+        found.update((b.home, None) for b, _ in accesses(t) if b.is_local)
+        if isinstance(t, Update) and t.buffer.is_local:
+            found[t.buffer.home] = None
+    return found
+
+
+def _plain(s: Loop, around: Surroundings) -> Way:
+    """By all threads where only local variables change, else by thread 0, which tells them."""
+    if not any(t.written for t in touches(s, around.batch)):
+        return Way("all", ((s,),))
+    told = [b for b in local_writes(s) if b in around.used]
+    cells = {b: Buffer("scratch", "", (padded(1, b.dtype),), b.dtype) for b in told}
+    tell = [Store(cell, (ix.ZERO,), Load(b, (), b.dtype)) for b, cell in cells.items()]
+    hear = [Store(b, (), Load(cell, (ix.ZERO,), b.dtype)) for b, cell in cells.items()]
+    return Way("alone", ((Alone((s, *tell)),), *((tuple(hear),) if hear else ())))
+
+
+# ---- a loop shared over one of its axes
+
+
+class _Shared:
+    """Makes the way in which the threads share one axis of a loop, if there is one."""
+
+    def __init__(self, loop: Loop, axis: Axis, around: Surroundings) -> None:
+        self.axis, self.around = axis, around
+        self.loop = _marked(loop, axis)
+        self.outermost = loop.axis is axis
+        self.before: list[Statement] = []
+        self.after: list[Statement] = []
+        self.apart: dict[Buffer, Buffer] = {}  # memory -> what has a part for each thread
+        self.sums: list[Statement] = []
+
+    def way(self) -> Way | None:
+        if not _large(self.axis.extent, self.around) or _collects(self.loop):
+            return None
+        if not (self._memory_fits() and self._locals_fit()):
+            return None
+        loop = _Apart(self.apart).statement(self.loop)
+        pieces = [(*self.before, loop, *self.after)]
+        if self.sums:
+            pieces.append(tuple(self.sums))
+        extent = "samples" if self.axis.extent is None else f"an axis of {self.axis.extent}"
+        return Way(f"share of {extent}", tuple(pieces))
+
+    def _memory_fits(self) -> bool:
+        """Give what threads would write together a part for each, where that can be."""
+        found: dict[Buffer, list[Touch]] = {}
+        for t in touches(self.loop, self.around.batch):
+            found.setdefault(t.buffer, []).append(t)
+        for buffer, touched in found.items():
+            owners = {t.owner for t in touched}
+            clear = len(owners) == 1 and EVERY not in owners
+            if clear or not any(t.written for t in touched):
+                continue
+            if not self.outermost:
+                return False
+            if buffer in self.around.private:
+                self.apart[buffer] = self._parts(buffer)
+            elif not self._adds_up(buffer, touched):
+                return False
+        return True
+
+    def _parts(self, buffer: Buffer) -> Buffer:
+        size = padded(math.prod(buffer.shape), buffer.dtype)
+        return Buffer("scratch", buffer.label, (self.around.threads, size), buffer.dtype)
+
+    def _adds_up(self, buffer: Buffer, touched: list[Touch]) -> bool:
+        """Make parts of a sum over the axis, unless something else happens to its memory."""
+        combine = _only_combined(self.loop, buffer)
+        if combine is None or any(not t.written for t in touched) or buffer.role == "output":
+            return False
+        parts = self.apart[buffer] = self._parts(buffer)
+        start = Number(start_of(combine, buffer.dtype), buffer.dtype)
+        size = (math.prod(buffer.shape),)
+        self.before.append(_over(size, lambda at: Store(parts, (MINE, ix.flat(at, size)), start)))
+
+        def total(at: At) -> Statement:
+            terms = Load(buffer, at, buffer.dtype), *self._of_all(parts, ix.flat(at, buffer.shape))
+            return Store(buffer, at, Apply(combine, terms, buffer.dtype))
+
+        self.sums.append(self._once_each(_over(buffer.shape, total)))
+        return True
+
+    def _once_each(self, s: Statement) -> Statement:
+        """A loop over all elements of a sum: shared where it is long, else for one thread."""
+        loops = [t for t in statements((s,)) if isinstance(t, Loop)]
+        longest = max(loops, key=lambda t: t.axis.limit, default=None)
+        if longest is None or longest.axis.limit < LONG * self.around.threads:
+            return Alone((s,))
+        return _marked(s, longest.axis)
+
+    def _of_all(self, parts: Buffer, at: ix.Index) -> list[Expression]:
+        return [Load(parts, (ix.constant(t), at), parts.dtype) for t in range(self.around.threads)]
+
+    def _locals_fit(self) -> bool:
+        """Local variables that differ between threads may not leave their loops, but as sums."""
+        differing = {b for loop in _shared_loops(self.loop) for b in local_writes(loop)}
+        if not self.outermost and differing & set(_reads_outside(self.loop)):
+            return False
+        for b in differing:
+            if b in self.around.used and not (self.outermost and self._sum_of(b)):
+                return False
+        return True
+
+    def _sum_of(self, local: Buffer) -> bool:
+        combine, known = _only_combined(self.loop, local), self.around.starts.get(local)
+        inside = (b for t in _working(self.loop) for b, _ in accesses(t))
+        if combine is None or known is None or any(b.home is local for b in inside):
+            return False
+        if known.value != start_of(combine, local.dtype):
+            return False
+        parts = self._parts(local)
+        self.after.append(Store(parts, (MINE, ix.ZERO), Load(local, (), local.dtype)))
+        total = Apply(combine, tuple(self._of_all(parts, ix.ZERO)), local.dtype)
+        self.sums.append(Store(local, (), total))
+        return True
+
+
+def _collects(loop: Loop) -> bool:
+    return any(isinstance(s, Collect) for s in statements((loop,)))
+
+
+def _marked(s: Statement, axis: Axis) -> Loop:
+    """The loop with those over the axis shared."""
+
+    def mark(s: Statement) -> Statement:
+        if not isinstance(s, Loop):
+            return s
+        return replace(s.over(map(mark, s.body)), shared=s.axis is axis)
+
+    return mark(s)  # type: ignore[return-value]
+
+
+def _shared_loops(loop: Loop) -> Iterator[Loop]:
+    return (s for s in statements((loop,)) if isinstance(s, Loop) and s.shared)
+
+
+def _reads_outside(s: Loop) -> Iterator[Buffer]:
+    """The local variables that are read outside of the shared loops inside."""
+    for t in s.body:
+        if isinstance(t, Loop) and not t.shared:
+            yield from (b.home for b, _ in accesses(t))
+            yield from _reads_outside(t)
+        elif not isinstance(t, Loop):
+            yield from local_reads(t)
+
+
+def _only_combined(loop: Loop, buffer: Buffer) -> str | None:
+    """How a buffer is added to, where it is written in no other way."""
+    found = set()
+    for s in statements((loop,)):
+        target = s.c.buffer if isinstance(s, Product) else getattr(s, "buffer", None)
+        if target is not None and target.home is buffer:
+            found.add(s.combine if isinstance(s, Update) else None)
+    return found.pop() if len(found) == 1 else None
+
+
+def _over(shape: Iterable[int], body: Callable[[At], Statement]) -> Statement:
+    """A statement for every element of a shape."""
+    axes: list[Axis] = []
+    index: list[ix.Index] = []
+    for size in shape:
+        if size == 1:
+            index.append(ix.ZERO)
+        else:
+            axes.append(Axis(size, size, len(axes)))
+            index.append(ix.of(axes[-1]))
+    s = body(tuple(index))
+    for axis in reversed(axes):
+        s = Loop(axis, (s,))
+    return s
+
+
+class _Apart:
+    """Puts each thread's part in place of memory that would be written together."""
+
+    def __init__(self, apart: Mapping[Buffer, Buffer]) -> None:
+        self.apart = apart
+        self._known: dict[Expression, Expression] = {}
+
+    def statement(self, s: Statement) -> Statement:
+        if not self.apart:
+            return s
+        for x in roots(s):
+            self._expression(x)
+        if isinstance(s, Loop):
+            return s.over(map(self.statement, s.body), self._known)
+        new = restated(s, self._known, self._place)
+        if isinstance(new, Product):
+            c, a, b = map(self._matrix, (new.c, new.a, new.b))
+            return replace(new, c=c, a=a, b=b)
+        return new
+
+    def _place(self, buffer: Buffer, index: At) -> tuple[Buffer, At]:
+        parts = self.apart.get(buffer.home)
+        return (parts, (MINE, ix.flat(index, buffer.shape))) if parts else (buffer, index)
+
+    def _matrix(self, m: Matrix) -> Matrix:
+        parts = self.apart.get(m.buffer.home)
+        if parts is None:
+            return m
+        offset = ix.linear([(MINE, parts.shape[1]), (m.offset, 1)])
+        return replace(m, buffer=parts, offset=offset)
+
+    def _expression(self, root: Expression) -> None:
+        stack = [root]
+        while stack:
+            x = stack[-1]
+            if x not in self._known:
+                missing = [c for c in children(x) if c not in self._known]
+                if missing:
+                    stack.extend(missing)
+                    continue
+                self._known[x] = rebuilt(x, self._known, self._place)
+            stack.pop()

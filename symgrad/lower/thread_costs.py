@@ -1,0 +1,108 @@
+"""What statements cost a thread, in cycles: enough to tell whether sharing them pays.
+
+Element loops take what their operations take in vectors, or what their memory takes; products
+what their multiply-adds take.  The constants are right to within a factor of two on machines of
+today: choices that are close do not matter.
+"""
+
+from __future__ import annotations
+
+import math
+
+from symgrad.lower import costs
+from symgrad.lower.expressions import accesses, roots, walk
+from symgrad.lower.kernel import (
+    ITEM_BYTES,
+    Alone,
+    Apply,
+    Barrier,
+    Call,
+    Collect,
+    Comment,
+    Expression,
+    Load,
+    Loop,
+    Number,
+    Product,
+    Statement,
+    Store,
+    Update,
+)  # fmt: skip
+from symgrad.lower.owners import EVERY, OWN, Owner
+
+BARRIER = 700.0  # until all threads know that all have come
+START = 60_000.0  # until other threads work, where a run is one step
+MOVED = 6.0  # bytes a cycle from another core's cache
+VECTOR = 32  # bytes on which an operation works in a cycle
+SCALAR = 0.5  # operations a cycle where vectors are not used
+MEMORY = 12.0  # bytes a cycle of what a loop reads and writes
+MULTIPLIED = 64  # bytes of operands that multiply-adds take a cycle
+CALLED = 0.5  # cycles of a library's routine, for each of n**3
+WIDTH, CALL = 16, 40.0  # columns of a product are filled up to so many; cycles around it
+
+
+def cycles(s: Statement, threads: int, batch: int) -> float:
+    """Cycles of the busiest of so many threads."""
+    if isinstance(s, Alone):
+        return sum(cycles(t, threads, batch) for t in s.body)
+    if isinstance(s, Loop):
+        times = batch if s.axis.extent is None else s.axis.extent
+        times = -(-times // threads) if s.shared else times
+        return 2.0 + times * sum(_inner(t, s, threads, batch) for t in s.body)
+    if isinstance(s, Product):
+        return _product(s, threads, batch)
+    if isinstance(s, Call):
+        return CALLED * s.sizes[0] ** 3 * s.x.many * (batch if s.x.per_sample else 1)
+    if isinstance(s, Collect):
+        return s.buffer.nbytes / MEMORY / (threads if s.shared else 1)
+    return 0.0 if isinstance(s, Comment | Barrier) else _element(s) / SCALAR
+
+
+def _inner(s: Statement, loop: Loop, threads: int, batch: int) -> float:
+    """Cycles of a statement in one iteration of a loop."""
+    if not isinstance(s, Store | Update):
+        return cycles(s, threads, batch)
+    plain = all(not isinstance(t, Loop) for t in loop.body)
+    if not plain:
+        return _element(s) / SCALAR
+    size = ITEM_BYTES.get(s.buffer.dtype, 1)
+    moved = size * (1 + sum(not b.is_local for b, _ in accesses(s)))
+    return max(_element(s) * size / VECTOR, moved / MEMORY)
+
+
+def _element(s: Store | Update) -> float:
+    """Additions, or what takes as long, of one element."""
+    return 1.0 + sum(map(_operation, walk(roots(s))))
+
+
+def _operation(x: Expression) -> float:
+    if isinstance(x, Apply):
+        if x.operation == "pow":
+            return 2.0 if isinstance(x.operands[1], Number) else 20.0
+        known = costs.is_primitive(x.operation)  # else a cast, a position, a clamped index
+        return costs.pointwise(x.operation, x.operands) if known else 1.0
+    return 0.5 if isinstance(x, Load) and not x.buffer.is_local else 0.0
+
+
+def _product(s: Product, threads: int, batch: int) -> float:
+    m, n, k = (batch if e is None else e for e in s.sizes)
+    m = -(-m // threads) if s.shared == "m" else m
+    n = -(-n // threads) if s.shared == "n" else n
+    size = ITEM_BYTES[s.c.buffer.dtype]
+    filled = -(-n // WIDTH) * WIDTH * -(-m // 2) * 2
+    work = filled * k * size / MULTIPLIED
+    return CALL + max(work, size * (m * k + k * n + m * n) / MEMORY)
+
+
+def moved(owner: Owner, before: Owner, nbytes: int, threads: int) -> float:
+    """Cycles to fetch what other threads wrote: elements of this owner, written by that one."""
+    if owner == before or OWN in (owner, before):
+        return 0.0
+    read = nbytes if owner == EVERY else nbytes / threads
+    return read * (threads - 1) / threads / MOVED
+
+
+def padded(items: int, dtype: str) -> int:
+    """So many items or a little more, which fill whole lines of the cache."""
+    line = 64 // ITEM_BYTES[dtype]
+    return math.ceil(items / line) * line

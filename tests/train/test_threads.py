@@ -1,0 +1,326 @@
+"""Models that train on several threads: the same numbers, the same bits, and no hanging."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from symgrad.lower import parallel, sharing
+from tests.corpus import MODELS
+
+ROOT = __file__.rsplit("/tests/", 1)[0]
+COUNTS = (1, 2, 3, 4)
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    yield
+    sg.set_threads(None)
+
+
+@pytest.fixture
+def everywhere(monkeypatch):
+    """Kernels are shared whether that pays or not."""
+    monkeypatch.setattr(parallel, "GAIN", np.inf)
+    monkeypatch.setattr(parallel, "SHORTEST", -1e9)
+    monkeypatch.setattr(parallel, "BARRIER", 0.0)
+    monkeypatch.setattr(sharing, "FEWEST", 1)
+
+
+def network(width=96, dtype="float64", target="cpu", seed=0):
+    x, y = sg.data("x", shape=20), sg.data("y", shape=5)
+    h = x
+    for k, (m, n) in enumerate([(20, width), (width, 50), (50, 5)]):
+        W = sg.parameter(f"W{k}", shape=(n, m), init="linear")
+        z = W @ h + sg.parameter(f"b{k}", shape=n)
+        h = sg.let(f"h{k}", sg.sigmoid(z))
+    loss = sg.sum((z - y) ** 2)
+    return sg.compile(
+        loss, sg.SGD(0.05, momentum=0.5), {"z": z}, dtype=dtype, target=target, seed=seed
+    )
+
+
+def numbers(n=150):
+    rng = np.random.default_rng(0)
+    return {"x": rng.standard_normal((n, 20)), "y": rng.standard_normal((n, 5))}
+
+
+def assert_close(model, other, tolerance=1e-10):
+    for name, value in other.parameters.items():
+        scale = max(np.abs(value).max(), 1e-3)
+        np.testing.assert_allclose(
+            model.parameters[name], value, rtol=0, atol=tolerance * scale, err_msg=name
+        )
+
+
+def same_bits(model, other):
+    return all(np.array_equal(v, model.parameters[k]) for k, v in other.parameters.items())
+
+
+# --- how many -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n", "error"),
+    [(0, ValueError), (-2, ValueError), (10**6, ValueError), (1.5, TypeError), ("2", TypeError),
+     (True, TypeError)],
+)  # fmt: skip
+def test_what_is_no_number_of_threads(n, error):
+    with pytest.raises(error, match="the number of threads is"):
+        sg.set_threads(n)
+
+
+def default_threads(code="", **environment):
+    code += "import symgrad as sg; print(sg.get_threads())"
+    inherited = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    return int(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT,
+                                       env=inherited | environment))  # fmt: skip
+
+
+def test_the_number_by_default():
+    cores = len(os.sched_getaffinity(0))
+    assert default_threads() <= cores
+    assert default_threads(OMP_NUM_THREADS="1") == 1
+    assert default_threads(OMP_NUM_THREADS="many") <= cores
+    assert default_threads("import os; os.sched_setaffinity(0, {0});") == 1
+
+
+def test_small_kernels_stay_as_they_are():
+    x, y = sg.data("x y")
+    w, b = sg.parameter("w b")
+    sources = []
+    for n in (1, 4):
+        sg.set_threads(n)
+        model = sg.compile((w * x + b - y) ** 2, sg.SGD(0.1))
+        model.fit({"x": [1.0, 2], "y": [3.0, 5]}, epochs=1, batch_size=2)
+        sources.append(model.source)
+    assert sources[0] == sources[1] and "thread" not in sources[0]
+
+
+# --- what they compute ----------------------------------------------------------------------------
+
+
+def trained(make, target, n=None, epochs=3):
+    sg.set_threads(n)
+    model = make(target)
+    history = model.fit(*model.given, epochs=epochs, batch_size=4, progress=False)
+    return model, history
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_corpus(name, seed, everywhere):
+    number = list(MODELS).index(name)
+    dtype, threads = ("float64", "float32")[number % 2], 2 + number % 3
+
+    def make(target):
+        entry = MODELS[name](np.random.default_rng(seed))
+        model = sg.compile(entry.loss, sg.SGD(0.05, momentum=0.5), target=target, dtype=dtype)
+        for key, array in entry.values.items():
+            model.parameters[key] = array
+        model.given = (entry.data,)
+        return model
+
+    reference, _ = trained(make, "reference")
+    model, history = trained(make, "cpu", threads)
+    again, same = trained(make, "cpu", threads)
+    assert f"barrier(sync, {threads})" in model.source
+    assert same_bits(model, again) and np.array_equal(history.step_loss, same.step_loss)
+    assert_close(model, reference, 1e-10 if dtype == "float64" else 2e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_sizes_that_do_not_divide(dtype):
+    """The last mini-batch is smaller, and no axis is a multiple of the number of threads."""
+    data, found = numbers(150 if dtype == "float64" else 131), []
+    reference = network(width=97, dtype=dtype, target="reference")
+    reference.fit(data, epochs=2, batch_size=64)
+    for n in COUNTS if dtype == "float64" else (2,):
+        sg.set_threads(n)
+        for _ in range(2):
+            model = network(width=97, dtype=dtype)
+            losses = model.fit(data, epochs=2, batch_size=64, progress=False).step_loss
+            found.append((model, losses))
+        assert ("barrier" in model.source) == (n > 1)
+        assert same_bits(found[-1][0], found[-2][0])
+        assert np.array_equal(found[-1][1], found[-2][1])
+        assert_close(model, reference, 1e-10 if dtype == "float64" else 1e-4)
+
+
+def test_outputs_losses_and_gradients(everywhere):
+    data, found = numbers(90), []
+    for n in (1, 3):
+        sg.set_threads(n)
+        model = network()
+        gradients = model.gradients(data)
+        found.append([model.loss(data), model.predict(data, "z"), *gradients.values()])
+    for one, three in zip(*found, strict=True):
+        np.testing.assert_allclose(three, one, rtol=1e-10, atol=1e-12)
+
+
+def test_groups_of_mini_batches_and_other_numbers_between_fits():
+    data, models = numbers(), []
+    for counts in ((1, 1), (2, 3)):
+        model = network()
+        for n in counts:
+            sg.set_threads(n)
+            model.fit(data, epochs=3, batch_size=32, accumulate=2, progress=False)
+        models.append(model)
+    assert_close(*models)
+
+
+def test_a_computed_index_that_is_out_of_range(everywhere, monkeypatch):
+    x, u = sg.data("x", shape=4), sg.data("u", dtype=int)
+    W = sg.parameter("W", shape=(6, 4), init="linear")
+    loss = (W[u + 3] @ x - 1) ** 2
+    rng = np.random.default_rng(0)
+    data = {"x": rng.standard_normal((8, 4)), "u": np.arange(8) % 3}
+    sg.set_threads(2)
+    model = sg.compile(loss, sg.SGD(0.1))
+    model.step(data)
+    assert "barrier" in model.source
+    data["u"][5] = 3
+    monkeypatch.setattr("symgrad.train.indices.ComputedIndices.check", lambda *_: None)
+    for _ in range(20):
+        with pytest.raises(IndexError, match="an index that the model computes"):
+            model.step(data)
+    data["u"][5] = 0
+    model.step(data)
+
+
+# --- that they come to an end ---------------------------------------------------------------------
+
+
+def test_two_models_at_once():
+    data, models = numbers(), [network(seed=k) for k in range(3)]
+    sg.set_threads(2)
+    work = [
+        threading.Thread(
+            target=m.fit, args=(data,), kwargs={"epochs": 40, "batch_size": 50, "progress": False}
+        )
+        for m in models
+    ]
+    for t in work:
+        t.start()
+    for t in work:
+        t.join(60)
+        assert not t.is_alive()
+    for k, m in enumerate(models):
+        alone = network(seed=k)
+        alone.fit(data, epochs=40, batch_size=50, progress=False)
+        assert same_bits(m, alone)
+
+
+PROGRAM = """
+import os, signal, sys, threading, time
+import numpy as np
+import symgrad as sg
+from tests.train.test_threads import network, numbers
+data, model = numbers(), network()
+def fit(epochs=20):
+    return model.fit(data, epochs=epochs, batch_size=50, progress=False)
+"""
+
+
+def run(code, seconds=60):
+    code = PROGRAM + textwrap.dedent(code)
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=seconds,
+                          capture_output=True, text=True, check=True).stdout  # fmt: skip
+
+
+def test_a_process_that_is_forked_off_works():
+    code = """
+        sg.set_threads(2)
+        fit()
+        assert "barrier" in model.source
+        busy = threading.Thread(target=network(seed=1).fit, args=(data,), kwargs=dict(
+            epochs=10**6, batch_size=50, progress=False), daemon=True)
+        busy.start()  # holds what a fork may copy while it is held
+        for _ in range(10):
+            child = os.fork()
+            if child == 0:
+                fit()
+                os._exit(7)
+            _, status = os.waitpid(child, 0)
+            print(os.waitstatus_to_exitcode(status))
+        fit()
+        os._exit(0)
+    """
+    assert run(code).split() == ["7"] * 10
+
+
+def test_more_threads_than_cores():
+    code = """
+        cores = len(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[:1]))
+        sg.set_threads(4)
+        fit()
+        print("done", "barrier(sync, 4)" in model.source)
+    """
+    assert run(code).split() == ["done", "True"]
+
+
+def test_ctrl_c_at_any_time():
+    """Ctrl-C in steps and fits, some hundred times: each ends at once, and the next one works."""
+    code = """
+        sg.set_threads(2)
+        fit()
+        ended = 0
+        rng = np.random.default_rng(0)
+        for k in range(200):
+            press = threading.Timer(rng.uniform(0, 0.01), os.kill, (os.getpid(), signal.SIGINT))
+            try:
+                press.start()
+                if k % 2:
+                    begin = time.perf_counter()
+                    ended += fit(10**6).interrupted
+                    assert time.perf_counter() - begin < 5
+                else:
+                    while True:
+                        model.step(data)
+            except KeyboardInterrupt:
+                ended += 1
+        history = fit()
+        print(ended, len(history.epochs), np.isfinite(history.loss).all())
+    """
+    assert run(code).split() == ["200", "20", "True"]
+
+
+def test_a_kernels_memory_is_not_kept_by_the_pool():
+    import gc
+    import weakref
+
+    sg.set_threads(2)
+    model = network()
+    model.fit(numbers(), epochs=1, batch_size=50, progress=False)
+    executable = weakref.ref(model.executables.latest("step"))
+    del model
+    gc.collect()
+    assert executable() is None
+
+
+def test_an_interruption_while_others_work_waits_for_them(monkeypatch):
+    from symgrad.build import threads as pool
+
+    class Impatient(pool.SimpleQueue):
+        asked = 0
+
+        def get(self, *args, **kwargs):
+            type(self).asked += 1
+            if "timeout" in kwargs and type(self).asked < 5:
+                raise KeyboardInterrupt
+            return super().get(*args, **kwargs)
+
+    finished = []
+    jobs = [object()]
+    told = Impatient()
+    threading.Timer(0.2, lambda: (finished.append(1), told.put(None))).start()
+    with pytest.raises(KeyboardInterrupt):
+        pool._wait(jobs, finished, told)
+    assert finished == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
