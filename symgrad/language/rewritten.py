@@ -24,6 +24,8 @@ REWRITTEN: dict[type, Callable[..., Any]] = {
     sp.asech: lambda x: sp.acosh(1/x),
     sp.acsch: lambda x: sp.asinh(1/x),
     sp.frac:  lambda x: x - sp.floor(x),
+    sp.functions.elementary.miscellaneous.Rem: lambda a, b: sp.sign(a)*sp.Mod(sp.Abs(a), sp.Abs(b)),
+    sp.KroneckerDelta: lambda i, j, *_: sp.Piecewise((1, sp.Eq(i, j)), (0, True)),
     sp.re:    lambda x: x,
     sp.im:    lambda x: sp.Integer(0),
     sp.conjugate: lambda x: x,
