@@ -21,10 +21,10 @@ from symgrad.language.scipy_special import special
 
 def _softmax_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
     """y (g - sum(g y)).  With g counted from its value at the largest element, nothing cancels
-    where that element's y rounds to 1."""
+    where that element's y rounds to 1; two products, for SymPy would join the three terms."""
     top, ties = _largest(x, axes)
     g = g - op.sum(op.select(top, g, 0), axes=axes, keepdims=True) / ties
-    return y * (g - op.sum(g * y, axes=axes, keepdims=True))
+    return y * g - y * op.sum(g * y, axes=axes, keepdims=True)
 
 
 def _log_softmax_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
@@ -65,8 +65,10 @@ def _expand_softmax(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _expand_log_softmax(x: Any, axes: tuple[int, ...]) -> Any:
-    _, rest = _shifted(x, axes)
-    return rest - _log_of_sum(rest, axes)
+    """The largest element's rest is a plain 0: compilers, which may add in any order, could take
+    the logarithm from its large parts first."""
+    top, rest = _shifted(x, axes)
+    return op.select(op.eq(x, top), 0, rest) - _log_of_sum(rest, axes)
 
 
 def _log_of_sum(rest: Any, axes: tuple[int, ...]) -> Any:

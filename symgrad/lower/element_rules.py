@@ -98,6 +98,8 @@ def _transpose(s: Elements, x: Node, index: At, get: Get) -> Any:
 
 def _reshape(s: Elements, x: Node, index: At, get: Get) -> Any:
     (y,) = x.operands
+    if not isinstance(y, Node):
+        return get(y, ())
     body = ix.reshaped(index[x.lead :], x.shape[x.lead :], y.shape[y.lead :])
     return get(y, index[: x.lead] + body)
 

@@ -11,8 +11,10 @@ from symgrad.calculus.builder import Builder
 from symgrad.calculus.capture import capture
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.reference import evaluate
+from symgrad.calculus.rewrite import Rewrite
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
+from symgrad.language.row import op
 
 z, b = sg.parameter("z b")
 E, M = sp.exp, mpmath
@@ -62,6 +64,7 @@ FORMS = {
     "exp(-z)/(1 + exp(-z))": (E(-z) / (1 + E(-z)), lambda t: 1 / (1 + M.exp(t))),
 }
 POINTS = [-1e4, -750.0, -88.0, -40.0, -12.5, -1.0, -1e-3, 1e-3, 0.5, 3.0, 17.0, 40.0, 300.0, 1e4]
+SMALL = [1e-9, 1e-4, -1e-2, 0.3, 1.9, -2.5, 7.0, 60.0]
 NEAR_0 = {
     "(1 - cos(z))/z**2": ((1 - sp.cos(z)) / z**2, lambda t: (1 - M.cos(t)) / t**2),
     "sin(z)/z": (sp.sin(z) / z, lambda t: M.sin(t) / t),
@@ -83,19 +86,43 @@ def derivatives(e: sp.Expr, rewrites=STABLE) -> Block:
 def check(e, exact, point, dtype, rtol):
     block = derivatives(e)
     values = evaluate(block, {z: dtype(point), b: dtype(0.5)}, dtype=dtype)
+    found = [values[block.outputs[f"d{k}"]] for k in range(3)]
+    compare(found, exact, point, dtype, rtol)
+
+
+def compare(found, exact, point, dtype, rtol, label=""):
+    """Assert that a value and two derivatives are right where they are representable."""
     tiny = float(np.finfo(dtype).tiny)
     with mpmath.workdps(150 + int(min(abs(point), 800))):
         at = mpmath.mpf(float(dtype(point)))
         wanted = [float(mpmath.diff(exact, at, k, h=mpmath.mpf(10) ** -40)) for k in range(3)]
-    for k, want in enumerate(wanted):
-        got = float(values[block.outputs[f"d{k}"]])
+    for k, (got, want) in enumerate(zip(found, wanted, strict=True)):
+        where = f"derivative {k} of {label} at {point}"
         if abs(want) < tiny:
-            assert abs(got) <= 2 * tiny, f"derivative {k} at {point}"
+            assert abs(float(got)) <= 2 * tiny, where
         elif abs(want) < float(np.finfo(dtype).max):
-            np.testing.assert_allclose(got, want, rtol=rtol, err_msg=f"derivative {k} at {point}")
+            np.testing.assert_allclose(float(got), want, rtol=rtol, err_msg=where)
 
 
-@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 2e-6)])
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 1e-6)])
+def test_gradients_of_gradients_have_their_digits_on_each_target(target, dtype, rtol):
+    """As a user takes them: the expression of the gradient is differentiated again."""
+    forms = {**FORMS, **NEAR_0}
+    expressions = []
+    for e, _ in forms.values():
+        first = sg.gradient(e, z)
+        expressions += [e, first, sg.gradient(first, z)]
+    f = sg.function(expressions, [z, b], target=target, dtype=np.dtype(dtype).name)
+    for points, names in ((POINTS, FORMS), (SMALL, NEAR_0)):
+        for point in points:
+            found = np.array(f(dtype(point), dtype(0.5))).reshape(-1, 3)
+            for values, name in zip(found, forms, strict=True):
+                if name in names:
+                    compare(values, forms[name][1], point, dtype, rtol, name)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 1e-6)])
 @pytest.mark.parametrize("name", FORMS)
 def test_textbook_forms_have_their_digits(name, dtype, rtol):
     for point in POINTS:
@@ -104,8 +131,8 @@ def test_textbook_forms_have_their_digits(name, dtype, rtol):
 
 @pytest.mark.parametrize("name", NEAR_0)
 def test_removable_singularities(name):
-    for point in [1e-9, 1e-4, -1e-2, 0.3, 1.9, -2.5, 7.0]:
-        check(*NEAR_0[name], point, np.float64, 1e-11)
+    for point in SMALL:
+        check(*NEAR_0[name], point, np.float64, 1e-12)
 
 
 # ---- each rewrite, on and off
@@ -141,6 +168,91 @@ def test_a_rewrite_is_an_identity(rewrite, rng):
         values = evaluate(block, {s: rng.uniform(0.3, 1.4, 4) for s in inputs.values()})
         on, off = (values[block.outputs[k]] for k in ("on", "off"))
         np.testing.assert_allclose(on, off, rtol=1e-12)
+
+
+# ---- the same by proof, to 50 digits: what each operation means, from its definition
+
+
+def elementwise(f):
+    return np.frompyfunc(f, f.__code__.co_argcount, 1)
+
+
+def _logistic(x):
+    return 1 / (1 + M.exp(-x))
+
+
+MEANING = {
+    "exp": elementwise(lambda x: M.exp(x)),
+    "log": elementwise(lambda x: M.log(x)),
+    "sin": elementwise(lambda x: M.sin(x)),
+    "cos": elementwise(lambda x: M.cos(x)),
+    "tanh": elementwise(lambda x: (1 - M.exp(-2 * x)) / (1 + M.exp(-2 * x))),
+    "cosh": elementwise(lambda x: (M.exp(x) + M.exp(-x)) / 2),
+    "pow": elementwise(lambda x, p: M.power(x, p)),
+    "add": lambda *x: sum(x),
+    "mul": lambda *x: np.prod(np.broadcast_arrays(*(np.asarray(v, object) for v in x)), axis=0),
+    "sum": lambda x, axes, keepdims: np.sum(x, axis=axes, keepdims=keepdims),
+    "slice": lambda x, spec: x[slice(*spec[0][1:])],
+    "gather": lambda x, i: x[int(i)],
+    "softmax": lambda x, axes: MEANING["exp"](x) / np.sum(MEANING["exp"](x), axis=axes),
+    "log_softmax": lambda x, axes: MEANING["log"](MEANING["softmax"](x, axes)),
+    "logsumexp": lambda x, axes, keepdims: MEANING["log"](
+        np.sum(MEANING["exp"](x), axis=axes, keepdims=keepdims)
+    ),
+    "softplus": elementwise(lambda x: M.log(1 + M.exp(x))),
+    "sigmoid": elementwise(_logistic),
+    "logistic": elementwise(_logistic),
+    "logistic_slope": elementwise(lambda x: _logistic(x) * (1 - _logistic(x))),
+    "log_sigmoid": elementwise(lambda x: M.log(_logistic(x))),
+    "logaddexp": elementwise(lambda a, b: M.log(M.exp(a) + M.exp(b))),
+    "logcosh": elementwise(lambda x: M.log((M.exp(x) + M.exp(-x)) / 2)),
+    "log1p": elementwise(lambda x: M.log(1 + x)),
+    "expm1": elementwise(lambda x: M.exp(x) - 1),
+    "sinc": elementwise(lambda x: M.sin(x) / x),
+    "root_sum": elementwise(lambda x, c: M.sqrt(x * x + c)),
+    "root_slope": elementwise(lambda x, c: x / M.sqrt(x * x + c)),
+}
+
+
+def meant(block, inputs):
+    """The outputs in exact arithmetic, nearly: arrays of mpmath's numbers."""
+    known = {block.inputs[s]: a for s, a in inputs.items()}
+
+    def value(x):
+        return known[x] if x in known else M.mpf(sp.N(x, M.mp.dps))
+
+    for e in block.equations:
+        known[e.name] = MEANING[e.operation](*map(value, e.operands), **dict(e.attributes))
+    return {label: value(name) for label, name in block.outputs.items()}
+
+
+def prove(rewrite, rng):
+    builder, inputs = Builder(), {}
+    plain = built(builder, rewrite.pattern, inputs)
+    better = rewrite.apply(builder, builder.definition(plain.operand))
+    block = builder.block({"off": plain.operand, "on": better.operand})
+    with M.workdps(60):
+        for _ in range(100):
+            points = {s: elementwise(lambda x: M.mpf(x))(rng.uniform(-3, 3, 4))
+                      for s in inputs.values()}  # fmt: skip
+            found = meant(block, points)
+            if any(M.im(x) for x in np.ravel(found["off"])):
+                points = {s: abs(p) for s, p in points.items()}
+                found = meant(block, points)
+            for on, off in zip(np.ravel(found["on"]), np.ravel(found["off"]), strict=True):
+                assert abs(on - off) <= M.mpf(10) ** -50 * max(abs(off), 1)
+
+
+@pytest.mark.parametrize("rewrite", STABLE, ids=lambda r: r.identity)
+def test_a_rewrite_is_proved_at_100_points_with_50_digits(rewrite, rng):
+    prove(rewrite, rng)
+
+
+def test_a_rewrite_that_is_nearly_right_has_no_proof(rng):
+    wrong = Rewrite("exp(x) - 1 = expm1(x + 1e-40)", ("add", -1, ("exp", "x")),
+                    lambda x: op.expm1(x + sp.Float("1e-40", 60)))  # fmt: skip
+    with pytest.raises(AssertionError):
+        prove(wrong, rng)
 
 
 @pytest.mark.parametrize("rewrite", STABLE, ids=lambda r: r.identity)
