@@ -74,6 +74,10 @@ class Compiled:
         for buffer, place in zip(source.buffers, places[len(first) :], strict=True):
             self._add(buffer, place)
 
+    def again(self) -> Compiled:
+        """The same code with a scratch memory of its own, so that both can run at a time."""
+        return Compiled(self._source, self._loaded)
+
     def _add(self, buffer: Any, place: int) -> None:
         if buffer.role == "scratch":
             array = aligned_zeros(buffer.shape, buffer.dtype)

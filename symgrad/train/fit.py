@@ -16,8 +16,10 @@ import numpy as np
 
 from symgrad.train.callbacks import Callback, Every, Moment
 from symgrad.train.history import Epoch, History
+from symgrad.train.hogwild import Hogwild, hogwild
 from symgrad.train.interruption import Interruption
 from symgrad.train.orders import Orders
+from symgrad.train.targets import Executable
 
 if TYPE_CHECKING:
     from symgrad.train.model import Model
@@ -41,6 +43,7 @@ class Plan:
     often: list[Every] = field(default_factory=list)
     each_epoch: list[Callback] = field(default_factory=list)
     progress: bool = True
+    lock_free: bool = False
 
     @property
     def per_epoch(self) -> int:
@@ -64,14 +67,14 @@ class Fit:
         self.interruption = Interruption()
         self.orders = Orders(model.seed, plan.samples)
         self.end = model.epoch + plan.epochs
+        self.executable: Executable | None = None
         self.chunk, self.each = 1, 0.0  # mini-batches of the next call, seconds of one
 
     def run(self) -> History:
         """Train, and give the history; Ctrl-C ends it after a whole step."""
         bar = _bar(self.plan)
         try:
-            key = "step" if self.plan.every == 1 else "accumulate"
-            self.executable = self.model.executables.exactly(key, self.plan.batch)
+            self.executable = self._executable()
             with self.interruption:
                 for epochs in self._stretches():
                     self._stretch(epochs, bar)
@@ -81,9 +84,17 @@ class Fit:
             self.history.interrupted = True
         finally:
             self.orders.close()
+            if isinstance(self.executable, Hogwild):
+                self.executable.close()
             if bar is not None:
                 bar.close()
         return self.history
+
+    def _executable(self) -> Executable:
+        executables, plan = self.model.executables, self.plan
+        if plan.lock_free:
+            return hogwild(executables, plan.batch)
+        return executables.exactly("step" if plan.every == 1 else "accumulate", plan.batch)
 
     def _stretches(self) -> Iterator[range]:
         """The numbers of the epochs (from 0) that are worked off as one order."""
@@ -128,6 +139,7 @@ class Fit:
         """Mini-batches done ... stop - 1 of a stretch that has `end` positions."""
         plan, began = self.plan, time.perf_counter()
         first, last = done * plan.batch, min(stop * plan.batch, end)
+        assert self.executable is not None
         self.model.pending = self.executable.run(
             self.arrays, order, first, last, plan.every, self.model.pending,
             {"loss": losses[done:stop]},

@@ -22,6 +22,7 @@ from symgrad.train.cast import Cast
 from symgrad.train.evaluate import evaluate
 from symgrad.train.fit import Fit, Plan
 from symgrad.train.history import History
+from symgrad.train.hogwild import check_parallel
 from symgrad.train.indices import ComputedIndices
 from symgrad.train.memory import Arrays, by_name
 from symgrad.train.names import lookup
@@ -87,6 +88,7 @@ class Model:
         validation: Any = None,
         callbacks: Iterable[Any] = (),
         progress: bool = True,
+        parallel: str | None = None,
     ) -> History:
         """Train for a number of epochs.
 
@@ -100,6 +102,12 @@ class Model:
         validation:  data whose loss is computed after every epoch
         callbacks:   functions of a Moment, called after every epoch, or Every(n, function)
         progress:    show a bar, where standard error is a terminal
+        parallel:    "hogwild" for lock-free threads (as many as `set_threads` says), each with its
+                     own part of the mini-batches, on the same arrays at the same time.  It pays for
+                     small mini-batches that touch a few rows of large tables.  Where two threads
+                     write one element, an update may be lost: NO TWO RUNS ARE THE SAME.  Of
+                     parameters of rank 0 each thread has its own for about 20 ms, and then their
+                     mean goes on.  None: the same bits in every run
 
         Epochs are counted on from fit to fit.  Ctrl-C ends the training after a whole step: the
         parameters are then those after that step, and the history, returned as usual with
@@ -115,6 +123,7 @@ class Model:
             None if validation is None else self._loss_of(*self._accepted("loss", validation)),
             often, each_epoch, bool(progress),
         )  # fmt: skip
+        plan.lock_free = check_parallel(parallel, self.settings.target, plan.every)
         self._begin_groups(plan.every)
         return Fit(self, plan).run()
 

@@ -86,9 +86,10 @@ class Executables:
             self.known[key] = self.make(key)
         return self.known[key]
 
-    def exactly(self, key: str, size: int) -> Executable:
-        """The executable for mini-batches of this size."""
-        threads = get_threads()
+    def exactly(self, key: str, size: int, threads: int | None = None) -> Executable:
+        """The executable for mini-batches of this size, and that many threads or as `set_threads`
+        says."""
+        threads = threads or get_threads()
         at = (key, size, threads)
         found = self.made.get(at)
         if found is None:

@@ -1,0 +1,108 @@
+"""Lock-free threads on shared arrays: `model.fit(..., parallel="hogwild")`.
+
+Each thread works through its own part of the order with the ordinary kernel of one thread, reading
+and writing the same parameters as the others.  Where two meet in one element, one's update of it
+may be lost; in large tables they rarely do (Niu, Recht, Re, Wright: Hogwild!, NIPS 2011).
+
+A number of rank 0 lives in the processor while a kernel runs.  Each thread begins a call (a
+fiftieth of a second) with the same one; what they arrive at is averaged, weighted by the
+mini-batches that they worked off.  Counts of steps are added.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+
+from symgrad.train.targets import Executable, Executables
+from symgrad.train.threads import get_threads
+
+Arrays = Mapping[Any, np.ndarray]
+
+
+def check_parallel(parallel: Any, target: str, every: int) -> bool:
+    """Whether a fit is to be lock-free; ValueError where that cannot be."""
+    if parallel is None:
+        return False
+    if not isinstance(parallel, str) or parallel != "hogwild":
+        raise ValueError(f"parallel is None or 'hogwild', not {parallel!r}")
+    if target == "reference":
+        raise ValueError(
+            "parallel='hogwild' needs target='cpu': the reference target is there to say what is "
+            "right, one step after the other"
+        )
+    if every > 1:
+        raise ValueError(
+            f"parallel='hogwild' updates after every mini-batch, so accumulate is 1, not {every}: "
+            "threads that add up gradients in one memory would lose some of them"
+        )
+    return True
+
+
+class Hogwild:
+    """An Executable that is several ones at the same time."""
+
+    def __init__(self, executables: Sequence[Executable], batch: int) -> None:
+        self.executables, self.batch = executables, batch
+        self.pool = ThreadPoolExecutor(len(executables), "symgrad-hogwild")
+        self.own: list[dict[Any, np.ndarray]] = [{} for _ in executables]
+
+    @property
+    def source(self) -> str:
+        return self.executables[0].source
+
+    def run(
+        self, arrays: Arrays, order: np.ndarray | None, first: int, last: int, every: int = 1,
+        pending: int = 0, outputs: Mapping[str, np.ndarray] | None = None,
+    ) -> int:  # fmt: skip
+        """As `Executable.run`; outputs are numbers of mini-batches."""
+        batches, many = -(-(last - first) // self.batch), len(self.executables)
+        cuts = [batches * k // many for k in range(many + 1)]
+        numbers = {s: a for s, a in arrays.items() if a.ndim == 0}
+        work = []
+        for k, (begin, end) in enumerate(itertools.pairwise(cuts)):
+            if begin == end:
+                continue
+            own = self._own(k, numbers)
+            part = {label: array[begin:end] for label, array in (outputs or {}).items()}
+            stretch = first + begin * self.batch, min(first + end * self.batch, last)
+            run = self.executables[k].run
+            call = self.pool.submit(run, {**arrays, **own}, order, *stretch, outputs=part)
+            work.append((call, own, end - begin))
+        wait([call for call, _, _ in work])
+        for call, _, _ in work:
+            call.result()
+        _merge(numbers, [own for _, own, _ in work], [weight for _, _, weight in work])
+        return pending
+
+    def _own(self, k: int, numbers: Arrays) -> dict[Any, np.ndarray]:
+        """A thread's copies of the numbers: the same arrays in each call, with their new values."""
+        for s, a in numbers.items():
+            self.own[k].setdefault(s, a.copy())[...] = a
+        return self.own[k]
+
+    def close(self) -> None:
+        """End the threads, once they have done what they were told."""
+        self.pool.shutdown(wait=True)
+
+
+def _merge(numbers: Arrays, found: list[dict[Any, np.ndarray]], weights: list[int]) -> None:
+    for s, old in numbers.items():
+        values = np.array([own[s] for own in found])
+        if (values == old).all():
+            continue
+        if old.dtype.kind == "i":
+            old[...] += (values - old).sum()
+        else:
+            old[...] = np.average(values, weights=weights)
+
+
+def hogwild(executables: Executables, batch: int) -> Hogwild:
+    """One executable for each thread that there may be."""
+    first: Any = executables.exactly("step", batch, threads=1)
+    others = [first.again() for _ in range(get_threads() - 1)]
+    return Hogwild([first, *others], batch)
