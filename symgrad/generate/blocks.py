@@ -26,6 +26,7 @@ from symgrad.lower.kernel import (
     Comment,
     Kernel,
     Loop,
+    Prefetch,
     Product,
     Statement,
     Store,
@@ -137,7 +138,7 @@ def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
             if isinstance(s, Product):
                 found.add(s.c.buffer.home)
                 found.update(m.collected.home for m in (s.a, s.b) if m.collected)
-            elif isinstance(s, Store | Update | Call | Collect):
+            elif isinstance(s, Store | Update | Call | Collect | Prefetch):
                 found.add(s.buffer.home)
             if isinstance(s, Collect):
                 found.add(s.data)

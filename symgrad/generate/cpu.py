@@ -16,6 +16,8 @@ from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import roots, walk
 from symgrad.lower.kernel import (
+    FAR,
+    ITEM_BYTES,
     ROW,
     SLOT,
     Alone,
@@ -30,13 +32,16 @@ from symgrad.lower.kernel import (
     Loop,
     Matrix,
     Number,
+    Prefetch,
     Product,
     Stack,
     Statement,
     Store,
     Update,
+    Whole,
     statements,
 )  # fmt: skip
+from symgrad.lower.prefetch import CACHE
 
 ENTRY = "run"
 MODULES = {
@@ -166,6 +171,10 @@ class _Writer:
             self.lines.add(f"{name} = {array}[0]" if alone else f"{name} = {access}({array})")
         if self.kernel.fault:
             self._by_one(["fault[0] = 0"])
+        if FAR in self._counters():
+            data = [b for b in self._passed if b.role == "data"]
+            sizes = [f"{self.names.array(b)}.size * {ITEM_BYTES[b.dtype]}" for b in data]
+            self.lines.add(f"far = np.int64(ordered != 0 and {' + '.join(sizes)} > {CACHE})")
         for extent in self.shares.extents:
             self.lines.add(*self.shares.bounds(extent))
 
@@ -219,8 +228,9 @@ class _Writer:
         """The counters that the step uses."""
         found: dict[Counter, None] = {}
         for s in statements(self.kernel.step):
-            for i in s.index if isinstance(s, Store | Update) else ():
-                found.update((a, None) for a, _ in i.terms if isinstance(a, Counter))
+            indices = list(s.index) if isinstance(s, Store | Update) else []
+            indices += [x.index for x in roots(s) if isinstance(x, Whole)]
+            found.update((a, None) for i in indices for a, _ in i.terms if isinstance(a, Counter))
         return found
 
     def _step(self) -> None:
@@ -269,6 +279,9 @@ class _Writer:
                     self._statement(t)
         elif isinstance(s, Barrier):
             self._barrier()
+        elif isinstance(s, Prefetch):
+            self.printer.used.add("prefetch")
+            self.lines.add(f"prefetch({self.names(s.buffer)}, {self.printer.index(s.offset)[0]})")
         else:
             assert isinstance(s, Comment)
             self.lines.add(f"# {remark(s.text)}")

@@ -66,7 +66,7 @@ CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "n
 # where the functions come from that are not of `math` or NumPy
 NATIVE = (
     "barrier", "clamp", "external", "gamma", "maximum", "minimum", "modulo", "pointer", "power",
-    "select", "shared", "sign", "square",
+    "prefetch", "select", "shared", "sign", "square",
 )  # fmt: skip
 RANDOM = ("below", "either", "mixed", "unit")
 LIBRARY = (

@@ -34,6 +34,22 @@ def external(name: str, integers: int) -> Any:
 
 
 @intrinsic
+def prefetch(context: Any, memory: Any, offset: Any) -> Any:
+    """Ask for the cache line of memory[offset], which need not exist."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        place = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), byte)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        name = "llvm.prefetch.p0"
+        request = cgutils.get_or_insert_function(builder.module, kind, name)
+        builder.call(request, [place, number(0), number(3), number(1)])  # to read, to every level
+        return context.get_dummy_value()
+
+    return types.void(memory, types.int64), code
+
+
+@intrinsic
 def select(context: Any, condition: Any, a: Any, b: Any) -> Any:
     """a where the condition holds, else b; a and b have one type."""
 

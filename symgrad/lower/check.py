@@ -18,6 +18,7 @@ from symgrad.lower.kernel import (
     Kernel,
     Load,
     Loop,
+    Prefetch,
     Product,
     Statement,
     Store,
@@ -83,6 +84,8 @@ def _statement(s: Statement, open_axes: tuple, known: set[Buffer], k: Kernel) ->
         for b in (s.buffer, s.work, *(y.buffer for y in s.operands)):
             assert b.dtype == k.dtype, f"{s.routine} of {b.dtype} in a kernel of {k.dtype}"
             _placed(b, known)
+    elif isinstance(s, Prefetch):
+        _placed(s.buffer, known)
     else:
         assert isinstance(s, Collect)
 

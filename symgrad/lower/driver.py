@@ -33,6 +33,7 @@ from symgrad.lower.nests import Nests
 from symgrad.lower.nodes import Node, node, ordered
 from symgrad.lower.normalize import Normalizer
 from symgrad.lower.plan import Plan
+from symgrad.lower.prefetch import ahead
 from symgrad.lower.registers import in_registers
 from symgrad.lower.schedule import linked, merged
 from symgrad.lower.schedule import ordered as in_order
@@ -92,6 +93,7 @@ class _Lowering:
             sections.append(merged([t for t in tasks if not t.constant]))
         nests = contracted([merged(once), *sections])
         start, *repeated = [in_registers(section) for section in nests]
+        repeated[0] = [*ahead(repeated[0], batch), *repeated[0]]
         self.kernel = self._kernel(*shared(start, repeated))
 
     def _tasks(self, block: Block) -> list[Task]:

@@ -16,6 +16,7 @@ from symgrad.lower.kernel import (
     Load,
     Loop,
     Matrix,
+    Prefetch,
     Product,
     Statement,
     Store,
@@ -77,6 +78,8 @@ def accesses(statement: Statement) -> list[Access]:
         return whole + [(x.buffer, None) for x in loads(statement.alpha, statement.beta, *offsets)]
     if isinstance(statement, Call):
         return [(b, None) for b in (*(s.buffer for s in statement.operands), statement.work)]
+    if isinstance(statement, Prefetch):
+        return [(x.buffer, x.index) for x in loads(statement.offset)]
     assert isinstance(statement, Collect)
     return [(statement.data, None)]
 
@@ -88,6 +91,8 @@ def roots(statement: Statement) -> list[Expression]:
     if isinstance(statement, Product):
         offsets = [m.offset for m in (statement.a, statement.b, statement.c)]
         return [statement.alpha, statement.beta, *(e for o in offsets for e in children(o))]
+    if isinstance(statement, Prefetch):
+        return list(children(statement.offset))
     return list(statement.bounds) if isinstance(statement, Loop) else []
 
 
@@ -146,6 +151,8 @@ def restated(s: Statement, known: Mapping[Any, Any], place: Place = as_it_is) ->
         if isinstance(s, Store):
             return Store(buffer, index, known[s.value])
         return Update(buffer, index, s.combine, known[s.value])
+    if isinstance(s, Prefetch):
+        return Prefetch(s.buffer, reindexed(s.offset, known))
     if isinstance(s, Product):
         c, a, b = (_moved(m, known) for m in (s.c, s.a, s.b))
         return Product(c, a, b, s.sizes, known[s.alpha], known[s.beta])

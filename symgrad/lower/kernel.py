@@ -1,7 +1,7 @@
 """The loop IR: what a target prints.
 
     Kernel     = buffers, sections of statements: once a run, each mini-batch, each update
-    statement  = Loop | Store | Update | Product | Call | Collect | Alone | Barrier
+    statement  = Loop | Store | Update | Product | Call | Collect | Prefetch | Alone | Barrier
     expression = Number | Load | Apply | Whole
 
 Buffers of rank 0 are local variables of the run, unless they are outputs.  Sizes are literal, but
@@ -86,6 +86,8 @@ SLOT = Counter("slot")  # index of the mini-batch in recorded outputs, 0 when no
 ROW = Counter("row")  # index of its first sample in recorded per-sample outputs
 PENDING = Counter("pending")  # mini-batches since the last update
 THREAD = Counter("thread")  # which of the kernel's threads this is, from 0
+LAST = Counter("last")  # the position behind the last one of this call
+FAR = Counter("far", 1)  # 1 where samples come in an order and the data do not fit the cache
 
 
 # ---- expressions: compared by identity; lowering shares equal ones
@@ -221,6 +223,14 @@ class Collect:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Prefetch:
+    """Ask for the memory at an offset, in elements, before it is needed; nothing is read."""
+
+    buffer: Buffer
+    offset: Index
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Loop:
     """`for axis: body`; start and stop are the axis' own, over what they have become meanwhile.
 
@@ -268,7 +278,7 @@ class Comment:
     text: str
 
 
-Statement = Store | Update | Product | Call | Collect | Loop | Alone | Barrier | Comment
+Statement = Store | Update | Product | Call | Collect | Prefetch | Loop | Alone | Barrier | Comment
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ from symgrad.lower.kernel import (
     Counter,
     Loop,
     Matrix,
+    Prefetch,
     Product,
     Statement,
     Store,
@@ -94,7 +95,7 @@ def touches(s: Statement, batch: int, axis: Axis | None = None) -> Iterator[Touc
         step = ix.strides(s.buffer.shape)[0]
         yield Touch(s.data.home, EVERY)
         yield Touch(s.buffer.home, Stretch(step, None) if s.shared else EVERY, True)
-    elif not isinstance(s, Comment | Barrier):
+    elif not isinstance(s, Comment | Barrier | Prefetch):
         yield from _reads(s, axis)
         if not s.buffer.is_local:
             yield Touch(s.buffer.home, owner(s.buffer, s.index, axis), True)

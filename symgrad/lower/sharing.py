@@ -36,6 +36,7 @@ from symgrad.lower.kernel import (
     Loop,
     Matrix,
     Number,
+    Prefetch,
     Product,
     Statement,
     Store,
@@ -105,9 +106,9 @@ def local_writes(s: Statement) -> dict[Buffer, None]:
     }
 
 
-def _working(s: Statement) -> Iterator[Loop | Store | Update | Product | Call | Collect]:
+def _working(s: Statement) -> Iterator[Loop | Store | Update | Product | Call | Collect | Prefetch]:
     """The statements inside that read something themselves."""
-    kinds = (Loop, Store, Update, Product, Call, Collect)
+    kinds = (Loop, Store, Update, Product, Call, Collect, Prefetch)
     return (t for t in statements((s,)) if isinstance(t, kinds))
 
 

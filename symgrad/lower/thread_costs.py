@@ -23,6 +23,7 @@ from symgrad.lower.kernel import (
     Load,
     Loop,
     Number,
+    Prefetch,
     Product,
     Statement,
     Store,
@@ -55,7 +56,7 @@ def cycles(s: Statement, threads: int, batch: int) -> float:
         return CALLED * s.sizes[0] ** 3 * s.x.many * (batch if s.x.per_sample else 1)
     if isinstance(s, Collect):
         return s.buffer.nbytes / MEMORY / (threads if s.shared else 1)
-    return 0.0 if isinstance(s, Comment | Barrier) else _element(s) / SCALAR
+    return 0.0 if isinstance(s, Comment | Barrier | Prefetch) else _element(s) / SCALAR
 
 
 def _inner(s: Statement, loop: Loop, threads: int, batch: int) -> float:

@@ -151,7 +151,7 @@ MODULES = {
     "symgrad.generate.native": SimpleNamespace(
         pointer=_Pointer, select=lambda c, a, b: a if c else b, maximum=np.maximum,
         minimum=np.minimum, sign=np.sign, clamp=_clamp, square=np.square, modulo=np.mod,
-        power=lambda x, k: x**k, gamma=special.gamma,
+        power=lambda x, k: x**k, gamma=special.gamma, prefetch=lambda memory, i: None,
     ),
     "symgrad.generate.random_bits": counters,
     "symgrad.generate.vector_math": SimpleNamespace(

@@ -8,6 +8,7 @@ from tests.bench.workloads import (
     curve_fit,
     curve_points,
     linear_regression,
+    logistic_regression,
     matrix_factorization,
     mnist,
     networks,
@@ -18,6 +19,7 @@ from tests.bench.workloads import (
 MODULES = (
     curve_fit,
     linear_regression,
+    logistic_regression,
     mnist,
     networks,
     matrix_factorization,
