@@ -182,9 +182,14 @@ class Real:
 
     def _scaled_at_once(self, n: Bits) -> Real:
         kind, short = self.format.type, ir.IntType(32)
+        lanes = f"v{self.format.lanes}" if self.format.lanes > 1 else ""
+        short = ir.VectorType(short, self.format.lanes) if lanes else short
         whole = n.value if n.value.type == short else self.builder.trunc(n.value, short)
-        signature = ir.FunctionType(kind, [kind, short])
-        declared = self.builder.module.declare_intrinsic("llvm.ldexp", [kind, short], signature)
+        name = f"llvm.ldexp.{lanes}{FORMATS[self.format.name].type.intrinsic_name}.{lanes}i32"
+        module = self.builder.module
+        declared = module.globals.get(name) or ir.Function(
+            module, ir.FunctionType(kind, [kind, short]), name
+        )
         return Real(self.builder, self.format, self.builder.call(declared, [self.value, whole]))
 
 
