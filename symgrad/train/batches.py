@@ -91,8 +91,14 @@ class Intake:
 
     def __call__(self, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
         """The arrays by symbol, and the number of samples (1 for a program without data)."""
-        if type(data) is not dict or any(type(name) is not str for name in data):
-            data = self._columns_of(data)
+        arrays, n = self.read(data)
+        if n == 0:
+            raise ValueError(f"the data are empty: {next(iter(data))!r} holds 0 samples")
+        return arrays, n
+
+    def read(self, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
+        """The same, where there may be no samples."""
+        data = self.named(data)
         arrays: dict[sp.Symbol, np.ndarray] = {}
         n = -1
         for column in self.columns:
@@ -112,14 +118,23 @@ class Intake:
         if n < 0 and self.draws and data:
             name, given = next(iter(data.items()))
             n = len(np.atleast_1d(real_array(given, name)))
-        if n == 0:
-            raise ValueError(f"the data are empty: {next(iter(data))!r} holds 0 samples")
-        if self.computed is not None:
+        n = 1 if n < 0 else n
+        if self.computed is not None and n:
             self.computed.check(arrays, n)
-        return arrays, max(n, 1)
+        return arrays, n
 
-    def _columns_of(self, data: Any) -> dict[str, Any]:
+    def check_indices(self, data: Mapping[str, Any]) -> None:
+        """Raise IndexError where an index of these samples is out of range."""
+        for column in self.columns:
+            if column.size is not None:
+                column.accept(data[column.name])
+        if self.computed is not None and self.computed.indices:
+            self.read(data)
+
+    def named(self, data: Any) -> dict[str, Any]:
         """Columns by name.  Those of a DataFrame that the model does not know do not matter."""
+        if type(data) is dict and all(type(name) is str for name in data):
+            return data
         if isinstance(data, Mapping):
             return {k.name if isinstance(k, sp.Symbol) else k: v for k, v in data.items()}
         if not hasattr(data, "columns"):

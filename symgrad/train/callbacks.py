@@ -24,7 +24,7 @@ class Moment:
     """A point of a fit.
 
     epoch:       which one, from 1, counted over all fits of the model
-    batch:       mini-batches done in this epoch, of `batches`
+    batch:       mini-batches done in this epoch, of `batches` (None in a stream of unknown length)
     loss:        an epoch's after it; else the mean of the mini-batches' since the last call
     validation:  the validation data's loss, after an epoch and where there are such data
     """
@@ -33,7 +33,7 @@ class Moment:
     history: History
     epoch: int
     batch: int
-    batches: int
+    batches: int | None
     loss: float
     validation: float | None = None
     stopped: bool = False

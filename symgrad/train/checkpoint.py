@@ -76,7 +76,7 @@ def _describe(model: Model, symbols: Symbols) -> dict[str, Any]:
     record = {
         "version": VERSION,
         "settings": [settings.reduction, settings.dtype.name, settings.target, settings.seed],
-        "training": [model.epoch, model.pending, model.every],
+        "training": [model.epoch, model.pending, model.every, model.position],
         "loss": write_block(programs.captured, symbols),
         "outputs": {k: write_block(b, symbols) for k, b in programs.predicted.items()},
         "trained": [symbols.number(p) for p in programs.trained],
@@ -132,7 +132,8 @@ def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str |
               if str(k) in tensors and getattr(s, "role", "") != "random"}  # fmt: skip
     executables = Executables(programs.make, settings.target, settings.dtype.name)
     model = Model(None, Cast(roles, tuple(trained), {}), programs, arrays, executables, settings)
-    model.epoch, model.pending, model.every = map(int, record["training"])
+    model.epoch, model.pending, model.every, *position = map(int, record["training"])
+    model.position = sum(position)  # files of the first models have none
     return model
 
 

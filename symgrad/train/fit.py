@@ -34,9 +34,11 @@ class Plan:
     """What a fit was asked to do, checked."""
 
     arrays: dict[Any, np.ndarray]
-    samples: int
+    samples: int  # in an epoch, 0 where nobody knows
     epochs: int
-    batch: int  # samples in a mini-batch, at most all of them
+    batch: (
+        int  # samples in a mini-batch, at most all of them; 0 for batches of a stream as they come
+    )
     every: int  # mini-batches for each update
     shuffle: bool
     validate: Callable[[Callable[[], None]], float] | None = None  # (called between pieces)
@@ -44,11 +46,12 @@ class Plan:
     each_epoch: list[Callback] = field(default_factory=list)
     progress: bool = True
     lock_free: bool = False
+    start: int = 0  # samples of the first epoch that an earlier fit has seen
 
     @property
     def per_epoch(self) -> int:
         """Mini-batches of an epoch; the last may be smaller."""
-        return -(-self.samples // self.batch)
+        return -(-self.samples // self.batch) if self.batch else 0
 
     @property
     def together(self) -> int:
@@ -69,6 +72,9 @@ class Fit:
         self.end = model.epoch + plan.epochs
         self.executable: Executable | None = None
         self.chunk, self.each = 1, 0.0  # mini-batches of the next call, seconds of one
+        self.batch = plan.batch
+        self.done = 0  # mini-batches of this epoch
+        self.start = plan.start
 
     def run(self) -> History:
         """Train, and give the history; Ctrl-C ends it after a whole step."""
@@ -90,19 +96,27 @@ class Fit:
                 bar.close()
         return self.history
 
-    def _executable(self) -> Executable:
+    def _executable(self) -> Executable | None:
         executables, plan = self.model.executables, self.plan
         if plan.lock_free:
             return hogwild(executables, plan.batch)
-        return executables.exactly("step" if plan.every == 1 else "accumulate", plan.batch)
+        return executables.exactly(self.key, plan.batch)
+
+    @property
+    def key(self) -> str:
+        return "step" if self.plan.every == 1 else "accumulate"
 
     def _stretches(self) -> Iterator[range]:
         """The numbers of the epochs (from 0) that are worked off as one order."""
-        for start in range(self.model.epoch, self.end, self.plan.together):
-            yield self._stretch_from(start)
+        epoch = self.model.epoch
+        while epoch < self.end:
+            epochs = self._stretch_from(epoch)
+            yield epochs
+            epoch = epochs.stop
 
     def _stretch_from(self, start: int) -> range:
-        return range(start, min(start + self.plan.together, self.end))
+        together = 1 if self.start else self.plan.together
+        return range(start, min(start + together, self.end))
 
     def _order(self, epochs: range) -> np.ndarray | None:
         """The samples in the order of these epochs; None is the order in which they are given."""
@@ -114,74 +128,100 @@ class Fit:
         return np.tile(np.arange(self.plan.samples), len(epochs))
 
     def _stretch(self, epochs: range, bar: Any) -> None:
-        started = time.perf_counter()
-        order, total = self._order(epochs), self.plan.per_epoch * len(epochs)
-        losses, done = np.empty(total), 0
+        started, plan = time.perf_counter(), self.plan
+        first, end = self._begin(), plan.samples * len(epochs)
+        order, losses = self._order(epochs), np.empty(-(-(end - first) // plan.batch))
+        self._through(order, losses, range(first, end), epochs[0], bar)
+        whole = self.model.epoch - epochs[0]
+        if whole:
+            seconds, samples = time.perf_counter() - started, (end - first) // len(epochs)
+            by_epoch = losses.reshape(len(epochs), -1)[:whole]
+            means = self._epoch_losses(by_epoch, samples)
+            self._finish(epochs[:whole], means, by_epoch.shape[1], seconds, bar)
+
+    def _begin(self) -> int:
+        """The position at which an epoch begins: 0, but where an earlier fit is continued."""
+        first, self.start = self.start, 0
+        self.done = first // self.batch if self.batch else 0
+        return first
+
+    def _through(
+        self, order: np.ndarray | None, losses: np.ndarray, positions: range, epoch: int, bar: Any
+    ) -> None:
+        """Train on these positions of an order.
+
+        losses: takes the mini-batches'; `done` counts those that are made.
+        """
+        batch, begun, total = self.batch, self.done, len(losses)
         try:
-            while done < total and not self._ended():
-                marks = [_next(done, e.batches) for e in self.plan.often]
+            while self.done - begun < total and not self._ended():
+                done = self.done - begun
+                marks = [_next(self.done, e.batches) - begun for e in self.plan.often]
                 stop = min(done + self.chunk, total, *marks)
-                self._call(order, losses, done, stop, self.plan.samples * len(epochs))
+                first = positions.start + done * batch
+                last = min(positions.start + stop * batch, positions.stop)
+                self._call(order, losses[done:stop], first, last)
+                self.done = begun + stop
+                self._reached(epoch, last)
                 if bar is not None:
                     bar.update(stop - done)
-                done = stop
-                self._tell(epochs[0] + 1, losses, done)
+                self._tell(epoch + 1, losses[:stop])
         finally:
-            self.history.record(losses[:done])
-        whole = done // self.plan.per_epoch
-        if whole:
-            seconds = time.perf_counter() - started
-            self._finish(epochs[:whole], losses[: whole * self.plan.per_epoch], seconds, bar)
+            self.history.record(losses[: self.done - begun])
 
-    def _call(
-        self, order: np.ndarray | None, losses: np.ndarray, done: int, stop: int, end: int
-    ) -> None:
-        """Mini-batches done ... stop - 1 of a stretch that has `end` positions."""
-        plan, began = self.plan, time.perf_counter()
-        first, last = done * plan.batch, min(stop * plan.batch, end)
+    def _reached(self, epoch: int, position: int) -> None:
+        """Keep the place where the fit is, for one that goes on there."""
+        whole, self.model.position = divmod(position, self.plan.samples)
+        self.model.epoch = epoch + whole
+
+    def _call(self, order: np.ndarray | None, losses: np.ndarray, first: int, last: int) -> None:
+        """The mini-batches of positions first ... last - 1."""
+        began = time.perf_counter()
         assert self.executable is not None
         self.model.pending = self.executable.run(
-            self.arrays, order, first, last, plan.every, self.model.pending,
-            {"loss": losses[done:stop]},
-        )  # fmt: skip
+            self.arrays, order, first, last, self.plan.every, self.model.pending, {"loss": losses}
+        )
         # One slow call (another process, a page fault) is not forgotten at the next fast one.
-        self.each = max((time.perf_counter() - began) / (stop - done), self.each / 2)
+        self.each = max((time.perf_counter() - began) / len(losses), self.each / 2)
         self.chunk = int(min(max(CALL / max(self.each, 1e-9), 1), 4 * self.chunk))
 
     def _ended(self) -> bool:
         self.history.interrupted |= self.interruption.asked
         return self.history.interrupted
 
-    def _tell(self, epoch: int, losses: np.ndarray, done: int) -> None:
+    def _tell(self, epoch: int, losses: np.ndarray) -> None:
         """Call those who want to know after so many mini-batches."""
         for callback in self.plan.often:
-            if done % callback.batches == 0:
-                loss = float(losses[done - callback.batches : done].mean())
-                self._notify(callback.call, epoch, done, loss)
+            if self.done % callback.batches == 0:
+                loss = float(self._recent(losses, callback.batches).mean())
+                self._notify(callback.call, epoch, self.done, loss)
+
+    def _recent(self, losses: np.ndarray, count: int) -> np.ndarray:
+        """The last losses of an epoch, `count` of them where so many are known."""
+        return losses[-count:]
 
     def _notify(
         self, call: Callback, epoch: int, batch: int, loss: float, validation: float | None = None
     ) -> None:
-        moment = Moment(
-            self.model, self.history, epoch, batch, self.plan.per_epoch, loss, validation
-        )
+        batches = self.plan.per_epoch if self.plan.samples else None
+        moment = Moment(self.model, self.history, epoch, batch, batches, loss, validation)
         call(moment)
         self.history.interrupted |= moment.stopped
 
-    def _finish(self, epochs: range, losses: np.ndarray, seconds: float, bar: Any) -> None:
+    def _finish(
+        self, epochs: range, means: list[float], steps: int, seconds: float, bar: Any
+    ) -> None:
         """Record completed epochs, and tell those who want to know."""
         validation = self._validate()
-        each, steps = seconds / len(epochs), self.plan.per_epoch
-        means = self._epoch_losses(losses.reshape(len(epochs), -1))
         self.history.epochs += [
-            Epoch(number + 1, loss, validation, each, steps)
+            Epoch(number + 1, loss, validation, seconds / len(epochs), steps)
             for number, loss in zip(epochs, means, strict=True)
         ]
-        self.model.epoch = last = epochs[-1] + 1
+        last = epochs[-1] + 1
         if bar is not None:
             bar.set_postfix(epoch=last, loss=f"{means[-1]:.5g}")
         for call in self.plan.each_epoch:
-            self._notify(call, last, steps, means[-1], validation)
+            self._notify(call, last, self.done, means[-1], validation)
 
     def _validate(self) -> float | None:
         if self.plan.validate is None:
@@ -192,18 +232,17 @@ class Fit:
             self.history.interrupted = True
             return None
 
-    def _epoch_losses(self, losses: np.ndarray) -> list[float]:
+    def _epoch_losses(self, losses: np.ndarray, samples: int) -> list[float]:
         """The mean over each epoch's samples, or with reduction="sum" their sum.
 
         losses: (epochs, mini-batches).
         """
-        plan = self.plan
-        smaller = plan.samples - plan.batch * (plan.per_epoch - 1)
+        smaller = samples - self.batch * (losses.shape[1] - 1)
         with np.errstate(all="ignore"):
             if self.model.reduction == "sum":
                 return losses.sum(axis=1).tolist()
-            total = losses[:, :-1].sum(axis=1) * plan.batch + losses[:, -1] * smaller
-            return (total / plan.samples).tolist()
+            total = losses[:, :-1].sum(axis=1) * self.batch + losses[:, -1] * smaller
+            return (total / samples).tolist()
 
 
 def _next(done: int, every: int) -> int:
@@ -216,4 +255,4 @@ def _bar(plan: Plan) -> Any:
         return None
     from tqdm import tqdm
 
-    return tqdm(total=plan.per_epoch * plan.epochs, unit=" batches", dynamic_ncols=True)
+    return tqdm(total=plan.per_epoch * plan.epochs or None, unit=" batches", dynamic_ncols=True)

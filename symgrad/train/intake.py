@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+PIECE = 2**20  # samples looked at together
 WRONG_KINDS = {
     "c": "complex numbers", "U": "strings", "S": "bytes", "M": "dates", "m": "time spans",
     "V": "records",
@@ -116,15 +117,24 @@ def _integers(array: np.ndarray, name: str) -> np.ndarray:
 
 def check_range(array: np.ndarray, name: str, size: int) -> None:
     """Raise IndexError unless every index is in 0 ... size - 1."""
-    if array.size == 0 or (array.min() >= 0 and array.max() < size):
+    if array.size == 0 or array.view(np.uint64).max() < size:  # negative ones are large there
         return
-    wrong = (array < 0) | (array >= size)
-    i = _first_sample(wrong)
-    value = array[i][wrong[i]].flat[0] if array.ndim > 1 else array[i]
+    i = _first_outside(array, size)
+    value = array[i][(array[i] < 0) | (array[i] >= size)].flat[0]
     raise IndexError(
         f"data {name!r}: sample {i} holds {value}, which is out of range: it indexes "
         f"{size} entries, 0 to {size - 1}" + (" (negative indices do not wrap)" * bool(value < 0))
     )
+
+
+def _first_outside(array: np.ndarray, size: int) -> int:
+    """The first sample with an index out of range; no copy of all of them is made."""
+    for first in range(0, len(array), PIECE):
+        part = array[first : first + PIECE]
+        wrong = (part < 0) | (part >= size)
+        if wrong.any():
+            return first + _first_sample(wrong)
+    raise AssertionError("every index is in range")
 
 
 def _first_sample(wrong: np.ndarray) -> int:

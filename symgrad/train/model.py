@@ -16,13 +16,10 @@ from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
 from symgrad.language.symbols import step
 from symgrad.show.model import expressions, model_text
-from symgrad.train.batches import Intake, at_least_one
-from symgrad.train.callbacks import sort_callbacks
+from symgrad.train.batches import Intake
 from symgrad.train.cast import Cast
 from symgrad.train.evaluate import evaluate
-from symgrad.train.fit import Fit, Plan
 from symgrad.train.history import History
-from symgrad.train.hogwild import check_parallel
 from symgrad.train.indices import ComputedIndices
 from symgrad.train.memory import Arrays, by_name
 from symgrad.train.names import lookup
@@ -31,6 +28,7 @@ from symgrad.train.programs import Programs
 from symgrad.train.settings import Settings
 from symgrad.train.summary import explain, summary
 from symgrad.train.targets import Executables
+from symgrad.train.training import one_pass, train
 from symgrad.train.written import Written
 
 
@@ -61,6 +59,7 @@ class Model:
         self._pieces: dict[str, int] = {}
         self.cast = cast
         self.epoch = self.pending = 0  # epochs trained; mini-batches since the last update
+        self.position = 0  # samples of the next epoch that a fit has seen before it ended
         self.every = 1  # mini-batches for each update in the last fit
         self._step_loss = {"loss": np.empty(1)}  # kept: an executable knows arrays it has seen
 
@@ -73,7 +72,7 @@ class Model:
         data.  Raises KeyError, TypeError, ValueError or IndexError where data do not fit.
         """
         self._check_trainable()
-        arrays, n = self._accepted("loss", data)
+        arrays, n = self.accepted("loss", data)
         executable = self.executables.at_least("step", n)
         executable.run({**self.arrays, **arrays}, None, 0, n, outputs=self._step_loss)
         return self._step_loss["loss"].item()
@@ -81,21 +80,28 @@ class Model:
     def fit(
         self,
         data: Any,
-        epochs: int = 10,
-        batch_size: int = 32,
+        epochs: int | None = None,
+        batch_size: int | None = 32,
         shuffle: bool = True,
         accumulate: int = 1,
         validation: Any = None,
         callbacks: Iterable[Any] = (),
         progress: bool = True,
         parallel: str | None = None,
+        resume: bool = False,
     ) -> History:
         """Train for a number of epochs.
 
-        data:        as for `step`; every epoch visits each sample once
+        data:        as for `step`; every epoch visits each sample once.  Or a stream of such
+                     batches: something to iterate over in every epoch, a function that returns an
+                     iterator for every epoch, or an iterator, which is one epoch
+        epochs:      by default 10, 1 for an iterator
         batch_size:  samples in a mini-batch; the last one of an epoch may be smaller, and more
-                     samples than there are mean all of them
-        shuffle:     visit samples in an order drawn from the model's seed and the epoch alone
+                     samples than there are mean all of them.  How a stream is cut does not matter;
+                     None takes its batches as they come, and all of other data as one mini-batch
+        shuffle:     visit samples in an order drawn from the model's seed and the epoch alone:
+                     within blocks of 32 MB, where data are a stream, or arrays of which one is
+                     memory-mapped (np.memmap); such blocks come in random order, too
         accumulate:  mini-batches whose gradients are summed for one update; such groups cross
                      epochs, and a group that a fit leaves unfinished goes on in the next one with
                      the same number
@@ -108,26 +114,43 @@ class Model:
                      write one element, an update may be lost: NO TWO RUNS ARE THE SAME.  Of
                      parameters of rank 0 each thread has its own for about 20 ms, and then their
                      mean goes on.  None: the same bits in every run
+        resume:      begin where the last fit ended within an epoch (`model.epoch`, and
+                     `model.position` samples of the next one), by Ctrl-C or an exception, instead
+                     of at the beginning of that epoch: with the same data and options all goes on
+                     as if nothing had happened, in a model that was saved and loaded, too
 
         Epochs are counted on from fit to fit.  Ctrl-C ends the training after a whole step: the
         parameters are then those after that step, and the history, returned as usual with
         `interrupted=True`, holds what was done; a second Ctrl-C ends a callback, too.
+
+        Streams and memory-mapped arrays are read by another thread, ahead of the training.  What a
+        stream raises comes through after the whole mini-batches before it.
         """
         self._check_trainable()
-        arrays, n = self._accepted("loss", data)
-        often, each_epoch = sort_callbacks(callbacks)
-        plan = Plan(
-            arrays, n, at_least_one(epochs, "epochs"),
-            min(at_least_one(batch_size, "batch_size"), n),
-            at_least_one(accumulate, "accumulate"), bool(shuffle),
-            None if validation is None else self._loss_of(*self._accepted("loss", validation)),
-            often, each_epoch, bool(progress),
+        return train(
+            self, data, epochs, batch_size, bool(shuffle), accumulate, validation, callbacks,
+            bool(progress), parallel, resume,
         )  # fmt: skip
-        plan.lock_free = check_parallel(parallel, self.settings.target, plan.every)
-        self._begin_groups(plan.every)
-        return Fit(self, plan).run()
 
-    def _begin_groups(self, every: int) -> None:
+    def partial_fit(self, data: Any, batch_size: int | None = 32, accumulate: int = 1) -> float:
+        """Go on training with these samples: one pass in their order, for streams without an end.
+
+        data, batch_size, accumulate: as for `fit`.  Returns the loss of the samples, each before
+        the update that it was used for.  Updates are counted on; epochs are not.  Ctrl-C comes
+        through after a whole step.
+
+        >>> import symgrad as sg
+        >>> x, y, w = sg.data("x"), sg.data("y"), sg.parameter("w")
+        >>> model = sg.compile((w*x - y)**2, sg.SGD(lr=0.1), target="reference")
+        >>> for batch in ({"x": [1, 2], "y": [3, 6]}, {"x": [1], "y": [3]}):
+        ...     print(round(model.partial_fit(batch, batch_size=1), 4))
+        20.88
+        0.1296
+        """
+        self._check_trainable()
+        return one_pass(self, data, batch_size, accumulate)
+
+    def begin_groups(self, every: int) -> None:
         """Forget an unfinished group of mini-batches if groups have another size now."""
         if every != self.every:
             self.every, self.pending = every, 0
@@ -144,11 +167,11 @@ class Model:
 
     def loss(self, data: Any) -> float:
         """The loss of all these samples as one mini-batch."""
-        return self._loss_of(*self._accepted("loss", data))(lambda: None)
+        return self.loss_of(*self.accepted("loss", data))(lambda: None)
 
     def gradients(self, data: Any) -> dict[str, np.ndarray]:
         """The gradient of the loss of all these samples, by parameter; nothing is updated."""
-        arrays, n = self._accepted("loss", data)
+        arrays, n = self.accepted("loss", data)
         scale = self._scale(n)
         parts = self._evaluate("gradients", arrays, n)
         return {name: g if scale == 1 else (g * scale).astype(g.dtype) for name, g in parts.items()}
@@ -163,11 +186,11 @@ class Model:
             return {label: self.predict(data, label) for label in self.programs.predicted}
         block = lookup(self.programs.predicted, output, "output")
         check_predictable(output, block)
-        arrays, n = self._accepted(f"predict {output}", data)
+        arrays, n = self.accepted(f"predict {output}", data)
         value = self._evaluate(f"predict {output}", arrays, n)[output]
         return value.astype(self.settings.dtype) if value.dtype.kind == "f" else value
 
-    def _loss_of(self, arrays: dict, n: int) -> Callable[[Callable[[], None]], float]:
+    def loss_of(self, arrays: dict, n: int) -> Callable[[Callable[[], None]], float]:
         """A function that computes the loss of these samples; it calls its argument in between."""
         return lambda between: (
             self._scale(n) * self._evaluate("loss", arrays, n, between)["loss"].item()
@@ -259,13 +282,13 @@ class Model:
     def seed(self) -> int:
         return self.settings.seed
 
-    def _accepted(self, key: str, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
+    def accepted(self, key: str, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
         """A user's data for a program, by symbol, and the number of samples."""
-        arrays, n = self._intake(key)(data)
+        arrays, n = self.intake(key)(data)
         self.executables.admit(arrays)
         return arrays, n
 
-    def _intake(self, key: str) -> Intake:
+    def intake(self, key: str) -> Intake:
         """What checks the data for a program."""
         if key not in self._intakes:
             predicted = self.programs.predicted.get(key.removeprefix("predict "))

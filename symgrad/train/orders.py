@@ -12,9 +12,13 @@ LONG = 2**18  # positions: such an order takes milliseconds
 PATIENCE = 0.02  # seconds until somebody asks again whether to go on waiting
 
 
-def shuffled(seed: int, epoch: int, n: int) -> np.ndarray:
-    """The order of an epoch's samples, (n,) int64; depends on these three numbers alone."""
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(n)
+def shuffled(seed: int, epoch: int, n: int, apart: int = 0) -> np.ndarray:
+    """The order of an epoch's samples, (n,) int64; depends on these numbers alone.
+
+    apart: tells the orders of one epoch's blocks from one another.
+    """
+    entropy = [seed, epoch, apart] if apart else [seed, epoch]
+    return np.random.Generator(np.random.PCG64(entropy)).permutation(n)
 
 
 class Orders:

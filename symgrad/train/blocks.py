@@ -1,0 +1,245 @@
+"""Samples that come one after the other, cut into blocks that a kernel can work through.
+
+How a stream is cut into pieces is its own affair: the samples are put together again in blocks of
+a size that depends on the model and the mini-batch alone, so mini-batches and orders do, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from symgrad.language.ragged import entries_of, is_length, is_sparse
+from symgrad.train.batches import Column
+
+BYTES = 2**25  # of a block: far less than memory, far more than it takes to hand one over
+ROWS = 2**22  # samples in a block at most
+ROOMS = 3  # blocks in memory: one is read, one is ready, one is trained on
+ENTRIES = 64  # that a sample of sparse or ragged data is taken to have
+Piece = tuple[dict[Any, np.ndarray], int, int]  # arrays by symbol; the first sample, and the end
+Order = Callable[[int, int], np.ndarray]  # (number of a block, samples in it) -> their order
+
+
+class Closed(Exception):
+    """Nobody wants further blocks."""
+
+
+def rows_of_a_block(columns: Sequence[Column], batch: int) -> int:
+    """Samples in a block: whole mini-batches.
+
+    >>> rows_of_a_block([], 30) % 30
+    0
+    """
+    rows = min(BYTES // max(sum(map(_bytes, columns)), 1), ROWS)
+    return max(rows // batch, 1) * batch
+
+
+def _bytes(column: Column) -> int:
+    """What a sample of a column takes, or is taken to take."""
+    if is_sparse(column.symbol) or entries_of(column.symbol) is not None:
+        return ENTRIES * (column.dtype.itemsize + 4)
+    return column.dtype.itemsize * int(np.prod(column.shape))
+
+
+class Room:
+    """Memory for a block."""
+
+    def __init__(self) -> None:
+        self.rows = 0  # samples that there is room for
+        self.memory: dict[Any, np.ndarray] = {}
+
+    def put(self, arrays: dict[Any, np.ndarray], first: int, stop: int, at: int) -> None:
+        """Copy samples of a piece to the place `at`: a stream may use its memory again."""
+        count = stop - first
+        for symbol, array in arrays.items():
+            size = entries_of(symbol)
+            if is_length(symbol):
+                memory = self._memory(symbol, array, self.rows + 1, at + 1)
+                start = memory[at] if at else 0
+                memory[at : at + count + 1] = array[first : stop + 1] - (array[first] - start)
+            elif size is None:
+                self._memory(symbol, array, self.rows, at)[at : at + count] = array[first:stop]
+            else:
+                begin, end = arrays[size][first], arrays[size][stop]
+                start = self.memory[size][at] if at else 0
+                memory = self._memory(symbol, array, start + end - begin, start)
+                memory[start : start + end - begin] = array[begin:end]
+
+    def _memory(self, symbol: Any, like: np.ndarray, needed: int, kept: int) -> np.ndarray:
+        """A symbol's memory, larger where it is too small; the first items are kept."""
+        old = self.memory.get(symbol)
+        if old is None or len(old) < needed:
+            length = needed if old is None else max(needed, 2 * len(old))
+            new = self.memory[symbol] = np.empty((length, *like.shape[1:]), like.dtype)
+            if old is not None:
+                new[:kept] = old[:kept]
+        return self.memory[symbol]
+
+    def first(self, samples: int) -> dict[Any, np.ndarray]:
+        """The arrays of the first samples."""
+        return {s: memory[: self._end(s, samples)] for s, memory in self.memory.items()}
+
+    def _end(self, symbol: Any, samples: int) -> int:
+        size = entries_of(symbol)
+        return samples + is_length(symbol) if size is None else self.memory[size][samples]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Samples in memory.
+
+    order: of the samples, None as they lie; first: the position in it to begin at, where a fit is
+    continued; batch: samples in a mini-batch; room: whose memory it is
+    """
+
+    samples: int
+    batch: int
+    room: Room
+    order: np.ndarray | None = None
+    first: int = 0
+
+    @property
+    def visited(self) -> int:
+        """Samples that are trained on."""
+        return self.samples - self.first
+
+    @property
+    def arrays(self) -> dict[Any, np.ndarray]:
+        return self.room.first(self.samples)
+
+
+class Pool:
+    """Rooms that are used again and again; a reader that is too far ahead waits for one."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._free: SimpleQueue[Room | None] = SimpleQueue()
+        for _ in range(ROOMS):
+            self._free.put(Room())
+
+    def take(self, rows: int) -> Room:
+        """A room for so many samples."""
+        room = self._free.get()
+        self.check()
+        assert room is not None
+        room.rows = rows
+        return room
+
+    def check(self) -> None:
+        """Raise Closed where no further block is wanted."""
+        if self.closed:
+            raise Closed
+
+    def give(self, room: Room) -> None:
+        self._free.put(room)
+
+    def close(self) -> None:
+        self.closed = True
+        self._free.put(None)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How samples become blocks.
+
+    batch: samples in a mini-batch, 0 where every piece is one
+    size:  samples in a block
+    order: of a block's samples, None as they come
+    skip:  samples of the epoch to pass over
+    """
+
+    batch: int
+    size: int
+    order: Order | None = None
+    skip: int = 0
+
+    @property
+    def passed(self) -> int:
+        """Samples that are not even read into a block: an order needs its whole block."""
+        return self.skip - self.skip % self.size if self.order and self.batch else self.skip
+
+
+class Cutter:
+    """Fills one room after the other with the samples that follow those passed over.
+
+    One thread iterates over `blocks`; another one may ask for what is there.
+    """
+
+    def __init__(self, cut: Cut, pool: Pool) -> None:
+        self.cut, self.batch, self.pool = cut, cut.batch, pool
+        self.number = cut.passed // cut.size
+        self.first = cut.skip - cut.passed
+        self.filled = 0
+        self.room: Room | None = None
+        self.lock = Lock()  # held while the room changes
+
+    def blocks(self, pieces: Iterable[Piece]) -> Iterator[Block]:
+        """Where the pieces end with an exception, the whole mini-batches before it are given first,
+        but for those whose order needed more samples."""
+        return self._cut(pieces) if self.batch else self._as_they_come(pieces)
+
+    def so_far(self, all_taken: Callable[[], bool] = lambda: True) -> Block | None:
+        """The whole mini-batches that are there, if samples stay in their order.
+
+        all_taken: whether nothing that `blocks` gave waits, for that comes first.
+        """
+        with self.lock:
+            if self.cut.order or not self.batch or self.filled < self.batch or not all_taken():
+                return None
+            return self._whole()
+
+    def _as_they_come(self, pieces: Iterable[Piece]) -> Iterator[Block]:
+        for arrays, first, stop in pieces:
+            room = self.pool.take(stop - first)
+            room.put(arrays, first, stop, 0)
+            yield Block(stop - first, stop - first, room)
+
+    def _cut(self, pieces: Iterable[Piece]) -> Iterator[Block]:
+        try:
+            for arrays, first, stop in pieces:
+                self.pool.check()
+                while first < stop:
+                    first += self._fill(arrays, first, stop)
+                    if self.filled == self.cut.size:
+                        yield self._full()
+        except BaseException as error:
+            rest = None if isinstance(error, Closed | GeneratorExit) else self.so_far()
+            if rest:
+                yield rest
+            raise
+        if self.filled > self.first:
+            yield self._full()
+
+    def _fill(self, arrays: dict[Any, np.ndarray], first: int, stop: int) -> int:
+        """Copy what fits of a piece's samples first ... stop - 1; how many those are."""
+        if self.room is None:
+            self.room = self.pool.take(self.cut.size)
+        with self.lock:
+            part = min(stop - first, self.cut.size - self.filled)
+            self.room.put(arrays, first, first + part, self.filled)
+            self.filled += part
+        return part
+
+    def _full(self) -> Block:
+        with self.lock:
+            room, samples, first = self.room, self.filled, self.first
+            self.number, self.first, self.filled, self.room = self.number + 1, 0, 0, None
+        assert room is not None
+        order = self.cut.order and self.cut.order(self.number - 1, samples)
+        return Block(samples, self.batch, room, order, first)
+
+    def _whole(self) -> Block:
+        """The rest, less than a mini-batch, begins the next block."""
+        assert self.room is not None
+        room, rest = self.room, self.filled % self.batch
+        block = Block(self.filled - rest, self.batch, room)
+        self.filled, self.room = rest, None
+        if rest:
+            self.room = self.pool.take(self.cut.size)
+            self.room.put(room.memory, block.samples, block.samples + rest, 0)
+        return block

@@ -1,0 +1,161 @@
+"""Where samples come from that are not arrays in memory: streams of batches, memory-mapped files.
+
+A source is asked for one epoch after the other, in pieces, checked and by symbol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+
+from symgrad.train.batches import Column, Intake
+from symgrad.train.blocks import Piece
+from symgrad.train.intake import real_array
+from symgrad.train.names import UnknownName
+from symgrad.train.orders import shuffled
+
+KINDS = (UnknownName, KeyError, IndexError, TypeError, ValueError)
+Pieces = Generator[Piece, None, None]
+CHECKED = 2**20  # samples looked at together
+
+
+class Source(Protocol):
+    """samples: in an epoch, 0 where nobody knows; once: whether there is one epoch only."""
+
+    samples: int
+    once: bool
+    intake: Intake
+
+    def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
+        """The samples of an epoch but for the first `passed`; size: samples in a block."""
+        ...
+
+
+def source_of(
+    data: Any, intake: Intake, seed: int, shuffle: bool, batch_size: int | None
+) -> Source | None:
+    """Where the samples come from, None where they are arrays in memory."""
+    if _is_stream(data):
+        return Stream(data, intake)
+    plain = all(type(c) is Column for c in intake.columns)  # rows of others are not slices
+    if batch_size is not None and plain and _is_mapped(data):
+        return Mapped(data, intake, seed, shuffle)
+    return None
+
+
+def _is_stream(data: Any) -> bool:
+    """Whether data are several batches, one after the other, or a function that gives them."""
+    if isinstance(data, Mapping | str | bytes | np.ndarray) or hasattr(data, "columns"):
+        return False
+    return isinstance(data, Iterable) or callable(data)
+
+
+def _is_mapped(data: Any) -> bool:
+    """Whether an array of the data stands in a file."""
+    values = data.values() if isinstance(data, Mapping) else ()
+    return any(isinstance(x, np.memmap) for v in values for x in (v, getattr(v, "base", None)))
+
+
+class Stream:
+    """Batches from an iterator, from something to iterate over in every epoch, or from a function
+    that gives an iterator for every epoch."""
+
+    samples = 0
+
+    def __init__(self, given: Any, intake: Intake) -> None:
+        self.given, self.intake = given, intake
+        self.once = isinstance(given, Iterator)
+
+    def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
+        found = 0
+        for number, batch in enumerate(self._batches(), 1):
+            with _named(f"batch {number} of the stream"):
+                arrays, n = self.intake.read(batch)
+            skipped = min(max(passed - found, 0), n)
+            found += n
+            if n > skipped:
+                yield arrays, skipped, n
+        if found < max(passed, 1):
+            raise ValueError(self._too_few(epoch, found, passed))
+
+    def _batches(self) -> Iterator[Any]:
+        given = self.given if isinstance(self.given, Iterable) else self.given()
+        if not isinstance(given, Iterable):
+            raise TypeError(
+                "a function given as data returns an iterator of batches, not "
+                f"{type(given).__name__}"
+            )
+        return iter(given)
+
+    def _too_few(self, epoch: int, found: int, passed: int) -> str:
+        if passed and found:
+            return (
+                f"the stream has {found} samples, and the fit that is continued had seen {passed}"
+            )
+        again = "; a function given as data returns a fresh iterator every time" if epoch else ""
+        return f"the stream gave no samples in epoch {epoch + 1}{again}"
+
+
+class Mapped:
+    """Arrays that may be larger than memory: blocks of neighbouring samples, read when needed.
+
+    Nothing holds a whole array, and an epoch that is shuffled reads the blocks in random order.
+    """
+
+    once = False
+
+    def __init__(self, data: Mapping[Any, Any], intake: Intake, seed: int, shuffle: bool) -> None:
+        self.intake, self.seed, self.shuffle = intake, seed, shuffle
+        self.data = {k: _sliceable(v, k) for k, v in intake.named(data).items()}
+        intake.read(self._rows(0, 1))  # names, shapes and kinds
+        self.samples = self._count()
+        for start in range(0, self.samples, CHECKED):
+            stop = min(start + CHECKED, self.samples)
+            with _named(f"samples {start} to {stop - 1}"):
+                intake.check_indices(self._rows(start, stop))
+
+    def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
+        whole = self.samples // size
+        blocks = np.arange(whole + (self.samples % size > 0))
+        if self.shuffle:  # the smaller block, if there is one, stays the last
+            blocks[:whole] = shuffled(self.seed, epoch, whole, apart=ORDER_OF_BLOCKS)
+        for position in range(passed // size, len(blocks)):
+            start = int(blocks[position]) * size
+            skipped = max(passed - position * size, 0)
+            yield self._read(start + skipped, min(start + size, self.samples))
+
+    def _read(self, start: int, stop: int) -> Piece:
+        with _named(f"samples {start} to {stop - 1}"):
+            arrays, n = self.intake.read(self._rows(start, stop))
+        return arrays, 0, n
+
+    def _rows(self, start: int, stop: int) -> dict[str, Any]:
+        return {k: v[start:stop] for k, v in self.data.items()}
+
+    def _count(self) -> int:
+        counts = {c.name: len(self.data[c.name]) for c in self.intake.columns}
+        if len(set(counts.values())) > 1:
+            shown = ", ".join(f"{k!r} {v}" for k, v in counts.items())
+            raise ValueError(f"data hold different numbers of samples: {shown}")
+        return next(iter(counts.values()))
+
+
+ORDER_OF_BLOCKS = 2**32  # more than any block's number
+
+
+def _sliceable(given: Any, name: str) -> Any:
+    """Something whose slices are rows."""
+    return given if isinstance(given, np.ndarray) else real_array(given, name)
+
+
+@contextmanager
+def _named(part: str) -> Iterator[None]:
+    """Says which part of the data an error is about."""
+    try:
+        yield
+    except KINDS as error:
+        kind = next(k for k in KINDS if isinstance(error, k))
+        raise kind(f"{part}: {error}") from error

@@ -1,0 +1,128 @@
+"""Epochs over what does not stand in memory: a thread reads blocks ahead of the kernel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.train.blocks import Block, Cut, Cutter, Pool, rows_of_a_block
+from symgrad.train.fit import Fit, Plan
+from symgrad.train.hogwild import Hogwild
+from symgrad.train.orders import shuffled
+from symgrad.train.reader import Reader
+from symgrad.train.sources import Source
+from symgrad.train.targets import Executable
+
+if TYPE_CHECKING:
+    from symgrad.train.model import Model
+
+
+class Sum:
+    """A sum that does not depend on how its terms came in pieces."""
+
+    TOGETHER = 4096  # terms
+
+    def __init__(self) -> None:
+        self.total, self.rest = 0.0, np.empty(0)
+
+    def add(self, terms: np.ndarray) -> None:
+        terms = np.concatenate([self.rest, terms])
+        whole = len(terms) - len(terms) % self.TOGETHER
+        for part in terms[:whole].reshape(-1, self.TOGETHER):
+            self.total += part.sum()
+        self.rest = terms[whole:]
+
+    @property
+    def value(self) -> float:
+        return float(self.total + self.rest.sum())
+
+
+class StreamedFit(Fit):
+    """One run of `model.fit` over a source."""
+
+    def __init__(self, model: Model, plan: Plan, source: Source) -> None:
+        super().__init__(model, plan)
+        self.source = source
+        self.size = rows_of_a_block(source.intake.columns, plan.batch or 1)
+        self.often = max((e.batches for e in plan.often), default=0)
+        self.tail = np.empty(0)  # losses of the last mini-batches before this block
+        self.longest: dict[Any, int] = {}  # lists that lock-free kernels have room for
+        self.before = 0  # samples of this epoch before the position 0 of this block
+
+    def _executable(self) -> Executable | None:
+        """None yet: it is looked up for every block, whose lists may be longer than any before."""
+        return None
+
+    def _for_block(self, block: Block) -> Executable | None:
+        executables, known = self.model.executables, self.executable
+        executables.admit(block.arrays)
+        if not self.plan.lock_free:
+            find = executables.exactly if self.plan.batch else executables.at_least
+            return find(self.key, block.batch)
+        if isinstance(known, Hogwild):
+            if executables.longest == self.longest:
+                return known
+            known.close()
+        self.longest = dict(executables.longest)
+        return super()._executable()
+
+    def _stretch_from(self, start: int) -> range:
+        return range(start, start + 1)
+
+    def _stretch(self, epochs: range, bar: Any) -> None:
+        started, (epoch,), skip = time.perf_counter(), epochs, self._begin()
+        begun, pool = self.done, Pool()
+        self.tail, self.before, self.sum, samples = np.empty(0), skip, Sum(), 0
+        try:
+            for block in self._reader(epoch, skip, pool).items(self.interruption.check):
+                self._work(block, epoch, bar)
+                if self.history.interrupted:
+                    return
+                samples += block.visited
+                pool.give(block.room)
+        finally:
+            pool.close()
+        self.model.epoch, self.model.position = epoch + 1, 0
+        mean = self.sum.value / samples if samples else np.nan
+        loss = self.sum.value if self.model.reduction == "sum" else mean
+        self._finish(epochs, [loss], self.done - begun, time.perf_counter() - started, bar)
+
+    def _reader(self, epoch: int, skip: int, pool: Pool) -> Reader[Block]:
+        def order(number: int, samples: int) -> np.ndarray:
+            return shuffled(self.model.seed, epoch, samples, apart=number)
+
+        cut = Cut(self.plan.batch, self.size, order if self.plan.shuffle else None, skip)
+
+        cutter = Cutter(cut, pool)
+
+        def blocks() -> Iterator[Block]:
+            with closing(self.source.pieces(epoch, self.size, cut.passed)) as pieces:
+                yield from cutter.blocks(pieces)
+
+        return Reader(blocks(), cutter.so_far)
+
+    def _work(self, block: Block, epoch: int, bar: Any) -> None:
+        """Train on a block."""
+        self.executable = self._for_block(block)
+        self.arrays = {**self.model.arrays, **block.arrays}
+        self.batch, self.before = block.batch, self.before - block.first
+        losses = np.empty(-(-block.visited // block.batch))
+        self._through(block.order, losses, range(block.first, block.samples), epoch, bar)
+        self.tail = self._recent(losses, self.often) if self.often else losses[:0]
+        self.before += block.samples
+        if self.model.reduction == "mean":
+            sizes = np.full(len(losses), self.batch)
+            sizes[-1] = block.visited - self.batch * (len(losses) - 1)
+            losses = losses * sizes
+        self.sum.add(losses)
+
+    def _reached(self, epoch: int, position: int) -> None:
+        self.model.epoch, self.model.position = epoch, self.before + position
+
+    def _recent(self, losses: np.ndarray, count: int) -> np.ndarray:
+        missing = count - len(losses)
+        return np.concatenate([self.tail[-missing:], losses]) if missing > 0 else losses[-count:]
