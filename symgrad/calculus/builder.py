@@ -135,6 +135,8 @@ class Builder:
         operands = tuple(self.value(v).operand for v in values)
         if operation == "batch" and not getattr(operands[0], "per_sample", False):
             return self._repeat(operands[0])
+        if operation == "reshape" and is_number(operands[0]):
+            operation = "broadcast_to"  # structured operations read shapes, and numbers have none
         known = _identity(self, operation, operands)
         if known is not None:
             return known

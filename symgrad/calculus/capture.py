@@ -15,7 +15,7 @@ from symgrad.language.operation import Operation
 from symgrad.language.rewritten import REWRITTEN
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import Dim, Let, TensorSymbol
-from symgrad.language.tensor import HEADS
+from symgrad.language.tensor import HEADS, describe
 from symgrad.language.walk import postorder
 
 Roles = Mapping[sp.Symbol, str]
@@ -57,7 +57,7 @@ def capture_into(
     for node in order:
         reader.memo[id(node)] = reader.read(node)
     _check_names(builder)
-    return [reader.memo[id(root)] for root in roots]
+    return [reader.shaped(reader.memo[id(root)], describe(root)[0]) for root in roots]
 
 
 class _Reader:
@@ -115,11 +115,17 @@ class _Reader:
             parts = parts[:1]
         return self._apply(operation, parts, {})
 
+    def shaped(self, value: Operand, shape: tuple) -> Operand:
+        """The value in an expression's shape, where identities (0 x = 0) left a number of it."""
+        if getattr(value, "shape", ()) == shape:
+            return value
+        return self.builder.apply("broadcast_to", value, shape=shape).operand
+
     def _is_defined(self, e: sp.Symbol) -> bool:
         return isinstance(e, Let) and e not in self.independent
 
     def _let(self, let: Let) -> Operand:
-        value = self.memo[id(let.definition)]
+        value = self.shaped(self.memo[id(let.definition)], let.shape)
         if let.name and isinstance(value, Name) and value not in self.builder.inputs.values():
             value.label = value.label or let.name
             self.builder.lets.setdefault(value, let)

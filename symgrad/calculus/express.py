@@ -87,8 +87,14 @@ def _log1p(x: sp.Expr) -> sp.Expr:
     return sp.log(1 + x)
 
 
+def _abs(x: sp.Expr) -> sp.Expr:
+    with distribute(True):  # else SymPy takes signs out of a product of sums without end
+        return sp.Abs(x)
+
+
 SPECIAL: dict[str, Callable[..., sp.Expr]] = {
     "select": choose,
+    "abs": _abs,
     "log1p": _log1p,
     "expm1": lambda x: sp.exp(x) - 1,
     "logistic_slope": lambda x: logistic(x) * logistic(-x),

@@ -12,7 +12,8 @@ from symgrad.language.pointwise import relu, softplus
 from symgrad.language.reductions import sum as sum_over
 from symgrad.language.statistics import norm
 from symgrad.language.symbols import anonymous
-from symgrad.language.tensor import sympify
+from symgrad.language.tensor import describe, sympify
+from symgrad.language.views import broadcast_to
 
 EPSILON = 1e-12  # torch's, in cosine_embedding
 
@@ -77,7 +78,12 @@ def triplet_margin(
     """
     a, near = pair(anchor, positive, "triplet_margin")
     a, far = pair(a, negative, "triplet_margin")
-    apart = norm(a - far + eps, p, axis=-1)
+    shape = describe(a)[0]
+
+    def distance(x: sp.Expr, y: sp.Expr) -> sp.Expr:
+        return norm(broadcast_to(x - y + eps, shape), p, axis=-1)  # x - x has no shape
+
+    apart = distance(a, far)
     if swap:
-        apart = sp.Min(apart, norm(near - far + eps, p, axis=-1))
-    return averaged(relu(margin + norm(a - near + eps, p, axis=-1) - apart))
+        apart = sp.Min(apart, distance(near, far))
+    return averaged(relu(margin + distance(a, near) - apart))

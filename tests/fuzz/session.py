@@ -1,0 +1,108 @@
+"""What is tested of a chunk of programs: which targets, rewrites and dtypes are its turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from symgrad.calculus.stabilize import STABLE
+from tests.fuzz.compare import Chunk, Expected, Mismatch, Variant, against_mpmath, check, expected
+from tests.fuzz.draw import draw
+from tests.fuzz.programs import Program
+from tests.fuzz.public import through_the_model
+from tests.fuzz.shrink import script, shrunk
+
+SAMPLES = (3, 1, 3, 17, 3)  # by turns
+REFUSED = (  # documented refusals, which SymPy's simplification can bring about
+    "sg.batch stacks the mini-batch's values of something per sample",
+    "derivatives of digamma are known up to order",
+    "cannot be saved",  # a user's own derivative
+)
+
+
+@dataclass
+class Report:
+    """What came of some programs.  steep: drawn, and no test.  shown: failing ones as scripts."""
+
+    tested: int = 0
+    steep: int = 0
+    scalar: int = 0
+    steps: int = 0
+    checks: Counter = field(default_factory=Counter)
+    shown: list[str] = field(default_factory=list)
+
+    def add(self, other: Report) -> None:
+        self.tested += other.tested
+        self.steep += other.steep
+        self.scalar += other.scalar
+        self.steps += other.steps
+        self.checks += other.checks
+        self.shown += other.shown
+
+
+def chunk(seed: int, number: int, count: int) -> list[Program]:
+    samples = SAMPLES[number % len(SAMPLES)]
+    return [draw((seed, number, k), samples) for k in range(count)]
+
+
+def variants(number: int) -> list[Variant]:
+    """The reference target always, with rewrites and without; the others by turns."""
+    compiled = [Variant("cpu")] if number % 8 == 5 else []
+    lowered = [Variant("interpreted")] if number % 2 == 0 else []
+    off = Variant("reference", None if number % 3 else number)
+    return [Variant("reference"), *lowered, *compiled, off]
+
+
+def mismatches(
+    programs: Sequence[Program], known: Sequence[Expected], number: int
+) -> Iterator[Mismatch]:
+    yield from check(programs, known, variants(number))
+    for program, e in zip(programs, known, strict=True):
+        if program.scalar:
+            yield from against_mpmath(program, e)
+    if number % 4 == 0:
+        yield from through_the_model(programs[0], known[0])
+
+
+def refused(program: Program) -> bool:
+    """Whether symgrad refuses the program in words that are documented."""
+    try:
+        Chunk([program]).block(STABLE)
+    except Exception as error:
+        return any(text in str(error) for text in REFUSED)
+    return False
+
+
+def accepted(tests: list[tuple[Program, Expected]]) -> list[tuple[Program, Expected]]:
+    """The programs that symgrad does not refuse; one by one only where a chunk fails."""
+    try:
+        Chunk([p for p, _ in tests]).block(STABLE)
+    except Exception:
+        return [(p, e) for p, e in tests if not refused(p)]
+    return tests
+
+
+def report_of(programs: Sequence[Program], number: int, shrink: bool = True) -> Report:
+    pairs = [(p, expected(p)) for p in programs]
+    tests = accepted([(p, e) for p, e in pairs if e is not None])
+    report = Report(len(tests), len(pairs) - len(tests), sum(p.scalar for p, _ in tests),
+                    sum(len(p.steps) for p, _ in tests))  # fmt: skip
+    if not tests:
+        return report
+    for v in variants(number):
+        report.checks[f"{v.target}, rewrites {'all' if v.rewrites == 'all' else 'off'}"] += len(
+            tests
+        )
+    report.checks["mpmath"] += report.scalar
+    seen: set = set()
+    with np.errstate(all="ignore"):
+        for m in mismatches(*zip(*tests, strict=True), number):
+            if any(text in m.detail for text in REFUSED):
+                report.checks["refused"] += 1
+            elif m.program.seed not in seen:
+                seen.add(m.program.seed)
+                report.shown.append(script(shrunk(m) if shrink else m))
+    return report

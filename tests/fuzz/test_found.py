@@ -1,0 +1,52 @@
+"""What the fuzzer found: one test a bug, each in its smallest program."""
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgrad as sg
+
+x, y = sg.data("x y")
+N = 3
+DATA = np.array([0.3, -1.2, 0.8])
+
+
+@pytest.fixture(params=["reference", "cpu"])
+def target(request):
+    return request.param
+
+
+def test_a_choice_by_a_condition_that_always_holds_keeps_its_shape():
+    never = sg.let("never", x > x)  # SymPy knows that this is False
+    z = sg.let("z", sg.where(never, sg.data("v", shape=(1,)), -1))
+    f = sg.function(x + z, [x, sg.data("v", shape=(1,))], target="reference")
+    assert f(DATA, np.ones((N, 1))).shape == (N, 1)
+
+
+def test_zero_times_a_tensor_keeps_its_shape():
+    nothing = sg.let("nothing", sg.smooth_l1(x, x))  # 0
+    v = sg.data("v", shape=(2, 3))
+    f = sg.function(sg.sum(nothing * v, axis=0), [v], target="reference")
+    assert np.array_equal(f(np.ones((N, 2, 3))), np.zeros(3))
+
+
+def test_a_triplets_negative_may_be_its_anchor(target):
+    v, w = sg.data("v", shape=2), sg.data("w", shape=2)
+    f = sg.function(sg.triplet_margin(v, w, v), [v, w], target=target)
+    apart = 1 + np.sqrt(2) * (1 + 1e-6) - np.sqrt(2) * 1e-6
+    np.testing.assert_allclose(f(np.ones((N, 2)), np.zeros((N, 2))), apart, rtol=1e-12)
+
+
+def test_the_absolute_value_of_a_negated_sum_is_written(rng):
+    """SymPy took signs out of the product without end while gradients were expressed."""
+    z = sg.let("z", sp.erf(x))
+    size = sg.let("size", sp.Abs(-(-y + z - 0.3)))
+    g = sg.gradient(size * sp.Max(x, 0.1) ** 2, y)
+    f = sg.function(g, [x, y], target="reference")
+    assert np.isfinite(f(DATA, DATA[::-1])).all()
+
+
+def test_a_number_takes_a_shape_in_lowered_code(target):
+    zero = sg.let("zero", sg.gradient(sg.gradient(x, x), x))
+    f = sg.function(sp.Abs(sg.unsqueeze(zero, axis=0)) + x, [x], target=target)
+    np.testing.assert_array_equal(f(DATA), DATA[:, None])
