@@ -16,7 +16,7 @@ from symgrad.build.cache import object_code, text_path
 from symgrad.build.entry import INTEGER, LEADING, NUMBERS, words_of
 from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
-from symgrad.build.threads import together
+from symgrad.build.threads import process, together
 
 if TYPE_CHECKING:
     from symgrad.generate.source import Source
@@ -59,7 +59,7 @@ class Compiled:
     """
 
     def __init__(self, source: Source, loaded: Loaded) -> None:
-        self._source, self._loaded, self._lock = source, loaded, Lock()
+        self._source, self._loaded = source, loaded
         first = leading(source)
         *places, length = words_of((*first, *(b.dtype for b in source.buffers)))
         # a table for each thread; they differ in the thread's number
@@ -73,6 +73,14 @@ class Compiled:
         self._scratch: list[np.ndarray] = []
         for buffer, place in zip(source.buffers, places[len(first) :], strict=True):
             self._add(buffer, place)
+
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget a call that was under way in another thread when this process was forked off."""
+        self._process, self._lock = process.number, Lock()
+        for array in self._scratch:
+            array.fill(0)
 
     def again(self) -> Compiled:
         """The same code with a scratch memory of its own, so that both can run at a time."""
@@ -115,6 +123,8 @@ class Compiled:
         """
         if not 0 <= first <= last or every < 1:
             raise ValueError(f"positions {first} to {last}, {every} mini-batches per update")
+        if self._process != process.number:
+            self._begin()
         with self._lock:
             ordered = self._place(arrays, order, last)
             for recorded in self._outputs:
@@ -134,7 +144,7 @@ class Compiled:
         for k, table in enumerate(self._tables[1:], start=1):
             table[:] = self._words
             table[self._numbers + len(NUMBERS)] = k
-        return together(self._loaded.call, self._addresses)
+        return together(self._loaded.call, self._addresses, self)
 
     def _place(self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int) -> bool:
         """Put every given array in the table; whether there is an order to follow."""

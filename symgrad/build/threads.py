@@ -12,95 +12,80 @@ import operator
 import os
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
-
-PATIENCE = 0.05  # seconds until somebody who waits looks for himself
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One call for one thread; `finished` counts all of a kernel's, `told` wakes who waits."""
-
-    call: Callable[[], int]
-    finished: list[int]
-    told: SimpleQueue[None]
 
 
 class _Pool:
-    """Threads of this process that wait for jobs; they end with it."""
+    """Threads of this process that wait for calls; they end with it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.queues: list[SimpleQueue[_Job]] = []
+        self.queues: list[SimpleQueue[Callable[[], Any]]] = []
 
     def grow(self, helpers: int) -> None:
         while len(self.queues) < helpers:
-            queue: SimpleQueue[_Job] = SimpleQueue()
+            queue: SimpleQueue[Callable[[], Any]] = SimpleQueue()
             name = f"symgrad-{len(self.queues) + 1}"
             threading.Thread(target=_serve, args=(queue,), name=name, daemon=True).start()
             self.queues.append(queue)
 
 
-def _serve(queue: SimpleQueue[_Job]) -> None:
+def _serve(queue: SimpleQueue[Callable[[], Any]]) -> None:
     while True:
-        job = queue.get()
-        job.finished.append(job.call())
-        job.told.put(None)
-        del job  # the kernel and its arrays are not kept alive here
+        queue.get()()  # it is bound to nothing here, so that a kernel is not kept alive
 
 
-_pool = _Pool()
+class Process:
+    """What a process that is forked off begins anew: it has none of its parent's threads.
+
+    number: grows with every generation; locks and memory of an older one may be in any state
+    """
+
+    def __init__(self) -> None:
+        self.number, self.pool = 0, _Pool()
+
+    def fork(self) -> None:
+        self.number, self.pool = self.number + 1, _Pool()
 
 
-def _renew() -> None:
-    """A process that was forked off has none of the threads, and maybe a lock that is held."""
-    global _pool
-    _pool = _Pool()
-
-
+process = Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+    os.register_at_fork(after_in_child=process.fork)
 
 
-def together(function: Callable[[int], int], arguments: Sequence[int]) -> int:
+def together(function: Callable[[int], int], arguments: Sequence[int], owner: Any = None) -> int:
     """function(argument) for all arguments at the same time, in a thread each; the first's result.
 
-    The first call is made in this thread.  `function` lets go of the interpreter while it works,
-    and is no Python function.
+    The first call is made in this thread, and the others are not waited for: what they are called
+    for has to be done when it returns, as it is where the function ends with a barrier.  Until they
+    return they keep the owner of their memory alive.  `function` lets go of the interpreter while
+    it works, and is no Python function.
 
     >>> import ctypes
     >>> together(ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(("abs", ctypes.CDLL(None))), [-3, 4])
     3
     """
     first, *others = arguments
-    finished, told, results = list[int](), SimpleQueue[None](), list[Any]()
-    jobs = [_Job(partial(function, a), finished, told) for a in others]
-    pool = _pool
+    calls = [_Kept(function, argument, owner) for argument in others]
+    pool, results = process.pool, list[Any]()
     with pool.lock:
-        pool.grow(len(jobs))
-        puts = (queue.put for queue in pool.queues[: len(jobs)])
+        pool.grow(len(calls))
+        puts = (queue.put for queue in pool.queues[: len(calls)])
         functions: list[Callable[[Any], Any]] = [*puts, function]
-        try:
-            # C code calls C code: the interpreter looks for Ctrl-C before this line or after it
-            results.extend(map(operator.call, functions, [*jobs, first]))
-        finally:
-            if results:
-                _wait(jobs, finished, told)
+        # C code calls C code: the interpreter looks for Ctrl-C before this line or after it
+        results.extend(map(operator.call, functions, [*calls, first]))
     return results[-1]
 
 
-def _wait(jobs: list[_Job], finished: list[int], told: SimpleQueue[None]) -> None:
-    """Until all jobs are done, whatever happens meanwhile: they work on our caller's memory."""
-    interruption: KeyboardInterrupt | None = None
-    while len(finished) < len(jobs):
-        try:
-            with suppress(Empty):
-                told.get(timeout=PATIENCE)
-        except KeyboardInterrupt as asked:
-            interruption = asked
-    if interruption is not None:
-        raise interruption
+@dataclass(frozen=True)
+class _Kept:
+    """A call, and whose memory it works on."""
+
+    function: Callable[[int], int]
+    argument: int
+    owner: Any
+
+    def __call__(self) -> int:
+        return self.function(self.argument)

@@ -195,6 +195,8 @@ class _Writer:
         written = [b for b in self.kernel.buffers if b in self.kernel.written and b.is_local]
         written = [] if self.blocks else written
         self._by_one([f"{self.names.array(b)}[0] = {self.names(b)}" for b in written])
+        if self.kernel.threads > 1 and not written:
+            self._barrier()  # nobody returns before all are done
         returned = "-1 if fault[0] else pending" if self.kernel.fault else "pending"
         self.lines.add(f"return {returned}")
 

@@ -1,11 +1,11 @@
 """Models that train on several threads: the same numbers, the same bits, and no hanging."""
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -238,13 +238,14 @@ def test_a_process_that_is_forked_off_works():
         sg.set_threads(2)
         fit()
         assert "barrier" in model.source
-        busy = threading.Thread(target=network(seed=1).fit, args=(data,), kwargs=dict(
+        other = network(seed=1)
+        busy = threading.Thread(target=other.fit, args=(data,), kwargs=dict(
             epochs=10**6, batch_size=50, progress=False), daemon=True)
         busy.start()  # holds what a fork may copy while it is held
-        for _ in range(10):
+        for k in range(10):
             child = os.fork()
             if child == 0:
-                fit()
+                fit() if k % 2 else other.fit(data, epochs=1, batch_size=50, progress=False)
                 os._exit(7)
             _, status = os.waitpid(child, 0)
             print(os.waitstatus_to_exitcode(status))
@@ -301,26 +302,7 @@ def test_a_kernels_memory_is_not_kept_by_the_pool():
     executable = weakref.ref(model.executables.latest("step"))
     del model
     gc.collect()
+    begin = time.perf_counter()
+    while executable() is not None and time.perf_counter() - begin < 10:
+        time.sleep(0.01)
     assert executable() is None
-
-
-def test_an_interruption_while_others_work_waits_for_them(monkeypatch):
-    from symgrad.build import threads as pool
-
-    class Impatient(pool.SimpleQueue):
-        asked = 0
-
-        def get(self, *args, **kwargs):
-            type(self).asked += 1
-            if "timeout" in kwargs and type(self).asked < 5:
-                raise KeyboardInterrupt
-            return super().get(*args, **kwargs)
-
-    finished = []
-    jobs = [object()]
-    told = Impatient()
-    threading.Timer(0.2, lambda: (finished.append(1), told.put(None))).start()
-    with pytest.raises(KeyboardInterrupt):
-        pool._wait(jobs, finished, told)
-    assert finished == [1]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
