@@ -17,7 +17,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from symgrad.build.entry import IN_TABLE, INTEGER, TABLE, entry_text
-from symgrad.build.optimizer import KernelLibrary
+from symgrad.build.optimizer import KernelLibrary, parsed
 from symgrad.generate.ir_library import with_definitions
 
 
@@ -79,7 +79,7 @@ def kernel_library(
     around = entry_text(name, result.fndesc.llvm_func_name, kinds)
     target = f'target triple = "{llvm.get_process_triple()}"\n'
     for text in (around, *([with_definitions(assembly)] if assembly else [])):
-        library.add_llvm_module(llvm.parse_assembly(target + text))
+        library.add_llvm_module(parsed(target + text))
     library.finalize()
     return library
 

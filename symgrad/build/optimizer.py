@@ -8,10 +8,12 @@ clock down for whole ones; for loops as long as ours whole ones are faster all t
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
+from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 
 HALVED = "+prefer-256-bit"
@@ -20,6 +22,11 @@ HALVED = "+prefer-256-bit"
 class KernelLibrary(JITCodeLibrary):
     """numba's container of a module, optimised our way."""
 
+    def add_ir_module(self, ir_module: Any) -> None:
+        module = parsed(cgutils.normalize_ir_text(str(ir_module)))
+        module.name = ir_module.name
+        self.add_llvm_module(module)
+
     def _optimize_functions(self, module: Any) -> None:
         module.data_layout = self._codegen._data_layout
 
@@ -27,6 +34,19 @@ class KernelLibrary(JITCodeLibrary):
         for inlining in (True, False):
             manager, builder = _passes(inlining)
             manager.run(self._final_module, builder)
+
+
+DEFINITION = re.compile(r"^(define .*?)(\s*\{)?$", re.MULTILINE)
+
+
+def parsed(text: str) -> Any:
+    """A module of LLVM's language in which 1/sqrt(x) is a root and a division.
+
+    The processor's estimate of it, refined by Newton's step, is NaN where x is 0 or infinite.
+    """
+    module = llvm.parse_assembly(DEFINITION.sub(r'\1 "reciprocal-estimates"="none"\2', text))
+    module.verify()
+    return module
 
 
 def _passes(inlining: bool) -> tuple[Any, Any]:

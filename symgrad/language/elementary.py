@@ -70,7 +70,8 @@ def _expand_hypot(a: Any, b: Any) -> Any:
     a, b = op.abs(a), op.abs(b)
     large, small = op.max(a, b), op.min(a, b)
     scaled = large * (1 + (small / large) ** 2) ** HALF
-    return op.select(op.eq(large * 2, large), large, scaled)  # 0 and infinity are their doubles
+    infinite = getattr(op, "or")(op.eq(a, sp.oo), op.eq(b, sp.oo))  # also beside NaN
+    return op.select(infinite, sp.oo, op.select(op.eq(large, 0), 0, scaled))
 
 
 def _expand_logaddexp(a: Any, b: Any) -> Any:
@@ -144,7 +145,8 @@ register(
     Row("xlogy", "pointwise", special("xlogy"),
         (_xlogy_pull, lambda g, y, x, z: g*x/z), head=xlogy, guarded=True,
         domain=Domain(((-2.0, 2.0), (0.2, 3.0))),
-        expand=lambda x, z: op.select(op.eq(x, 0), 0*z, x*op.log(z))),
+        expand=lambda x, z: op.select(op.eq(x, 0), op.select(op.eq(z, z), 0, z),
+                                      x*op.log(z))),
     Row("sinc", "pointwise", lambda x: np.sinc(x/np.pi), (lambda g, y, x: g*op.sinc_slope(x),),
         head=sp.sinc, domain=Domain(((-4.0, 4.0),)),
         expand=lambda x: op.select(op.lt(op.abs(x), 1), _series(x, 0), op.sin(x)/x)),

@@ -29,7 +29,8 @@ def _expand_round(x: Any) -> Any:
     below = op.floor(x)
     rest = x - below
     even = below + op.mod(below, 2)  # the even one of below and below + 1
-    return op.select(op.lt(rest, HALF), below, op.select(op.gt(rest, HALF), below + 1, even))
+    near = op.select(op.eq(rest, HALF), even, below)  # infinities have no rest
+    return op.select(op.gt(rest, HALF), below + 1, near)
 
 
 # fmt: off
