@@ -21,6 +21,11 @@ WORDS = {INTEGER: 1, TABLE: 0}  # of an argument in the table; 2 of an array
 RAISED = -(2**63)  # what the entry point returns when the kernel raised an exception
 
 
+def leading(threads: int) -> tuple[str, ...]:
+    """The kinds of the first arguments: where there are several threads, each has its number."""
+    return (*LEADING, INTEGER) if threads > 1 else LEADING
+
+
 def words_of(kinds: Sequence[str]) -> list[int]:
     """The place of each argument in the table, and the table's length behind them.
 

@@ -13,7 +13,7 @@ import numpy as np
 from symgrad.build.arrays import Given, Order, Recorded, aligned_zeros
 from symgrad.build.blas_threads import one_blas_thread
 from symgrad.build.cache import object_code, text_path
-from symgrad.build.entry import INTEGER, LEADING, NUMBERS, words_of
+from symgrad.build.entry import NUMBERS, leading, words_of
 from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
 from symgrad.build.threads import process, together
@@ -27,14 +27,9 @@ COMPUTED_INDEX = (
 )
 
 
-def leading(source: Source) -> tuple[str, ...]:
-    """The kinds of a kernel's first arguments: the last one is the thread's number, if several."""
-    return (*LEADING, INTEGER) if source.threads > 1 else LEADING
-
-
 def build(source: Source) -> Compiled:
     """Compile generated code, or find it in the cache, and load it."""
-    kinds = (*leading(source), *source.kinds)
+    kinds = (*leading(source.threads), *source.kinds)
     key = kernel_key(source.text, (source.entry, *kinds), source.modules)
     name = f"symgrad_{key}"
 
@@ -60,7 +55,7 @@ class Compiled:
 
     def __init__(self, source: Source, loaded: Loaded) -> None:
         self._source, self._loaded = source, loaded
-        first = leading(source)
+        first = leading(source.threads)
         *places, length = words_of((*first, *(b.dtype for b in source.buffers)))
         # a table for each thread; they differ in the thread's number
         self._tables = [(ctypes.c_int64 * length)() for _ in range(source.threads)]
@@ -71,6 +66,7 @@ class Compiled:
         self._inputs: list[Given] = []
         self._outputs: list[Recorded] = []
         self._scratch: list[np.ndarray] = []
+        self._own: list[tuple[int, list[np.ndarray]]] = []  # place, the other threads' arrays
         for buffer, place in zip(source.buffers, places[len(first) :], strict=True):
             self._add(buffer, place)
 
@@ -87,6 +83,10 @@ class Compiled:
         return Compiled(self._source, self._loaded)
 
     def _add(self, buffer: Any, place: int) -> None:
+        if buffer in self._source.own:
+            others = range(self._source.threads - 1)
+            copies = [aligned_zeros(buffer.shape, buffer.dtype) for _ in others]
+            self._own.append((place, copies))
         if buffer.role == "scratch":
             array = aligned_zeros(buffer.shape, buffer.dtype)
             self._scratch.append(array)
@@ -144,6 +144,10 @@ class Compiled:
         for k, table in enumerate(self._tables[1:], start=1):
             table[:] = self._words
             table[self._numbers + len(NUMBERS)] = k
+            for place, copies in self._own:
+                copy = copies[k - 1]
+                ctypes.memmove(copy.ctypes.data, self._words[place], copy.nbytes)
+                table[place] = copy.ctypes.data
         return together(self._loaded.call, self._addresses, self)
 
     def _place(self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int) -> bool:

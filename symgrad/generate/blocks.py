@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from symgrad.build.entry import LEADING, words_of
+from symgrad.build.entry import leading, words_of
 from symgrad.generate.ir_block import Block, Table
 from symgrad.generate.ir_locals import uses, walked
 from symgrad.generate.micro_machine import host
@@ -20,6 +20,8 @@ from symgrad.generate.text import Names
 from symgrad.lower.expressions import accesses
 from symgrad.lower.kernel import (
     ITEM_BYTES,
+    Alone,
+    Barrier,
     Buffer,
     Call,
     Collect,
@@ -56,6 +58,15 @@ def runs(section: Sequence[Statement]) -> Iterator[Run]:
         yield kind, run
 
 
+def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
+    """The same, of what stands under the condition of one thread, too."""
+    for plain, run in runs(section):
+        yield plain, [s for s in run if not isinstance(s, Alone)]
+        for s in run:
+            if isinstance(s, Alone):
+                yield from _all_runs(s.body)
+
+
 def _is_plain(s: Statement) -> bool:
     return all(isinstance(t, Loop | Store | Update | Comment) for t in statements((s,)))
 
@@ -66,22 +77,25 @@ class Blocks:
     kernel:   the kernel with the arrays of its cells
     cells:    how a number that has one reads in numba source
     in_table: the arrays that numba source does not touch
+    own:      the arrays of cells, where every one of several threads has its own
     """
 
     def __init__(self, kernel: Kernel, names: Names) -> None:
         self.names = names
-        everything = [run for section in kernel.sections for run in runs(section)]
+        everything = [run for section in kernel.sections for run in _all_runs(section)]
         shared = _shared([body for _, body in everything], set(kernel.buffers))
         arrays, places = _places(kernel, shared)
         self.kernel = replace(kernel, buffers=(*kernel.buffers, *arrays))
-        kinds = (*LEADING, *(b.dtype for b in self.kernel.buffers))
-        words = dict(zip(self.kernel.buffers, words_of(kinds)[len(LEADING) :], strict=False))
+        before = leading(kernel.threads)
+        kinds = (*before, *(b.dtype for b in self.kernel.buffers))
+        words = dict(zip(self.kernel.buffers, words_of(kinds)[len(before) :], strict=False))
         width = host().lanes(ITEM_BYTES[kernel.dtype])
         self.table = Table(words, places, width)
         self.made: list[Block] = []
         touched = _touched([body for plain, body in everything if not plain])
         used = {places[b][0] if b in places else b for b in touched}
-        used |= {kernel.fault} if kernel.fault else set()
+        used |= {b for b in (kernel.fault, kernel.sync) if b}
+        self.own = frozenset(b for b, _ in places.values() if kernel.threads > 1)
         self.in_table = frozenset(b for b in self.kernel.buffers if b not in used)
         for b in self.kernel.buffers:
             names(b)
@@ -132,7 +146,7 @@ def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
     found: set[Buffer] = set()
     for body in bodies:
         for s, _ in walked(body):
-            if isinstance(s, Comment):
+            if isinstance(s, Comment | Barrier):
                 continue
             found.update(b.home for b, _ in accesses(s))
             if isinstance(s, Product):

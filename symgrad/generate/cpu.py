@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from symgrad.generate.blocks import Blocks, is_large, runs
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
-from symgrad.generate.shares import Shares
+from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower import index as ix
@@ -66,12 +66,11 @@ def generate(kernel: Kernel) -> Source:
     `pending`.
     """
     writer = _Writer(kernel)
-    buffers, in_table = writer.kernel.buffers, frozenset[Buffer]()
-    if writer.blocks:
-        in_table = writer.blocks.in_table
+    buffers, blocks, nothing = writer.kernel.buffers, writer.blocks, frozenset[Buffer]()
     return Source(
         writer.text, ENTRY, buffers, writer.modules, kernel.dtype, kernel.batch_size,
-        by_table=writer.blocks is not None, in_table=in_table, threads=kernel.threads,
+        by_table=blocks is not None, in_table=blocks.in_table if blocks else nothing,
+        threads=kernel.threads, own=blocks.own if blocks else nothing,
     )  # fmt: skip
 
 
@@ -90,7 +89,7 @@ class _Writer:
             self.names.set(kernel.sync, "sync")
         for b in kernel.buffers:
             self.names(b)
-        if kernel.threads == 1 and is_large(kernel):  # blocks do not know of threads
+        if is_large(kernel):
             self.blocks = Blocks(kernel, self.names)
             self.kernel, self.printer.cells = self.blocks.kernel, self.blocks.cells
         self._run()
@@ -277,8 +276,7 @@ class _Writer:
             self._collect(s)
         elif isinstance(s, Alone):
             with self.lines.block("if thread == 0:"):
-                for t in s.body:
-                    self._statement(t)
+                self._statements(s.body)
         elif isinstance(s, Barrier):
             self._barrier()
         elif isinstance(s, Prefetch):
@@ -302,7 +300,7 @@ class _Writer:
 
     def _for(self, s: Loop) -> None:
         extent = "n" if s.axis.extent is None else str(s.axis.extent)
-        extent = ", ".join(self.shares.of(s.axis.extent)) if s.shared else extent
+        extent = ", ".join(stretch(s.axis.extent)) if s.shared else extent
         bounds = ", ".join(map(self.printer.text, s.bounds)) or extent
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
             for t in s.body:
@@ -327,7 +325,7 @@ class _Writer:
         sizes = ["n" if e is None else str(e) for e in s.sizes]
         if s.shared:
             side = "mn".index(s.shared)
-            begin, end = self.shares.of(s.sizes[side])
+            begin, end = stretch(s.sizes[side])
             sizes[side] = f"{end} - {begin}"
         a, b, c = (self._matrix(x, self._first(s, x)) for x in (s.a, s.b, s.c))
         if s.sizes.count(None) > 1:
@@ -348,7 +346,7 @@ class _Writer:
         along = {"m": (s.a, s.c), "n": (s.b, s.c), "": ()}[s.shared]
         if x not in along:
             return ""
-        begin, _ = self.shares.of(s.sizes["mn".index(s.shared)])
+        begin, _ = stretch(s.sizes["mn".index(s.shared)])
         rows = (s.shared == "m") != x.transposed
         return f"{begin} * {x.leading}" if rows else begin
 
@@ -412,7 +410,7 @@ class _Writer:
         rows, data, lines = self.names(s.buffer), self.names(s.data), self.lines
         lines.add(f"# the samples' rows of {data} together")
         with lines.block("if ordered:"):
-            bounds = ", ".join(self.shares.of(None)) if s.shared else "n"
+            bounds = ", ".join(stretch(None)) if s.shared else "n"
             with lines.block(f"for b in range({bounds}):"):
                 lines.add(f"row_at = order[at + b] * {size}")
                 with lines.block(f"for j in range({size}):"):

@@ -20,6 +20,7 @@ from symgrad.generate.ir_locals import Use, uses
 from symgrad.generate.ir_memory import ORDER, Memory
 from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_totals import Total
+from symgrad.generate.shares import stretch
 from symgrad.generate.text import Names, remark
 from symgrad.lower.kernel import Buffer, Comment, Loop, Statement, Store, Update
 
@@ -164,6 +165,9 @@ class Block:
         start = self.expressions.value(s.start) if s.start else constant(0, "int64")
         if s.stop:
             return start, self.expressions.value(s.stop)
+        if s.shared:
+            begin, end = map(self.memory.integer, stretch(s.axis.extent))
+            return begin, end
         if s.axis.extent is None:
             return start, self.memory.integer("n")
         return start, constant(s.axis.extent, "int64")

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from symgrad.lower.expressions import accesses
-from symgrad.lower.kernel import Buffer, Comment, Loop, Statement, Store, Update
+from symgrad.lower.kernel import (
+    Alone,
+    Barrier,
+    Buffer,
+    Comment,
+    Loop,
+    Statement,
+    Store,
+    Update,
+)
 
 Path = tuple[Loop, ...]
 
@@ -54,7 +63,7 @@ def uses(body: Iterable[Statement]) -> dict[Buffer, Use]:
     """Every local variable of these statements, by its home."""
     found: dict[Buffer, Use] = {}
     for s, path in walked(body):
-        if isinstance(s, Comment):
+        if isinstance(s, Comment | Alone | Barrier):
             continue
         for buffer, _ in accesses(s):
             if buffer.is_local and buffer.role != "batch_size":

@@ -17,6 +17,16 @@ UNIT = 16  # elements: a line of float32
 SPREAD = 8  # units in a stretch at least, so that stretches are of nearly equal length
 
 
+def stretch(extent: Size) -> tuple[str, str]:
+    """The names of a stretch's two ends.
+
+    >>> stretch(512)
+    ('begin_512', 'end_512')
+    """
+    name = "n" if extent is None else str(extent)
+    return f"begin_{name}", f"end_{name}"
+
+
 class Shares:
     """Those of one kernel."""
 
@@ -34,14 +44,9 @@ class Shares:
         self.samples = None in found
         self.extents = [e for e in found if e is not None]
 
-    def of(self, extent: Size) -> tuple[str, str]:
-        """The names of a stretch's two ends."""
-        name = "n" if extent is None else str(extent)
-        return f"begin_{name}", f"end_{name}"
-
     def bounds(self, extent: Size) -> list[str]:
         """Lines that compute them."""
-        begin, end = self.of(extent)
+        begin, end = stretch(extent)
         size, unit = "n" if extent is None else str(extent), self._unit(extent)
         return [
             f"{begin} = {_formula(size, 'thread', self.threads, unit)}",

@@ -18,6 +18,8 @@ class Source:
     by_table: the function takes the address of the table of its arguments too, behind them all
     in_table: buffers that are not arguments of the function: it finds them in the table
     threads:  how many threads run it together; if several, each passes its number
+    own:      buffers of which each of the threads has its own; what the first one's holds at the
+              end counts
     """
 
     text: str
@@ -29,6 +31,7 @@ class Source:
     by_table: bool = False
     in_table: frozenset[Buffer] = frozenset()
     threads: int = 1
+    own: frozenset[Buffer] = frozenset()
 
     @property
     def kinds(self) -> tuple[str, ...]:

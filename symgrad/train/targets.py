@@ -46,13 +46,12 @@ def cpu(
     program: Program, dtype: str, batch_size: int, longest: Longest, threads: int
 ) -> Executable:
     from symgrad.build import build
-    from symgrad.generate.blocks import is_large
     from symgrad.generate.cpu import generate
     from symgrad.lower import lower
     from symgrad.lower.parallel import parallel
 
-    kernel = lower(program, dtype, batch_size, longest)
-    return build(generate(kernel if is_large(kernel) else parallel(kernel, threads)))
+    kernel = parallel(lower(program, dtype, batch_size, longest), threads)
+    return build(generate(kernel))
 
 
 TARGETS: dict[str, Make] = {

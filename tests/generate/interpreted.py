@@ -8,7 +8,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import scipy.special as special
 
-from symgrad.build.entry import LEADING, words_of
+from symgrad.build.entry import leading, words_of
 from symgrad.generate.cpu_operations import LIBRARY
 from symgrad.generate.ir_library import with_definitions
 from symgrad.generate.source import Source
@@ -226,28 +226,38 @@ class Interpreted:
         return call
 
     def run(self, arrays, order, first, last, every=1, pending=0, outputs=None):
+        source = self._source
         given = [self._array(b, arrays, outputs or {}) for b in self._source.buffers]
         chosen = np.zeros(1, np.int64) if order is None else order
         numbers = [order is not None, bool(outputs), first, last, every, pending]
-        passed = [a for b, a in zip(self._source.buffers, given, strict=True)
-                  if b not in self._source.in_table]  # fmt: skip
-        table = self._table(chosen, numbers, given)
-        passed += [table.ctypes.data] if self._source.by_table else []
-        with np.errstate(all="ignore"):
-            if self._team:
-                result = self._team.run(lambda k: self._run(chosen, *numbers, k, *passed))
-            else:
-                result = self._run(chosen, *numbers, *passed)
+
+        every = [
+            [a.copy() if thread and b in source.own else a
+             for b, a in zip(source.buffers, given, strict=True)]
+            for thread in range(source.threads)
+        ]  # fmt: skip
+
+        def work(thread):
+            passed = [a for b, a in zip(source.buffers, every[thread], strict=True)
+                      if b not in source.in_table]  # fmt: skip
+            which = [thread] if self._team else []
+            table = self._table(chosen, [*numbers, *which], every[thread])
+            passed += [table.ctypes.data] if source.by_table else []
+            with np.errstate(all="ignore"):
+                return self._run(chosen, *numbers, *which, *passed)
+
+        result = self._team.run(work) if self._team else work(0)
         if result < 0:
             raise IndexError("a computed index is out of range")
         return result
 
     def _table(self, order, numbers, arrays):
-        *places, length = words_of((*LEADING, *self._source.kinds))
+        first = leading(self._source.threads)
+        *places, length = words_of((*first, *self._source.kinds))
         table = np.zeros(length, np.int64)
         table[places[1] : places[1] + len(numbers)] = numbers
         table[places[0]] = order.ctypes.data
-        for place, array in zip(places[len(LEADING) :], arrays, strict=False):
+        for place, array in zip(places[len(first) :], arrays, strict=False):
             table[place : place + 2] = array.ctypes.data, array.size
         return table
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from symgrad.generate import blocks, ir_lanes
 from symgrad.lower import lower, products, sharing
 from symgrad.lower.parallel import Shared
 from tests.lower.programs import agree
@@ -38,4 +39,19 @@ def test_random_programs(size, threads, seed, monkeypatch):
         for batch in (1, 4, 9):
             rng = np.random.default_rng(seed + k)
             agree(program, batch, rng, samples=13, limits=LIMITS, ordered=k % 2 == 0,
+                  tolerance=1e-7, lowered=shared(threads, rng))  # fmt: skip
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_random_programs_as_assembly(threads, seed, monkeypatch):
+    """Where the mathematics is assembly, every thread has its own cells for numbers."""
+    monkeypatch.setattr(sharing, "FEWEST", 0)
+    monkeypatch.setattr(blocks, "LARGEST", -1)
+    monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
+    for k in range(4):
+        print("program", seed + k)
+        program = Programs(np.random.default_rng(seed + k), 20).program()
+        for batch in (1, 11):
+            rng = np.random.default_rng(seed + k)
+            agree(program, batch, rng, samples=23, limits=LIMITS, ordered=k % 2 == 0,
                   tolerance=1e-7, lowered=shared(threads, rng))  # fmt: skip

@@ -134,6 +134,13 @@ def test_the_corpus(name, seed, everywhere):
     assert_close(model, reference, 1e-10 if dtype == "float64" else 2e-4)
 
 
+@pytest.mark.parametrize("name", ["classifier", "mixture", "matrix_factorisation", "recurrent"])
+def test_the_corpus_as_assembly(name, seed, everywhere, monkeypatch):
+    """Numbers that live in cells of memory: every thread has its own."""
+    monkeypatch.setattr("symgrad.generate.blocks.LARGEST", -1)
+    test_the_corpus(name, seed, None)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_sizes_that_do_not_divide(dtype):
     """The last mini-batch is smaller, and no axis is a multiple of the number of threads."""
