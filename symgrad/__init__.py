@@ -153,6 +153,10 @@ from symgrad.language.views import concatenate as concatenate
 from symgrad.language.views import reshape as reshape
 from symgrad.language.views import transpose as transpose
 from symgrad.optimize import SGD as SGD
+from symgrad.optimize import Adagrad as Adagrad
+from symgrad.optimize import Adam as Adam
+from symgrad.optimize import DenseUpdateWarning as DenseUpdateWarning
+from symgrad.optimize import RMSprop as RMSprop
 from symgrad.optimize import Rule as Rule
 from symgrad.train import Every as Every
 from symgrad.train import History as History

@@ -74,7 +74,7 @@ def kernel_library(
     result = compile_extra(
         cpu_target.typing_context, cpu_target.target_context, dispatcher.py_func,
         tuple(_numba_type(kind) for kind in kinds if kind != IN_TABLE), types.int64,
-        _flags(dispatcher), {}, library=library,
+        _flags(dispatcher, alone=not assembly), {}, library=library,
     )  # fmt: skip
     around = entry_text(name, result.fndesc.llvm_func_name, kinds)
     target = f'target triple = "{llvm.get_process_triple()}"\n'
@@ -84,10 +84,13 @@ def kernel_library(
     return library
 
 
-def _flags(dispatcher: Any) -> Flags:
+def _flags(dispatcher: Any, alone: bool) -> Flags:
+    """alone: nothing but the function's own code touches its arrays."""
     flags = Flags()
     cpu_target.options.parse_as_flags(flags, dispatcher.targetoptions)
-    flags.noalias = True  # no two arrays overlap: loops need no run-time checks for it
+    # No two arrays overlap: loops need no run-time checks for it.  With assembly, though, LLVM
+    # would take for granted that a call which does not get an array leaves it as it is.
+    flags.noalias = alone
     flags.nrt = False  # an allocation in a kernel is an error, here and now
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.no_compile = True  # machine code is made once, with the entry point

@@ -35,6 +35,7 @@ class Name:
 
 
 Operand: TypeAlias = Name | sp.Expr  # an expression here is always a number
+Lists: TypeAlias = tuple[tuple[Operand, ...], ...]  # of each list of indices, an index for an axis
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,12 +62,21 @@ class Block:
     `inputs` maps a language symbol to the name that holds its value, `outputs` a label to a name;
     `writes` maps a parameter's or state's symbol to the name of its new value.  All reads see old
     values: the writes happen together, after everything is computed.
+
+    `rows` says of a written symbol that it changes only where lists of indices point to, which may
+    name a row many times: there it gets its new value, and keeps its old one everywhere else.
     """
 
     inputs: Mapping[sp.Symbol, Name]
     equations: tuple[Equation, ...]
     outputs: Mapping[str, Name]
     writes: Mapping[sp.Symbol, Name] = field(default_factory=dict)
+    rows: Mapping[sp.Symbol, Lists] = field(default_factory=dict)
+
+    @property
+    def row_names(self) -> list[Name]:
+        """The indices of the rows that are written."""
+        return [x for s in self.rows.values() for r in s for x in r if isinstance(x, Name)]
 
     def check(self) -> Block:
         """Raise AssertionError unless the block is well formed; return it."""
@@ -83,9 +93,12 @@ class Block:
             assert shape == equation.name.shape, f"{equation}: {shape} is not {equation.name.shape}"
             assert kind == equation.name.kind, f"{equation}: {kind} is not {equation.name.kind}"
             known.add(equation.name)
-        for target in (*self.outputs.values(), *self.writes.values()):
+        for target in (*self.outputs.values(), *self.writes.values(), *self.row_names):
             assert target in known, f"{target} is used and not defined"
         for symbol, name in self.writes.items():
             assert name.shape == self.inputs[symbol].shape, f"{symbol} changes its shape"
             assert not name.per_sample, f"{symbol} would get a value for each sample"
+        assert set(self.rows) <= set(self.writes), "rows of what is not written"
+        for name in self.row_names:
+            assert name.kind == "int", f"{name} selects rows and is {name.kind}"
         return self

@@ -161,8 +161,13 @@ class Builder:
         shape = (batch_size, *getattr(operand, "shape", ()))
         return self.apply("broadcast_to", operand, shape=shape)
 
-    def block(self, outputs: Mapping[str, Name], writes: Mapping | None = None) -> Block:
-        return Block(self.inputs, tuple(self.equations), dict(outputs), dict(writes or {}))
+    def block(
+        self, outputs: Mapping[str, Name], writes: Mapping | None = None,
+        rows: Mapping | None = None,
+    ) -> Block:  # fmt: skip
+        return Block(
+            self.inputs, tuple(self.equations), dict(outputs), dict(writes or {}), dict(rows or {})
+        )
 
 
 LEVELS = {"expectation": False, "batch": False, "own": True}  # the others: as their operands

@@ -18,6 +18,7 @@ import sympy as sp
 from symgrad.calculus.block import Block, Equation, Name
 from symgrad.calculus.bounds import index_bounds
 from symgrad.calculus.builder import Builder, Value
+from symgrad.calculus.simplify import renamed
 from symgrad.language import counters  # noqa: F401  (its rows)
 from symgrad.language.alias import alias_table
 from symgrad.language.random import Draw
@@ -43,7 +44,8 @@ def drawn(block: Block, dtype: str) -> Block:
     outputs, writes = (
         {k: made.get(x, x) for k, x in names.items()} for names in (block.outputs, block.writes)
     )
-    return Block(builder.inputs, (*builder.equations, *rest), outputs, writes)
+    rows = {s: renamed(lists, made) for s, lists in block.rows.items()}
+    return Block(builder.inputs, (*builder.equations, *rest), outputs, writes, rows)
 
 
 def is_random(symbol: sp.Symbol) -> bool:

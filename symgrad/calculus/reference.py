@@ -16,6 +16,7 @@ import sympy as sp
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.calculus.padding import NEUTRAL, Sizes
 from symgrad.calculus.program import Program
+from symgrad.calculus.touched import in_rows
 from symgrad.language.contractions import mean_einsum
 from symgrad.language.ragged import entries_of, is_length
 from symgrad.language.row import TABLE, kind_of
@@ -80,6 +81,9 @@ class Reference:
     ) -> dict[Operand, Any]:
         values = evaluate(block, arrays, rows, n, self.dtype, base=base)
         new = {symbol: np.array(values[name]) for symbol, name in block.writes.items()}
+        for symbol, lists in block.rows.items():
+            sizes = Sizes(block, arrays, rows, n)
+            new[symbol] = in_rows(arrays[symbol], new[symbol], lists, values, sizes)
         for symbol, value in new.items():  # a value may be another one's array, as in a swap
             arrays[symbol][...] = value
         return values
@@ -262,14 +266,15 @@ def sized(attribute: Any, sizes: Sizes) -> Any:
 
 
 def _step_scalars(block: Block) -> set[Operand]:
-    """Names computed from hypers, the step and numbers alone: float64 in every dtype."""
+    """Names computed from hypers, counted steps and numbers alone: float64 in every dtype."""
     scalars = {
         name
         for symbol, name in block.inputs.items()
-        if getattr(symbol, "role", "") in ("hyper", "step", "batch_size") and name.shape == ()
+        if (getattr(symbol, "role", "") in ("hyper", "step", "batch_size") and name.shape == ())
+        or (getattr(symbol, "role", "") == "state" and name.kind == "int")
     }
     for e in block.equations:
-        if e.name.shape == () and all(x in scalars for x in e.names):
+        if e.operation != "broadcast_to" and all(x in scalars for x in e.names):
             scalars.add(e.name)
     return scalars
 

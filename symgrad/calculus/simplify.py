@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from symgrad.calculus.block import Block, Name, Operand
+from symgrad.calculus.block import Block, Lists, Name, Operand
 from symgrad.calculus.builder import Builder, Value
 from symgrad.calculus.rewrite import Rewrite, by_operation, improved
 
@@ -21,7 +22,13 @@ def simplify(block: Block, rewrites: Sequence[Rewrite] = ()) -> Block:
         new[e.name] = _named(builder, value, e.name)
     outputs = {k: _name(builder, new[n]) for k, n in block.outputs.items()}
     writes = {s: _name(builder, new[n]) for s, n in block.writes.items()}
-    return without_dead_code(builder.block(outputs, writes))
+    rows = {s: renamed(lists, new) for s, lists in block.rows.items()}
+    return without_dead_code(builder.block(outputs, writes, rows))
+
+
+def renamed(lists: Lists, new: Mapping[Any, Any]) -> Lists:
+    """Lists of indices under other names."""
+    return tuple(tuple(new.get(x, x) for x in indices) for indices in lists)
 
 
 def _named(builder: Builder, value: Value, old: Name) -> Operand:
@@ -41,7 +48,7 @@ def _name(builder: Builder, operand: Operand) -> Name:
 
 def without_dead_code(block: Block) -> Block:
     """The block without equations and inputs that no output and no write depends on."""
-    alive: set[Operand] = {*block.outputs.values(), *block.writes.values()}
+    alive: set[Operand] = {*block.outputs.values(), *block.writes.values(), *block.row_names}
     kept = []
     for e in reversed(block.equations):
         if e.name in alive:
@@ -49,4 +56,4 @@ def without_dead_code(block: Block) -> Block:
             alive.update(e.operands)
     written = block.writes
     inputs = {s: n for s, n in block.inputs.items() if n in alive or s in written}
-    return Block(inputs, tuple(reversed(kept)), block.outputs, block.writes)
+    return Block(inputs, tuple(reversed(kept)), block.outputs, block.writes, block.rows)

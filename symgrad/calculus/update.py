@@ -16,12 +16,19 @@ from typing import Any
 
 import sympy as sp
 
-from symgrad.calculus.block import Block, Name, Operand
+from symgrad.calculus.asleep import LAST, Asleep, made_up, read_awake
+from symgrad.calculus.block import Block, Lists, Name, Operand
 from symgrad.calculus.builder import Builder, Value
 from symgrad.calculus.capture import capture
+from symgrad.calculus.inline import read as read
+from symgrad.calculus.inline import shaped as shaped
+from symgrad.calculus.inline import splice as splice
 from symgrad.calculus.program import Program
+from symgrad.calculus.touched import touched_rows
 from symgrad.language.digest import digest
+from symgrad.language.row import TABLE
 from symgrad.language.symbols import TensorSymbol, step
+from symgrad.optimize.asleep import is_row_local
 from symgrad.optimize.rule import Rule
 
 
@@ -32,6 +39,11 @@ class Applied:
     numbers:       name -> hyper or expression, as the rule's update sees it
     states:        parameter -> state name -> symbol
     accumulators:  parameter -> symbol of the sum of gradients under accumulation
+    captured:      parameter -> the rule for it, and the symbol that stands for the gradient
+    sparse:        the parameters of which a step changes the rows that it touches, and no others
+    marks:         lazy parameter -> symbol of which rows were touched, under accumulation
+    asleep:        what rows of tables missed, where they are caught up: such a parameter has the
+                   state LAST besides its own
     """
 
     rule: Rule
@@ -40,14 +52,25 @@ class Applied:
     states: Mapping[sp.Symbol, Mapping[str, TensorSymbol]]
     accumulators: Mapping[sp.Symbol, TensorSymbol]
     captured: Mapping[sp.Symbol, tuple[Block, TensorSymbol]] = field(default_factory=dict)
+    sparse: frozenset[sp.Symbol] = frozenset()
+    marks: Mapping[sp.Symbol, TensorSymbol] = field(default_factory=dict)
+    asleep: Asleep | None = None
 
     @property
     def initial(self) -> dict[TensorSymbol, float]:
-        """Every state and accumulator with its initial value."""
-        values = dict.fromkeys(self.accumulators.values(), 0.0)
-        for p in self.parameters:
-            values.update({s: self.rule.state[k] for k, s in self.states[p].items()})
-        return values
+        """Every state with its initial value."""
+        first = self.rule.state
+        return {s: first.get(k, 0.0) for states in self.states.values() for k, s in states.items()}
+
+    @property
+    def sleepers(self) -> list[sp.Symbol]:
+        """The parameters whose rows are caught up when they are touched."""
+        return [p for p in self.parameters if LAST in self.states[p]]
+
+    @property
+    def sums(self) -> list[TensorSymbol]:
+        """What only training with accumulation has, and what starts at 0 in every group."""
+        return [*self.accumulators.values(), *self.marks.values()]
 
     @property
     def hypers(self) -> list[sp.Symbol]:
@@ -61,56 +84,120 @@ class Applied:
         return [block for block, _ in self.captured.values()]
 
 
-def apply_rule(rule: Rule, parameters: Sequence[sp.Symbol]) -> Applied:
-    """Make the rule's symbols and capture its update, once for each parameter."""
+def apply_rule(
+    rule: Rule, parameters: Sequence[sp.Symbol], touched: Mapping[sp.Symbol, Lists] | None = None
+) -> Applied:
+    """Make the rule's symbols and capture its update, once for each parameter.
+
+    touched: parameter -> the rows that its gradient has, where it is sparse
+    """
     states = {p: {k: _state(f"{k} of {p.name}", p) for k in rule.state} for p in parameters}
     sums = {p: _state(f"sum of gradients of {p.name}", p) for p in parameters}
     numbers = rule.arguments()
     captured = {p: _captured(rule, p, states[p], numbers) for p in parameters}
-    return Applied(rule, tuple(parameters), numbers, states, sums, captured)
+    local = {p for p in touched or () if is_elementwise(captured[p][0], p)}
+    if local and not is_row_local(rule, numbers):
+        lazy, local = (local, set()) if rule.lazy else (set(), set())
+    else:
+        lazy = set()
+    marks = {}
+    asleep = made_up(rule, numbers) if lazy and rule.lazy == "catch_up" else None
+    for p in lazy:
+        rows, rest = _split_shape(p, touched or {})
+        if asleep:
+            states[p][LAST] = _symbol(f"{LAST} of {p.name}", p, rows + rest, "int")
+        else:
+            marks[p] = _symbol(f"rows of {p.name} that were touched", p, rows)
+    return Applied(rule, tuple(parameters), numbers, states, sums, captured,
+                   frozenset(local | lazy), marks, asleep)  # fmt: skip
+
+
+def is_elementwise(block: Block, p: sp.Symbol) -> bool:
+    """Whether a captured rule gives each element of p its value from that element's gradient."""
+    return all(
+        TABLE[e.operation].kind == "pointwise" or e.operation == "broadcast_to"
+        for e in block.equations
+        if any(x.shape for x in (e.name, *e.names))
+    )
 
 
 def update(gradients: Block, wrt: Mapping[sp.Symbol, Operand], applied: Applied) -> Program:
     """Forward, gradient and update in one block; `wrt` maps each parameter to its gradient."""
-    builder = Builder(gradients.inputs)
-    builder.adopt(gradients.equations)
+    builder, outputs, wrt = _begun(gradients, wrt, applied)
     writes = _rule_writes(builder, applied, {p: builder.value(wrt[p]) for p in applied.parameters})
-    return Program(builder.block(gradients.outputs, writes))
+    rows = {}
+    for p in applied.parameters:
+        lists = touched_rows(builder, wrt[p]) if p in applied.sparse else None
+        if lists is not None:
+            rows.update(dict.fromkeys((p, *applied.states[p].values()), lists))
+    return Program(builder.block(outputs, writes, rows))
+
+
+def _begun(
+    gradients: Block, wrt: Mapping[sp.Symbol, Operand], applied: Applied
+) -> tuple[Builder, Mapping[str, Name], Mapping[sp.Symbol, Operand]]:
+    """The gradients in a new builder, with rows that slept caught up before they are read."""
+    builder = Builder(gradients.inputs)
+    if applied.asleep is None:
+        builder.adopt(gradients.equations)
+        return builder, gradients.outputs, wrt
+    tables = {p: applied.states[p] for p in applied.sleepers}
+    new = read_awake(builder, gradients, applied.asleep, tables)
+    outputs = {k: new[x] for k, x in gradients.outputs.items()}
+    return builder, outputs, {p: new.get(g, g) for p, g in wrt.items()}
 
 
 def accumulate(gradients: Block, wrt: Mapping[sp.Symbol, Operand], applied: Applied) -> Program:
-    """A block that adds gradients up, and one that applies the rule to the sum and clears it."""
-    adding = Builder(gradients.inputs)
-    adding.adopt(gradients.equations)
+    """A block that adds gradients up, and one that applies the rule to the sum and clears it.
+
+    Here the sum of a table's gradients is held as a whole.
+    """
+    adding, outputs, wrt = _begun(gradients, wrt, applied)
     sums = {
         a: shaped(adding, read(adding, a) + adding.value(wrt[p]), a)
         for p, a in applied.accumulators.items()
     }
+    for p, mark in applied.marks.items():
+        touched = [_ones(adding, i, mark) for i in touched_rows(adding, wrt[p]) or ()]
+        sums[mark] = shaped(adding, adding.apply("add", read(adding, mark), *touched), mark)
     applying = Builder()
     given = {p: read(applying, a) for p, a in applied.accumulators.items()}
     writes = _rule_writes(applying, applied, given)
-    for a in applied.accumulators.values():
+    for p, mark in applied.marks.items():
+        for target in (p, *applied.states[p].values()):
+            writes[target] = _where_marked(applying, mark, writes[target], target)
+    for a in applied.sums:
         writes[a] = shaped(applying, applying.value(sp.Float(0)), a)
-    return Program(adding.block(gradients.outputs, sums), applying.block({}, writes))
+    return Program(adding.block(outputs, sums), applying.block({}, writes))
 
 
-def read(builder: Builder, symbol: sp.Symbol) -> Value:
-    """The value of an input, which the block gets where it does not read it yet."""
-    if symbol not in builder.inputs:
-        kind = getattr(symbol, "dtype", "float")
-        builder.inputs[symbol] = Name(symbol.name, getattr(symbol, "shape", ()), kind)
-    return builder.value(builder.inputs[symbol])
+def settle(applied: Applied) -> Program:
+    """A block that brings every row of the tables up to the step that were left behind."""
+    assert applied.asleep is not None
+    builder, writes = Builder(), {}
+    for p in applied.sleepers:
+        states = applied.states[p]
+        for target, value in applied.asleep.values(builder, p, states).items():
+            writes[target] = shaped(builder, value, target)
+        writes[states[LAST]] = shaped(builder, read(builder, step), states[LAST])
+    return Program(builder.block({}, writes))
 
 
-def splice(builder: Builder, block: Block, given: Mapping[sp.Symbol, Value]) -> dict[str, Value]:
-    """Append a block's equations, its inputs bound to `given` or read; return its outputs."""
-    values: dict[Name, Value] = {
-        name: given[s] if s in given else read(builder, s) for s, name in block.inputs.items()
-    }
-    for e in block.equations:
-        operands = [values[x] if isinstance(x, Name) else x for x in e.operands]
-        values[e.name] = builder.apply(e.operation, *operands, **dict(e.attributes))
-    return {label: values[name] for label, name in block.outputs.items()}
+def _ones(builder: Builder, indices: tuple[Operand, ...], mark: TensorSymbol) -> Value:
+    """A positive number in each row that a list of indices names, for the whole mini-batch."""
+    ones = builder.apply("indicator", builder.apply("ge", builder.apply("add", *indices), 0))
+    found = builder.apply("scatter", ones, *indices, shape=mark.shape)
+    sampled = isinstance(found.operand, Name) and found.operand.per_sample
+    return builder.apply("expectation", found) if sampled else found
+
+
+def _where_marked(builder: Builder, mark: TensorSymbol, new: Name, target: Any) -> Name:
+    """The new value in the rows that were touched, the old one in the others."""
+    there = builder.apply("gt", read(builder, mark), 0)
+    spread = (*mark.shape, *(1,) * (len(target.shape) - len(mark.shape)))
+    condition = builder.apply("reshape", there, shape=spread)
+    value = builder.apply("select", condition, builder.value(new), read(builder, target))
+    return shaped(builder, value, target)
 
 
 def _captured(
@@ -130,6 +217,12 @@ def _captured(
     return block, g
 
 
+def _split_shape(p: Any, touched: Mapping[sp.Symbol, Lists]) -> tuple[tuple, tuple]:
+    """The sizes of the axes that select a row, and an axis of size 1 for each other one."""
+    width = len(touched[p][0])
+    return p.shape[:width], (1,) * (len(p.shape) - width)
+
+
 def _rule_writes(
     builder: Builder, applied: Applied, gradients: Mapping[sp.Symbol, Value]
 ) -> dict[sp.Symbol, Name]:
@@ -137,8 +230,13 @@ def _rule_writes(
     for p in applied.parameters:
         block, g = applied.captured[p]
         gradient = builder.value(shaped(builder, gradients[p], p))
-        outputs = splice(builder, block, {g: gradient})
-        for label, target in {"": p, **applied.states[p]}.items():
+        states, given = applied.states[p], {g: gradient}
+        if LAST in states and applied.asleep:
+            given |= applied.asleep.values(builder, p, states)
+        outputs = splice(builder, block, given)
+        if LAST in states:
+            outputs[LAST] = read(builder, step) + 1
+        for label, target in {"": p, **states}.items():
             read(builder, target)  # what is written is an input
             writes[target] = shaped(builder, outputs[label], target)
     read(builder, step)
@@ -146,18 +244,12 @@ def _rule_writes(
     return writes
 
 
-def shaped(builder: Builder, value: Value, target: sp.Symbol) -> Name:
-    """A value as a name of the target's shape; numbers and smaller shapes are broadcast."""
-    shape = getattr(target, "shape", ())
-    operand: Any = value.operand
-    if not isinstance(operand, Name) or operand.shape != shape:
-        operand = builder.apply("broadcast_to", value, shape=shape).operand
-    return operand
-
-
 def _state(name: str, p: sp.Symbol) -> TensorSymbol:
     """A new state symbol of a parameter's shape."""
-    shape = getattr(p, "shape", ())
+    return _symbol(name, p, getattr(p, "shape", ()))
+
+
+def _symbol(name: str, p: sp.Symbol, shape: tuple, dtype: str = "float") -> TensorSymbol:
     key = digest("state", name, shape)
     identity = digest(key, getattr(p, "identity", p.name))
-    return TensorSymbol(name, shape, "float", "state", key, identity)
+    return TensorSymbol(name, shape, dtype, "state", key, identity)

@@ -23,17 +23,16 @@ from symgrad.lower.kernel import (
     Alone,
     Barrier,
     Buffer,
-    Call,
     Collect,
     Comment,
     Kernel,
     Loop,
-    Prefetch,
     Product,
     Statement,
     Store,
     Update,
     statements,
+    targets,
 )  # fmt: skip
 
 LARGEST = 500  # operations of a kernel that is numba source throughout
@@ -148,12 +147,9 @@ def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
         for s, _ in walked(body):
             if isinstance(s, Comment | Barrier):
                 continue
-            found.update(b.home for b, _ in accesses(s))
+            found.update(b.home for b in (*(b for b, _ in accesses(s)), *targets(s)))
             if isinstance(s, Product):
-                found.add(s.c.buffer.home)
                 found.update(m.collected.home for m in (s.a, s.b) if m.collected)
-            elif isinstance(s, Store | Update | Call | Collect | Prefetch):
-                found.add(s.buffer.home)
             if isinstance(s, Collect):
                 found.add(s.data)
     return found

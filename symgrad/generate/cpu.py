@@ -28,6 +28,7 @@ from symgrad.lower.kernel import (
     Collect,
     Comment,
     Counter,
+    Distinct,
     Kernel,
     Loop,
     Matrix,
@@ -282,6 +283,8 @@ class _Writer:
         elif isinstance(s, Prefetch):
             self.printer.used.add("prefetch")
             self.lines.add(f"prefetch({self.names(s.buffer)}, {self.printer.index(s.offset)[0]})")
+        elif isinstance(s, Distinct):
+            self._distinct(s)
         else:
             assert isinstance(s, Comment)
             self.lines.add(f"# {remark(s.text)}")
@@ -314,6 +317,13 @@ class _Writer:
             function = {"max": "maximum", "min": "minimum"}[s.combine]
             self.printer.used.add(function)
             self.lines.add(f"{place} = {function}({place}, {value})")
+
+    def _distinct(self, s: Distinct) -> None:
+        place, row = self.printer.place(s.buffer, s.index), self.printer.text(s.row)
+        found = ", ".join(self.names(b) for b in s.found.buffers)
+        bits = s.found.table.shape[0].bit_length() - 1
+        self.printer.used.add("distinct")
+        self.lines.add(f"{place} = distinct({row}, {found}, {bits})")
 
     def _product(self, s: Product) -> None:
         """A product made for its sizes; where two of them are n, a call of BLAS."""

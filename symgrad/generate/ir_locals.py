@@ -16,6 +16,7 @@ from symgrad.lower.kernel import (
     Barrier,
     Buffer,
     Comment,
+    Distinct,
     Loop,
     Statement,
     Store,
@@ -68,8 +69,8 @@ def uses(body: Iterable[Statement]) -> dict[Buffer, Use]:
         for buffer, _ in accesses(s):
             if buffer.is_local and buffer.role != "batch_size":
                 found.setdefault(buffer.home, Use()).reads.append(path)
-        if isinstance(s, Store | Update) and s.buffer.is_local:
-            home = s.buffer.home
-            known = found.setdefault(home, Use(set_first=isinstance(s, Store)))
-            (known.stores if isinstance(s, Store) else known.updates).append(path)
+        if isinstance(s, Store | Update | Distinct) and s.buffer.is_local:
+            home, added = s.buffer.home, isinstance(s, Update)
+            known = found.setdefault(home, Use(set_first=not added))
+            (known.updates if added else known.stores).append(path)
     return found

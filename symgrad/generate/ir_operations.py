@@ -107,7 +107,8 @@ UNIT = (
 CODE = {
     # ---- arithmetic
     "add": _arithmetic("add"), "sub": _arithmetic("sub"), "mul": _arithmetic("mul"),
-    "div": Row(("fdiv {F} {T} {0}, {1}",)), "neg": Row(("fneg {F} {T} {0}",), ("sub {T} 0, {0}",)),
+    "div": Row(("fdiv {F} {T} {0}, {1}",)),
+    "neg": Row(("fneg {F} {T} {0}",), ("sub {T} {k[0]}, {0}",)),
     "square": Row(("fmul {F} {T} {0}, {0}",), ("mul {T} {0}, {0}",)),
     "sqrt": _rounding("sqrt"),
     # ---- conditions

@@ -116,6 +116,74 @@ def clamp(context: Any, i: Any, size: Any, fault: Any) -> Any:
     return types.int64(types.int64, types.int64, types.CPointer(types.int64)), code
 
 
+GOLDEN = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: spreads neighbouring rows
+
+
+@intrinsic(prefer_literal=True)
+def distinct(
+    context: Any, row: Any, rows: Any, count: Any, table: Any, places: Any, bits: Any
+) -> Any:
+    """The number of a row among the count[0] distinct ones in `rows`; a new one is added.
+
+    table: 2**bits places, in which rows' numbers stand by the rows' hashes; places: where each
+    number stands.  Whatever else is in the table is ignored: it need never be cleared.
+    """
+    if not isinstance(bits, types.IntegerLiteral):
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row, rows, count, table, places, _ = arguments
+        return _number_of(builder, row, rows, count, table, places, bits.literal_value)
+
+    integers = types.CPointer(types.int64)
+    return types.int64(types.int64, integers, integers, integers, integers, bits), code
+
+
+def _number_of(
+    builder: Any, row: Any, rows: Any, count: Any, table: Any, places: Any, bits: int
+) -> Any:
+    """Look at one place after the other: is it taken, and by this row?"""
+    kind = row.type
+    blocks = [builder.append_basic_block(name) for name in ("look", "taken", "next", "new", "end")]
+    look, taken, following, new, end = blocks
+    at = lambda memory, i: builder.gep(memory, [i], inbounds=True)  # noqa: E731
+    known = builder.load(count)
+    first = builder.lshr(builder.mul(row, kind(GOLDEN)), kind(64 - bits))
+    start = builder.block
+    builder.branch(look)
+
+    builder.position_at_end(look)
+    place = builder.phi(kind)
+    place.add_incoming(first, start)
+    number = builder.load(at(table, place))
+    builder.cbranch(builder.icmp_unsigned("<", number, known), taken, new)
+
+    builder.position_at_end(taken)
+    stands = builder.icmp_signed("==", builder.load(at(places, number)), place)
+    same = builder.icmp_signed("==", builder.load(at(rows, number)), row)
+    with builder.if_then(builder.not_(stands)):
+        builder.branch(new)
+    builder.cbranch(same, end, following)
+    found_in = builder.block
+
+    builder.position_at_end(following)
+    other = builder.and_(builder.add(place, kind(1)), kind(2**bits - 1))
+    place.add_incoming(other, following)
+    builder.branch(look)
+
+    builder.position_at_end(new)
+    for memory, i, value in ((rows, known, row), (places, known, place), (table, place, known)):
+        builder.store(value, at(memory, i))
+    builder.store(builder.add(known, kind(1)), count)
+    builder.branch(end)
+
+    builder.position_at_end(end)
+    result = builder.phi(kind)
+    result.add_incoming(number, found_in)
+    result.add_incoming(known, new)
+    return result
+
+
 @intrinsic
 def square(context: Any, x: Any) -> Any:
     """x * x"""

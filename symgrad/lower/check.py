@@ -14,6 +14,7 @@ from symgrad.lower.kernel import (
     Collect,
     Comment,
     Counter,
+    Distinct,
     Expression,
     Kernel,
     Load,
@@ -86,6 +87,13 @@ def _statement(s: Statement, open_axes: tuple, known: set[Buffer], k: Kernel) ->
             _placed(b, known)
     elif isinstance(s, Prefetch):
         _placed(s.buffer, known)
+    elif isinstance(s, Distinct):
+        _index(s.buffer, s.index, open_axes)
+        for b in (s.buffer, *s.found.buffers):
+            _placed(b, known)
+            assert b.dtype == s.row.dtype == "int64", f"rows are integers, not {b.dtype}"
+        size = s.found.table.shape[0]
+        assert size > s.found.rows.shape[0] and size & (size - 1) == 0, f"a table of {size}"
     else:
         assert isinstance(s, Collect)
 

@@ -18,6 +18,7 @@ from symgrad.lower.kernel import (
     Call,
     Collect,
     Comment,
+    Distinct,
     Expression,
     Loop,
     Product,
@@ -63,6 +64,10 @@ def _collect(section: list[Statement], found: dict) -> None:
             found[s.c.buffer].append((None, path))
         elif isinstance(s, Call | Collect):
             found[s.buffer].append((None, path))
+        elif isinstance(s, Distinct):
+            found[s.buffer].append((s.index, path))
+            for buffer in s.found.buffers:
+                found[buffer].append((None, path))
 
 
 def _dropped(buffer: Buffer, uses: list[tuple[Any, Path]]) -> set[int]:

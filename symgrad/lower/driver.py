@@ -8,6 +8,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Block
 from symgrad.calculus.program import Program
+from symgrad.calculus.simplify import renamed
 from symgrad.language.ragged import entries_of, held_as
 from symgrad.lower import index as ix
 from symgrad.lower.contract import contracted
@@ -19,15 +20,11 @@ from symgrad.lower.kernel import (
     PENDING,
     Apply,
     Buffer,
-    Call,
-    Collect,
     Comment,
     Kernel,
-    Product,
     Statement,
-    Store,
-    Update,
     statements,
+    targets,
 )
 from symgrad.lower.nests import Nests
 from symgrad.lower.nodes import Node, node, ordered
@@ -35,6 +32,7 @@ from symgrad.lower.normalize import Normalizer
 from symgrad.lower.plan import Plan
 from symgrad.lower.prefetch import ahead
 from symgrad.lower.registers import in_registers
+from symgrad.lower.row_updates import row_updates
 from symgrad.lower.schedule import linked, merged
 from symgrad.lower.schedule import ordered as in_order
 from symgrad.lower.share import shared
@@ -106,20 +104,25 @@ class _Lowering:
             normal.inputs.setdefault(symbol, normal.known[block.inputs[symbol]])
         for symbol, x in writes.items():
             x.label = x.label or f"new {symbol.name}"
-        nodes = ordered([*outputs.values(), *writes.values()])
-        for x in (*outputs.values(), *writes.values()):
+        lists = {s: renamed(rows, normal.known) for s, rows in block.rows.items()}
+        indices = [x for rows in lists.values() for i in rows for x in i if isinstance(x, Node)]
+        nodes = ordered([*outputs.values(), *writes.values(), *indices])
+        for x in (*outputs.values(), *writes.values(), *indices):
             x.uses += 1
+        rows = row_updates(lists, writes, normal.inputs, self.apart)
         elements = Elements(self.dtype, self.batch, self._offsets, self.base)
         self.axes.length_of = elements.length
         for symbol, x in normal.inputs.items():
             if x.attributes["role"] != "position":
                 elements.memory[x] = self._input(symbol, x)
-        plan = Plan(nodes, self._in_place(writes, normal), set(writes.values()))
+        groups = list(dict.fromkeys(rows.values()))
+        whole = {s: x for s, x in writes.items() if s not in rows}
+        plan = Plan(nodes, self._in_place(whole, normal), set(whole.values()), groups)
         nests = Nests(elements, plan, self.axes)
         for label, name in given.outputs.items():
             output = nests.output(label, outputs[label], name.per_sample, name.kind)
             self.outputs.append(output)
-        for symbol, x in writes.items():
+        for symbol, x in whole.items():
             nests.write(elements.memory[normal.inputs[symbol]], x)
         return nests.tasks
 
@@ -175,10 +178,7 @@ def _used(sections: list[tuple[Statement, ...]]) -> dict[Buffer, None]:
             if isinstance(s, Comment):
                 continue
             found.update((b.home, None) for b, _ in accesses(s))
-            if isinstance(s, Product):
-                found[s.c.buffer.home] = None
-            elif isinstance(s, Store | Update | Call | Collect):
-                found[s.buffer.home] = None
+            found.update((b.home, None) for b in targets(s))
     return found
 
 

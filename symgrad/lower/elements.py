@@ -24,7 +24,8 @@ ASSOCIATIVE = frozenset({"add", "mul", "max", "min", "and", "or"})
 
 
 class Elements:
-    """Computes elements; `memory` maps roots and inputs to their buffers."""
+    """Computes elements; `memory` maps roots and inputs to their buffers, `given` what is kept in
+    another order to a function that gives the element at an index."""
 
     def __init__(
         self, dtype: str, batch: int, offsets: Callable[[sp.Symbol], Buffer], base: Index = ix.ZERO
@@ -33,6 +34,7 @@ class Elements:
         position of the mini-batch's first sample, for random draws."""
         self.dtype, self.batch, self.offsets, self.base = dtype, batch, offsets, base
         self.memory: dict[Node, Buffer] = {}
+        self.given: dict[Node, Callable[[At], Expression]] = {}
         self._known: dict[tuple[Node, At], Expression] = {}
         self._shared: dict[tuple, Any] = {}
 
@@ -115,6 +117,8 @@ class Elements:
                 missing.append((x, at))
             return found
 
+        if node in self.given:
+            return self.given[node](index)
         buffer = self.memory.get(node)
         if buffer is not None:
             return self._loaded(node, buffer, index)

@@ -12,6 +12,7 @@ from symgrad.lower.kernel import (
     Buffer,
     Call,
     Collect,
+    Distinct,
     Expression,
     Load,
     Loop,
@@ -80,6 +81,8 @@ def accesses(statement: Statement) -> list[Access]:
         return [(b, None) for b in (*(s.buffer for s in statement.operands), statement.work)]
     if isinstance(statement, Prefetch):
         return [(x.buffer, x.index) for x in loads(statement.offset)]
+    if isinstance(statement, Distinct):
+        return [(x.buffer, x.index) for x in loads(statement.row, *statement.index)]
     assert isinstance(statement, Collect)
     return [(statement.data, None)]
 
@@ -93,6 +96,8 @@ def roots(statement: Statement) -> list[Expression]:
         return [statement.alpha, statement.beta, *(e for o in offsets for e in children(o))]
     if isinstance(statement, Prefetch):
         return list(children(statement.offset))
+    if isinstance(statement, Distinct):
+        return [statement.row, *(e for i in statement.index for e in children(i))]
     return list(statement.bounds) if isinstance(statement, Loop) else []
 
 
@@ -153,6 +158,9 @@ def restated(s: Statement, known: Mapping[Any, Any], place: Place = as_it_is) ->
         return Update(buffer, index, s.combine, known[s.value])
     if isinstance(s, Prefetch):
         return Prefetch(s.buffer, reindexed(s.offset, known))
+    if isinstance(s, Distinct):
+        buffer, index = place(s.buffer, tuple(reindexed(i, known) for i in s.index))
+        return Distinct(buffer, index, known[s.row], s.found)
     if isinstance(s, Product):
         c, a, b = (_moved(m, known) for m in (s.c, s.a, s.b))
         return Product(c, a, b, s.sizes, known[s.alpha], known[s.beta])

@@ -1,7 +1,8 @@
 """The loop IR: what a target prints.
 
     Kernel     = buffers, sections of statements: once a run, each mini-batch, each update
-    statement  = Loop | Store | Update | Product | Call | Collect | Prefetch | Alone | Barrier
+    statement  = Loop | Store | Update | Product | Call | Collect | Distinct | Prefetch
+               | Alone | Barrier
     expression = Number | Load | Apply | Whole
 
 Buffers of rank 0 are local variables of the run, unless they are outputs.  Sizes are literal, but
@@ -31,6 +32,7 @@ class Buffer:
     shape:       one sample's for data; for what is per sample otherwise (batch size, ...)
     per_sample:  outputs: one value a sample, by position, not one for the whole
     storage:     the buffer whose memory holds it, where that is another's (a new value in place)
+    distinct:    no two of its elements are equal: they are rows, each found once
     """
 
     role: str
@@ -40,6 +42,7 @@ class Buffer:
     symbol: sp.Symbol | None = None
     per_sample: bool = False
     storage: Buffer | None = None
+    distinct: bool = False
 
     @property
     def home(self) -> Buffer:
@@ -231,6 +234,36 @@ class Prefetch:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Found:
+    """The distinct rows met so far, in the order of their first appearance.
+
+    rows:   the rows; the first `count[0]` elements are set
+    table:  a hash table with open addressing, of a power of two of places: numbers of rows
+    places: where in the table each row stands.  A place is taken if its row stands there, so that
+            a table need not be cleared: count[0] = 0 empties it
+    """
+
+    rows: Buffer
+    count: Buffer
+    table: Buffer
+    places: Buffer
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        return (self.rows, self.count, self.table, self.places)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Distinct:
+    """buffer[index] = the number of a row among the distinct ones found; a new one is added."""
+
+    buffer: Buffer
+    index: tuple[Index, ...]
+    row: Expression
+    found: Found
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Loop:
     """`for axis: body`; start and stop are the axis' own, over what they have become meanwhile.
 
@@ -278,7 +311,28 @@ class Comment:
     text: str
 
 
-Statement = Store | Update | Product | Call | Collect | Prefetch | Loop | Alone | Barrier | Comment
+Statement = (
+    Store
+    | Update
+    | Product
+    | Call
+    | Collect
+    | Distinct
+    | Prefetch
+    | Loop
+    | Alone
+    | Barrier
+    | Comment
+)
+
+
+def targets(s: Statement) -> tuple[Buffer, ...]:
+    """The buffers that a statement itself changes."""
+    if isinstance(s, Product):
+        return (s.c.buffer,)
+    if isinstance(s, Distinct):
+        return (s.buffer, *s.found.buffers)
+    return (s.buffer,) if isinstance(s, Store | Update | Call | Collect) else ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from symgrad.lower.index import Index
 from symgrad.lower.kernel import ROW, SLOT, Axis, Buffer, Collect, Expression, Store, Update
 from symgrad.lower.nodes import SAMPLE, Extent, Node, largest
 from symgrad.lower.plan import Plan
+from symgrad.lower.rows import RowLoops
 from symgrad.lower.scale import product_of
 from symgrad.lower.sums import Sums
 from symgrad.lower.tasks import Axes, Task, start_of
@@ -37,13 +38,16 @@ class Nests:
             self._collect(x)
         for x in plan.roots:
             self._root(x)
+        for group in plan.rows:
+            RowLoops(self, group)
 
     def add(self, statement: Any, axes: Sequence[Axis] = (), x: Node | None = None,
-            summing: int | None = None, start: Expression | None = None) -> None:  # fmt: skip
+            summing: int | None = None, start: Expression | None = None,
+            comment: str = "") -> None:  # fmt: skip
         if any(a.extent == 0 for a in axes):
             return self._add_empty(statement, axes, x, start)
         at = len(axes) if summing is None else summing
-        task = Task(statement, tuple(axes), at, start, comment=formula(x) if x else "")
+        task = Task(statement, tuple(axes), at, start, comment=formula(x) if x else comment)
         bounds = [x for a in axes for x in (a.start, a.stop) if x is not None]
         task.reads = [*accesses(statement), *((v.buffer, v.index) for v in loads(*bounds))]
         target = task.target[0]

@@ -33,7 +33,8 @@ class Node:
 
     extents:   of every axis, the sample axis (None) in front where lead is 1
     shape:     the same as sizes; n counts as the batch size
-    wide:      a number of the step (rates, schedules, losses): float64 in every dtype
+    wide:      a number of the step (rates, schedules, losses), or of a row (the step that it is
+               up to): float64 in every dtype
     summed:    a scalar that comes from a total over samples, or from one
     constant:  the same in the whole run
     uses:      how often operations, outputs and writes use it

@@ -10,6 +10,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name
 from symgrad.calculus.builder import Builder
+from symgrad.calculus.simplify import renamed
 from symgrad.language.ragged import is_length
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
@@ -50,7 +51,8 @@ def _renamed(builder: Builder, block: Block, known: Mapping[Any, Any]) -> Block:
         return builder.apply("broadcast_to", found, shape=name.shape).operand
 
     outputs = {k: named(v) for k, v in block.outputs.items()}
-    return builder.block(outputs, {k: named(v) for k, v in block.writes.items()})
+    writes = {k: named(v) for k, v in block.writes.items()}
+    return builder.block(outputs, writes, {s: renamed(v, known) for s, v in block.rows.items()})
 
 
 def _expansion(e: Equation) -> Callable[..., Any] | None:
@@ -79,6 +81,7 @@ class Normalizer:
         self.per_sample: Node | None = None  # 1/n
         self.uses = Counter(x for e in self.block.equations for x in e.operands)
         self.uses.update([*self.block.outputs.values(), *self.block.writes.values()])
+        self.uses.update(self.block.row_names)
         for symbol, name in self.block.inputs.items():
             self.known[name] = self._input(symbol, name)
         for e in self.block.equations:
@@ -116,7 +119,7 @@ class Normalizer:
         role = role_of(symbol, name)
         x = self.make("input", [], self.extents(name), lead=self.lead(name), kind=name.kind)
         x.symbol, x.label, x.attributes = symbol, name.label, {"role": role}
-        x.wide = role in ("hyper", "step", "batch_size")
+        x.wide = role in ("hyper", "step", "batch_size") or (role == "state" and name.kind == "int")
         x.constant = role in INVARIANT_ROLES and symbol not in self.written
         self.inputs[symbol] = x
         return x

@@ -26,6 +26,7 @@ from symgrad.lower.kernel import (
     Collect,
     Comment,
     Counter,
+    Distinct,
     Loop,
     Matrix,
     Prefetch,
@@ -33,6 +34,7 @@ from symgrad.lower.kernel import (
     Statement,
     Store,
     Update,
+    targets,
 )  # fmt: skip
 
 Size = int | None  # of an axis; None for the samples of the mini-batch
@@ -95,13 +97,16 @@ def touches(s: Statement, batch: int, axis: Axis | None = None) -> Iterator[Touc
         step = ix.strides(s.buffer.shape)[0]
         yield Touch(s.data.home, EVERY)
         yield Touch(s.buffer.home, Stretch(step, None) if s.shared else EVERY, True)
+    elif isinstance(s, Distinct):
+        yield from _reads(s, axis)
+        yield from (Touch(b.home, EVERY, written=True) for b in targets(s) if not b.is_local)
     elif not isinstance(s, Comment | Barrier | Prefetch):
         yield from _reads(s, axis)
         if not s.buffer.is_local:
             yield Touch(s.buffer.home, owner(s.buffer, s.index, axis), True)
 
 
-def _reads(s: Store | Update | Loop, axis: Axis | None) -> Iterator[Touch]:
+def _reads(s: Store | Update | Distinct | Loop, axis: Axis | None) -> Iterator[Touch]:
     for buffer, index in accesses(s):
         if not buffer.is_local and index is not None:
             yield Touch(buffer.home, owner(buffer, index, axis))

@@ -8,12 +8,14 @@ value is computed inside the loops that use it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from symgrad.lower import calls, costs, products
-from symgrad.lower.nodes import Node, is_scalar
+from symgrad.lower.linear import Term, linear_terms
+from symgrad.lower.nodes import Node
+from symgrad.lower.row_updates import RowUpdate
 
 SUMS = frozenset({"sum", "prod", "amax", "amin", "total", "scatter", "unslice", "concatenate"})
-Term = tuple[tuple, Node]  # scalar factors, value
 
 
 class Plan:
@@ -24,15 +26,19 @@ class Plan:
     sums:     root -> its terms, where some of them are accumulated into it
     absorbed: what has no memory of its own for that: terms that are accumulated, inner sums
     collected: data whose rows a product reads
+    rows:     tables of which the touched rows change; their new values have no memory of their own
     """
 
-    def __init__(self, nodes: list[Node], in_place: dict[Node, Node], kept: set[Node]):
-        self.nodes, self.in_place = nodes, in_place
+    def __init__(
+        self, nodes: list[Node], in_place: dict[Node, Node], kept: set[Node],
+        rows: Sequence[RowUpdate] = (),
+    ) -> None:  # fmt: skip
+        self.nodes, self.in_place, self.rows = nodes, in_place, rows
         self.matches = {x: m for x in nodes if (m := products.match(x))}
         self.sums: dict[Node, list[Term]] = {}
-        self.absorbed: set[Node] = set()
+        self.absorbed: set[Node] = {x for group in rows for x in group.inside}
         self.again: set[Node] = set()
-        self.forced: set[Node] = set(kept)
+        self.forced: set[Node] = {*kept, *(f for group in rows for f in group.factors)}
         self.collected: dict[Node, None] = {}
         self._find_sums()
         self._demand_memory()
@@ -142,32 +148,3 @@ def _letter_sizes(x: Node) -> dict[str, int]:
     for term, v in zip(x.attributes["terms"], x.operands, strict=True):
         sizes.update(zip(term, getattr(v, "shape", ()), strict=True))
     return sizes
-
-
-def linear_terms(x: Node) -> tuple[list[Term], list[Node]]:
-    """x as a sum of terms with scalar factors, and the sums and multiples that it goes through."""
-    terms: list[Term] = []
-    chain: list[Node] = []
-    stack: list[Term] = [((), x)]
-    while stack:
-        factors, y = stack.pop()
-        inner = _linear(y) if (y is x or y.uses == 1) and y.extents else None
-        if inner is None:
-            terms.append((factors, y))
-        else:
-            chain.append(y)
-            stack.extend(reversed([((*factors, *f), z) for f, z in inner]))
-    return terms, chain
-
-
-def _linear(y: Node) -> list[Term] | None:
-    """The terms of one sum or multiple of values of its own shape."""
-    if y.operation == "add" and all(isinstance(z, Node) and z.extents == y.extents
-                                    for z in y.operands):  # fmt: skip
-        return [((), z) for z in y.operands]
-    if y.operation == "mul":
-        factors = tuple(z for z in y.operands if is_scalar(z))
-        rest = [z for z in y.operands if not is_scalar(z)]
-        if len(rest) == 1 and rest[0].extents == y.extents and rest[0].lead == y.lead:
-            return [(factors, rest[0])]
-    return None

@@ -15,17 +15,15 @@ from symgrad.lower.expressions import accesses, walk
 from symgrad.lower.kernel import (
     Axis,
     Buffer,
-    Call,
-    Collect,
     Comment,
     Load,
     Loop,
     Number,
-    Product,
     Statement,
     Store,
     Update,
     Whole,
+    targets,
 )
 from symgrad.lower.tasks import start_of
 
@@ -71,17 +69,12 @@ def _still(loop: Loop) -> list[Update]:
             stack.extend((t, (*axes, s.axis)) for t in reversed(s.body))
         if isinstance(s, Comment):
             continue
-        target = () if isinstance(s, Loop) else (_target(s),)
-        for buffer in (*(b for b, _ in accesses(s)), *target):
+        changed = () if isinstance(s, Loop) else targets(s)
+        for buffer in (*(b for b, _ in accesses(s)), *changed):
             touched[buffer.home] = touched.get(buffer.home, 0) + 1
         if isinstance(s, Update) and not s.buffer.is_local:
             updates.append((s, axes))
     return [u for u, axes in updates if touched[u.buffer.home] == 1 and not _moves(u, axes)]
-
-
-def _target(s: Statement) -> Buffer:
-    assert isinstance(s, Store | Update | Product | Call | Collect)
-    return s.c.buffer if isinstance(s, Product) else s.buffer
 
 
 def _moves(u: Update, axes: Axes) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import At
@@ -17,6 +18,7 @@ from symgrad.lower.kernel import (
     Buffer,
     Call,
     Comment,
+    Load,
     Loop,
     Product,
     Statement,
@@ -36,7 +38,8 @@ def linked(tasks: list[Task]) -> None:
     for t in tasks:
         for buffer, index in t.reads:
             readers[buffer].append((t, index))
-        writers[t.target[0]].append((t, t.target[1]))
+        for buffer, index in t.targets:
+            writers[buffer].append((t, index))
     for buffer, stores in writers.items():
         _after(readers[buffer], stores)
         for i, (t, index) in enumerate(stores):
@@ -121,7 +124,7 @@ def merged(tasks: list[Task], depth: int = 0) -> list[Statement]:
                 group = groups[where[s]]
                 together = group.axis is axis and _aligned(pairs, axis)
                 first = max(first, where[s] + (not together))
-        arrays = {b.home for b in (t.target[0], *(b for b, _ in t.reads)) if b.shape}
+        arrays = {b.home for b, _ in (*t.targets, *t.reads) if b.shape}
         at = next(
             (
                 i
@@ -145,9 +148,26 @@ def _aligned(pairs: Iterable[tuple[At | None, At | None]], axis: Axis | None) ->
     return all(
         a is not None
         and b is not None
-        and any(i == here and j == here for i, j in zip(a, b, strict=True))
+        and (
+            any(i == here and j == here for i, j in zip(a, b, strict=True))
+            or (_picks_a_row(a, axis) and _picks_a_row(b, axis))
+        )
         for a, b in pairs
     )
+
+
+def _picks_a_row(at: At, axis: Axis) -> bool:
+    """Whether an index selects another row in every iteration: one of distinct rows, by one axis or
+    split between two."""
+    first: Any = at[0].terms[0][0] if at and at[0].terms else None
+    row = first.index.terms[0][0] if isinstance(first, ix.Quotient) else first
+    if not isinstance(row, Load) or not row.buffer.distinct or row.index != (ix.of(axis),):
+        return False
+    if first is row:
+        return at[0] == ix.of(row)
+    whole = ix.of(row)
+    return at[:2] == (ix.of(ix.Quotient(whole, first.divisor)),
+                      ix.of(ix.Remainder(whole, first.divisor)))  # fmt: skip
 
 
 def _statements(group: _Group, depth: int) -> list[Statement]:

@@ -14,19 +14,16 @@ from symgrad.lower.index import Index, Quotient, Remainder
 from symgrad.lower.kernel import (
     Axis,
     Buffer,
-    Call,
-    Collect,
     Counter,
     Expression,
     Load,
     Loop,
     Number,
-    Product,
     Statement,
     Store,
-    Update,
     Whole,
     statements,
+    targets,
 )  # fmt: skip
 
 DEEPEST = 8  # levels of operations in one printed expression
@@ -167,12 +164,9 @@ def _locate(root: Expression, place: Place) -> None:
 
 def stored(body: Iterable[Statement]) -> set[Buffer]:
     """The buffers that statements change; the number of samples changes with the mini-batch."""
-    found = set()
+    found: set[Buffer] = set()
     for s in statements(tuple(body)):
-        if isinstance(s, Product):
-            found.add(s.c.buffer.home)
-        elif isinstance(s, Store | Update | Call | Collect):
-            found.add(s.buffer.home)
+        found.update(b.home for b in targets(s))
     return found
 
 

@@ -31,6 +31,7 @@ from symgrad.lower.kernel import (
     Buffer,
     Call,
     Collect,
+    Distinct,
     Expression,
     Load,
     Loop,
@@ -88,7 +89,7 @@ def ways(s: Statement, around: Surroundings) -> list[Way]:
                 *(Way(f"share of {p.shared}", ((p,),)) for p in shares)]  # fmt: skip
     if isinstance(s, Collect):
         return [Way("share of samples", ((replace(s, shared=True),),))]
-    if isinstance(s, Call) or (isinstance(s, Store | Update) and not s.buffer.is_local):
+    if isinstance(s, Call | Distinct) or (isinstance(s, Store | Update) and not s.buffer.is_local):
         return [Way("alone", ((Alone((s,)),),))]
     return [Way("all", ((s,),))]
 
@@ -102,13 +103,13 @@ def local_writes(s: Statement) -> dict[Buffer, None]:
     return {
         t.buffer.home: None
         for t in statements((s,))
-        if isinstance(t, Store | Update) and t.buffer.is_local
+        if isinstance(t, Store | Update | Distinct) and t.buffer.is_local
     }
 
 
-def _working(s: Statement) -> Iterator[Loop | Store | Update | Product | Call | Collect | Prefetch]:
+def _working(s: Statement) -> Iterator[Statement]:
     """The statements inside that read something themselves."""
-    kinds = (Loop, Store, Update, Product, Call, Collect, Prefetch)
+    kinds = (Loop, Store, Update, Product, Call, Collect, Distinct, Prefetch)
     return (t for t in statements((s,)) if isinstance(t, kinds))
 
 

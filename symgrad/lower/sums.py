@@ -10,16 +10,20 @@ A new value stands in the memory of the old one where nobody reads that later.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgrad.lower import index as ix
 from symgrad.lower.element_rules import gather_index, sliced
 from symgrad.lower.expressions import At
-from symgrad.lower.kernel import Buffer, Expression, Matrix, Number, Product, Store, Update
+from symgrad.lower.kernel import Axis, Buffer, Expression, Matrix, Number, Product, Store, Update
+from symgrad.lower.linear import Term
 from symgrad.lower.nodes import Node
-from symgrad.lower.plan import Term
 from symgrad.lower.products import Match, Operand
 from symgrad.lower.scale import product_of, scale, scaled_sum
+
+if TYPE_CHECKING:
+    from symgrad.lower.elements import Elements
+    from symgrad.lower.tasks import Axes
 
 
 class NotInPlace(Exception):
@@ -134,17 +138,8 @@ class Sums:
 
     def _scattered(self, x: Node, y: Node) -> tuple[tuple, At, Expression]:
         """Loops over g; where its elements go; g's element."""
-        g, *indices = y.operands
-        lead = max(getattr(v, "lead", 0) for v in y.operands)
-        body = g.body if isinstance(g, Node) else ()
-        axes, index = self.nests.axes.loops((None,) * lead + body)
-        rank = len(body) - (y.rank - len(indices))
-        shape = (0,) * lead + y.shape[y.lead :]
-        source = Node("scatter", y.operands, {}, (), shape, lead=lead)
-        get = self.elements.element
-        found = gather_index(self.elements, source, index[: lead + rank], get) or ()
-        where = (*index[: x.lead], *found, *index[lead + rank :])
-        return axes, where, self.elements.element(g, self.elements.below(source, g, index))
+        s = scattered(self.elements, self.nests.axes, y)
+        return s.axes, (*s.at[: x.lead], *s.found, *s.rest), s.element
 
     def _unsliced(self, x: Node, y: Node) -> tuple[tuple, At, Expression]:
         (g,) = y.operands
@@ -153,6 +148,38 @@ class Sums:
         where = (*index[: x.lead], *sliced(y.attributes["spec"], index[x.lead :]))
         at = index if getattr(g, "lead", 0) else index[x.lead :]
         return axes, where, self.elements.element(g, at)
+
+
+class Scattered(NamedTuple):
+    """How a scatter goes through its rows of numbers, g.
+
+    axes:    loops over g
+    source:  the scatter as a value of every sample's own
+    at:      g's row: samples, then the axes of the indices
+    found:   where the row goes, an index for each axis that they select from
+    rest:    the place in the row
+    element: g's element
+    """
+
+    axes: tuple[Axis, ...]
+    source: Node
+    at: At
+    found: At
+    rest: At
+    element: Expression
+
+
+def scattered(elements: Elements, axes: Axes, y: Node) -> Scattered:
+    g, *indices = y.operands
+    lead = max(getattr(v, "lead", 0) for v in y.operands)
+    body = g.body if isinstance(g, Node) else ()
+    loops, index = axes.loops((None,) * lead + body)
+    rank = len(body) - (y.rank - len(indices))
+    source = Node("scatter", y.operands, {}, (), (0,) * lead + y.shape[y.lead :], lead=lead)
+    at, rest = index[: lead + rank], index[lead + rank :]
+    found = gather_index(elements, source, at, elements.element) or ()
+    element = elements.element(g, elements.below(source, g, index))
+    return Scattered(loops, source, at, found, rest, element)
 
 
 def _size(x: Node) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import Access, At
 from symgrad.lower.index import Index
-from symgrad.lower.kernel import Axis, Expression, Product, Store, Update
+from symgrad.lower.kernel import Axis, Distinct, Expression, Store, Update, targets
 from symgrad.lower.nodes import Extent, Ragged, largest
 
 
@@ -38,11 +38,16 @@ class Task:
     before: dict[Task, list[tuple[At | None, At | None]]] = field(default_factory=dict)
 
     @property
-    def target(self) -> Access:
+    def targets(self) -> list[Access]:
+        """What it changes."""
         s = self.statement
-        if isinstance(s, Store | Update):
-            return s.buffer, s.index
-        return (s.c.buffer if isinstance(s, Product) else s.buffer), None
+        first = s.index if isinstance(s, Store | Update | Distinct) else None
+        changed, *others = targets(s)
+        return [(changed, first), *((b, None) for b in others)]
+
+    @property
+    def target(self) -> Access:
+        return self.targets[0]
 
 
 class Axes:
@@ -52,6 +57,7 @@ class Axes:
         self.batch = batch
         self.length_of: Callable[[Ragged, Index], Expression] | None = None
         self._known: dict[tuple[int, Extent, Any], Axis] = {}
+        self._bounded: dict[tuple[int, Expression], Axis] = {}
 
     def axis(self, extent: Extent, depth: int, sample: Index) -> Axis:
         """sample: whose list it is, where it is a list's."""
@@ -67,9 +73,17 @@ class Axes:
         assert self.length_of is not None
         return Axis(limit, limit, depth, stop=self.length_of(extent, sample))
 
-    def loops(self, extents: Sequence[Extent]) -> tuple[tuple[Axis, ...], At]:
-        """Axes for the extents that need a loop, and the index under them."""
-        axes: list[Axis] = []
+    def counted(self, limit: int, depth: int, stop: Expression) -> Axis:
+        """An axis from 0 to an integer of the run, which is at most `limit`."""
+        return self._bounded.setdefault((depth, stop), Axis(limit, limit, depth, None, stop))
+
+    def loops(self, extents: Sequence[Extent], around: tuple[Axis, ...] = ()
+              ) -> tuple[tuple[Axis, ...], At]:  # fmt: skip
+        """Axes for the extents that need a loop, and the index under them.
+
+        around: the axes of loops that they stand in, which come first
+        """
+        axes: list[Axis] = list(around)
         index: list[Index] = []
         sample = ix.ZERO
         for e in extents:

@@ -19,6 +19,7 @@ from symgrad.lower.kernel import (
     Call,
     Collect,
     Comment,
+    Distinct,
     Expression,
     Load,
     Loop,
@@ -38,6 +39,7 @@ VECTOR = 32  # bytes on which an operation works in a cycle
 SCALAR = 0.5  # operations a cycle where vectors are not used
 MEMORY = 12.0  # bytes a cycle of what a loop reads and writes
 MULTIPLIED = 64  # bytes of operands that multiply-adds take a cycle
+SEARCH = 15.0  # cycles until a row is found among the distinct ones
 CALLED = 0.5  # cycles of a library's routine, for each of n**3
 WIDTH, CALL = 16, 40.0  # columns of a product are filled up to so many; cycles around it
 
@@ -56,6 +58,8 @@ def cycles(s: Statement, threads: int, batch: int) -> float:
         return CALLED * s.sizes[0] ** 3 * s.x.many * (batch if s.x.per_sample else 1)
     if isinstance(s, Collect):
         return s.buffer.nbytes / MEMORY / (threads if s.shared else 1)
+    if isinstance(s, Distinct):
+        return SEARCH
     return 0.0 if isinstance(s, Comment | Barrier | Prefetch) else _element(s) / SCALAR
 
 

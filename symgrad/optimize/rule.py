@@ -13,6 +13,12 @@ import sympy as sp
 
 from symgrad.language import symbols
 
+LAZY = (False, True, "catch_up")
+
+
+class DenseUpdateWarning(UserWarning):
+    """A table whose rows are looked up by data is updated, or its gradient held, as a whole."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rule:
@@ -28,6 +34,15 @@ class Rule:
     absent:   name -> its fixed number, for numbers the rule was built without: assigning another
               value later is an error
     name:     for people
+    lazy:     what a step does with the rows of a table that it does not touch (`P[u]`, and u does
+              not name them).  A rule that changes neither p nor a state where g = 0 leaves them
+              alone, which is exact.  Any other rule moves them on, too, and False does so: every
+              step then costs the whole table, and a DenseUpdateWarning says so.
+              True updates the touched rows only: the others keep parameter and state as they are
+              and miss the decay and the momentum of these steps, so that training differs.
+              "catch_up" is exact again: what a row missed is applied in closed form when it is next
+              touched, or read.  It wants a rule that is linear where g = 0, with numbers that do
+              not depend on the step (SGD with weight decay and momentum)
 
     All right-hand sides read values from before the step.
 
@@ -43,10 +58,13 @@ class Rule:
     state: Mapping[str, float] = field(default_factory=dict)
     absent: Mapping[str, float] = field(default_factory=dict)
     name: str = "rule"
+    lazy: bool | str = False
 
     def __post_init__(self) -> None:
         if not callable(self.update):
             raise TypeError(f"a rule's update is a function of p and g, not {self.update!r}")
+        if self.lazy not in LAZY:
+            raise ValueError(f"{self.name}: lazy is False, True or 'catch_up', not {self.lazy!r}")
         clash = sorted(set(self.numbers).intersection({*self.state, *self.absent}))
         if clash:
             raise ValueError(f"{self.name}: {clash[0]!r} names two things")

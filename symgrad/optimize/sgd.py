@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import sympy as sp
 
 from symgrad.language.symbols import step
+from symgrad.optimize.numbers import checked, split
 from symgrad.optimize.rule import Rule
 
 
@@ -18,6 +18,7 @@ def SGD(
     weight_decay: Any = 0,
     nesterov: bool = False,
     maximize: bool = False,
+    lazy: bool | str = False,
 ) -> Rule:
     """Stochastic gradient descent; every option means what it means to `torch.optim.SGD`.
 
@@ -29,16 +30,18 @@ def SGD(
     `model.hyper`, or expressions in `sg.step` (updates made so far).  What is 0 here is left out of
     the kernel, and stays out.
 
+    lazy: how rows of tables are updated that a step does not touch (see `sg.Rule`).  Without
+    momentum and weight decay they do not change, and lazy makes no difference.
+
     >>> import symgrad as sg
     >>> rule = sg.SGD(lr=0.1 / (1 + sg.step / 100), momentum=0.9)
     """
-    given = {
+    numbers = checked("SGD", {
         "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-    }  # fmt: skip
-    numbers = {name: _number(name, value) for name, value in given.items()}
-    absent = {name: value for name, value in numbers.items() if name != "lr" and value == 0}
-    if "momentum" in absent:
-        absent["dampening"] = numbers["dampening"]  # torch ignores it then
+    })  # fmt: skip
+    kept, absent = split(numbers, ("momentum", "dampening", "weight_decay"))
+    if "momentum" in absent:  # torch ignores the dampening then
+        absent["dampening"] = kept.pop("dampening", 0.0)
     if nesterov and ("momentum" in absent or "dampening" not in absent):
         raise ValueError(
             "SGD: nesterov wants a momentum above 0 and no dampening; momentum is "
@@ -56,23 +59,5 @@ def SGD(
         v = momentum * v + fresh * g  # v starts at 0: the first v is g
         return p - lr * (g + momentum * v if nesterov else v), v
 
-    kept = {name: value for name, value in numbers.items() if name not in absent}
     state = {} if "momentum" in absent else {"v": 0.0}
-    return Rule(update, kept, state, absent, "SGD")
-
-
-def _number(name: str, value: Any) -> Any:
-    """A number from 0 on, or an expression that is not one."""
-    if isinstance(value, sp.Expr) and not value.is_number:
-        return value
-    if isinstance(value, bool | str):
-        raise TypeError(f"SGD: {name} is a number or an expression in sg.step, not {value!r}")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"SGD: {name} is a number or an expression in sg.step, not {value!r}"
-        ) from None
-    if not 0 <= number < math.inf:
-        raise ValueError(f"SGD: {name} is {number:g}, and should be a finite number from 0 on")
-    return number
+    return Rule(update, kept, state, absent, "SGD", lazy)

@@ -87,7 +87,10 @@ def block_text(block: Block) -> str:
         arguments = ", ".join([*map(shown, e.operands), *options])
         lines.append(f"{_typed(e.name, names)} = {e.operation}({arguments})")
     lines += [f"output {printable(k)} = {names[n]}" for k, n in block.outputs.items()]
-    lines += [f"{printable(s.name)} := {names[n]}" for s, n in block.writes.items()]
+    for s, n in block.writes.items():
+        lists = ["[" + ", ".join(map(shown, i)) + "]" for i in block.rows.get(s, ())]
+        only = f" in the rows {' '.join(lists)}" if lists else ""
+        lines.append(f"{printable(s.name)} := {names[n]}{only}")
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.calculus.asleep import Asleep
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
 from symgrad.language.symbols import TensorSymbol
@@ -23,7 +24,7 @@ from symgrad.train.record import Symbols, payload_array, read_block, read_symbol
 from symgrad.train.settings import check_settings
 from symgrad.train.targets import Executables
 
-VERSION = 1
+VERSION = 2
 
 
 def save(model: Model, path: Any) -> None:
@@ -33,6 +34,7 @@ def save(model: Model, path: Any) -> None:
     """
     from safetensors.numpy import save as to_bytes
 
+    model.behind.settle()
     symbols = Symbols()
     record = json.dumps(_describe(model, symbols))
     arrays = {
@@ -99,14 +101,20 @@ def _describe_rule(applied: Applied, symbols: Symbols) -> dict[str, Any]:
             "gradient": symbols.number(g),
             "sum": symbols.number(applied.accumulators[p]),
             "states": {k: symbols.number(s) for k, s in applied.states[p].items()},
+            "sparse": p in applied.sparse,
+            "mark": symbols.number(applied.marks[p]) if p in applied.marks else None,
         }
         for p, (block, g) in applied.captured.items()
     ]
     absent = {k: float(v) for k, v in applied.rule.absent.items() if not isinstance(v, sp.Expr)}
     state = {k: float(v) for k, v in applied.rule.state.items()}
+    asleep = applied.asleep and [
+        write_block(applied.asleep.block, symbols),
+        {k: symbols.number(s) for k, s in applied.asleep.symbols.items()},
+    ]
     return {
-        "name": applied.rule.name, "numbers": numbers, "absent": absent, "state": state,
-        "parameters": parameters,
+        "name": applied.rule.name, "lazy": applied.rule.lazy, "numbers": numbers, "absent": absent,
+        "state": state, "parameters": parameters, "asleep": asleep,
     }  # fmt: skip
 
 
@@ -155,7 +163,8 @@ def _read_rule(record: dict[str, Any], symbols: Symbols, trained: list[sp.Symbol
     for k, v in record["numbers"].items():
         numbers[k] = sp.Symbol(v) if isinstance(v, str) else symbols.all[v[0]]
         given[k] = 0.0 if isinstance(v, list) and v[1] else numbers[k]
-    rule = Rule(_applied, given, record["state"], record["absent"], str(record["name"]))
+    rule = Rule(_applied, given, record["state"], record["absent"], str(record["name"]),
+                record["lazy"])  # fmt: skip
     parts = dict(zip(trained, record["parameters"], strict=True))
     states = {
         p: {k: symbols.all[n] for k, n in part["states"].items()} for p, part in parts.items()
@@ -165,7 +174,13 @@ def _read_rule(record: dict[str, Any], symbols: Symbols, trained: list[sp.Symbol
         p: (read_block(part["block"], symbols), symbols.all[part["gradient"]])
         for p, part in parts.items()
     }
-    return Applied(rule, tuple(trained), numbers, states, sums, captured)
+    sparse = frozenset(p for p, part in parts.items() if part["sparse"])
+    marks = {p: symbols.all[n] for p, part in parts.items() if (n := part["mark"]) is not None}
+    asleep = None
+    if record["asleep"]:
+        block, own = record["asleep"]
+        asleep = Asleep(read_block(block, symbols), {k: symbols.all[n] for k, n in own.items()})
+    return Applied(rule, tuple(trained), numbers, states, sums, captured, sparse, marks, asleep)
 
 
 def _applied(*_: Any, **__: Any) -> TensorSymbol:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +16,11 @@ from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied, apply_rule
 from symgrad.language.symbols import seed as SEED
 from symgrad.language.symbols import step
-from symgrad.optimize.rule import as_rule
+from symgrad.optimize.rule import DenseUpdateWarning, Rule, as_rule
 from symgrad.train.cast import Cast, choose
-from symgrad.train.memory import constants, hypers, starting_values
+from symgrad.train.memory import constants, filled, hypers, starting_values
 from symgrad.train.model import Model
-from symgrad.train.objective import check_loss, differentiate, over_the_batch
+from symgrad.train.objective import Objective, check_loss, differentiate, over_the_batch
 from symgrad.train.programs import Programs
 from symgrad.train.settings import Settings, check_settings
 from symgrad.train.sizes import unsized
@@ -79,12 +80,43 @@ def compile(
         by_entries(block)  # what sparse and ragged data do not allow is said now
     trained = cast.trained(captured)
     objective = differentiate(over_the_batch(by_entries(captured), reduction), trained)
-    rule = None if optimizer is None else apply_rule(as_rule(optimizer), _some(trained))
+    rule = None if optimizer is None else _applied(as_rule(optimizer), objective, _some(trained))
     programs = Programs(captured, predicted, objective, rule, reduction, settings.dtype.name)
     blocks = [captured, *predicted.values(), *(rule.blocks if rule else ())]
     arrays = _arrays(blocks, cast, rule, settings, share)
     executables = Executables(programs.make, target, settings.dtype.name)
-    return Model(written, cast, programs, arrays, executables, settings)
+    return Model(written, cast, programs, arrays, executables, settings, share)
+
+
+def _applied(rule: Rule, objective: Objective, trained: list[sp.Symbol]) -> Applied:
+    """The rule for the trained parameters: rows for tables, where they are enough."""
+    touched = objective.touched
+    applied = apply_rule(rule, trained, {p: rows for p, rows in touched.items() if rows})
+    for p in touched:
+        if p not in applied.sparse:
+            warnings.warn(_dense(rule, p, touched[p] is None), DenseUpdateWarning, stacklevel=3)
+    return applied
+
+
+def _dense(rule: Rule, p: sp.Symbol, whole: bool) -> str:
+    """Why every step costs the whole table p."""
+    if whole:
+        return (
+            f"the rows of {p.name} are looked up by data, but the loss also uses {p.name} as a "
+            f"whole (a penalty on all of it, a product with it): its gradient has all rows, and "
+            "every step costs the whole table; penalise the rows that are looked up instead"
+        )
+    if rule.lazy:
+        return (
+            f"{rule.name} is not elementwise, so that lazy={rule.lazy!r} has no meaning for it: "
+            f"every step updates all rows of {p.name}"
+        )
+    return (
+        f"{rule.name} also changes the rows of {p.name} that a step does not touch (decay, "
+        f"momentum), so that every step updates the whole table; {rule.name}(..., lazy=True) "
+        "updates the touched rows only, which trains differently, and where the rule allows it "
+        "lazy='catch_up' makes up for the others exactly"
+    )
 
 
 def _some(trained: list[sp.Symbol]) -> list[sp.Symbol]:
@@ -106,7 +138,7 @@ def _arrays(
     return {
         **shared,
         **starting_values(own, cast.inits, settings.dtype, settings.seed),
-        **{s: np.full(s.shape, value, settings.dtype) for s, value in states.items()},
+        **{s: filled(s, value, settings.dtype) for s, value in states.items()},
         **hypers([*cast.of(blocks, "hyper"), *(rule.hypers if rule else ())]),
         **constants(cast.of(blocks, "constant"), settings.dtype),
         step: np.zeros((), np.int64),

@@ -89,6 +89,7 @@ class Fit:
         except KeyboardInterrupt:  # while compiling, from another's handler, or a second Ctrl-C
             self.history.interrupted = True
         finally:
+            self.model.behind.settle()
             self.orders.close()
             if isinstance(self.executable, Hogwild):
                 self.executable.close()
@@ -177,6 +178,7 @@ class Fit:
     def _call(self, order: np.ndarray | None, losses: np.ndarray, first: int, last: int) -> None:
         """The mini-batches of positions first ... last - 1."""
         began = time.perf_counter()
+        self.model.behind.begin()
         assert self.executable is not None
         self.model.pending = self.executable.run(
             self.arrays, order, first, last, self.plan.every, self.model.pending, {"loss": losses}

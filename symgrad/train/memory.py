@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
+from symgrad.language.symbols import TensorSymbol
 from symgrad.train.init import as_values, initial
 from symgrad.train.names import lookup
 
@@ -16,18 +17,21 @@ class Arrays(MutableMapping):
     """Arrays by name.  Reading gives the model's own array; assigning copies into it.
 
     what: the kind of thing they are, for messages.  fixed: name -> (value, why it stays) for names
-    that may be read and not assigned.
+    that may be read and not assigned.  before: called before anything is read or assigned
     """
 
     def __init__(
         self, arrays: Mapping[str, np.ndarray], what: str,
         fixed: Mapping[str, tuple[Any, str]] | None = None,
+        before: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        self._before = before
         self._arrays, self._what, self._fixed = dict(arrays), what, dict(fixed or {})
 
     def __getitem__(self, name: str) -> Any:
         if name in self._fixed:
             return self._fixed[name][0]
+        self._before()
         return lookup(self._arrays, name, self._what)
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -36,6 +40,7 @@ class Arrays(MutableMapping):
             if isinstance(kept, int | float) and np.array_equal(value, kept):
                 return
             raise ValueError(f"{self._what} {name!r} {why}")
+        self._before()
         array = lookup(self._arrays, name, self._what)
         array[...] = as_values(value, array.shape, f"{self._what} {name!r}")
 
@@ -64,6 +69,12 @@ def starting_values(
         init = inits[p] if p in inits else getattr(p, "init", None)
         values[p] = initial(p.name, getattr(p, "shape", ()), init, seed).astype(dtype)
     return values
+
+
+def filled(state: TensorSymbol, value: float, dtype: np.dtype) -> np.ndarray:
+    """A state's array with its first value; of zeros the system gives memory when it is touched."""
+    kind = np.int64 if state.dtype == "int" else dtype
+    return np.full(state.shape, value, kind) if value else np.zeros(state.shape, kind)
 
 
 def constants(symbols: Iterable[sp.Symbol], dtype: np.dtype) -> dict[sp.Symbol, np.ndarray]:

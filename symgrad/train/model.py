@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
@@ -15,13 +16,15 @@ from symgrad.calculus.gradient import Gradient
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
 from symgrad.language.symbols import step
+from symgrad.optimize.rule import DenseUpdateWarning
 from symgrad.show.model import expressions, model_text
 from symgrad.train.batches import Intake
 from symgrad.train.cast import Cast
+from symgrad.train.catch_up import CatchUp
 from symgrad.train.evaluate import evaluate
 from symgrad.train.history import History
 from symgrad.train.indices import ComputedIndices
-from symgrad.train.memory import Arrays, by_name
+from symgrad.train.memory import Arrays, by_name, filled
 from symgrad.train.names import lookup
 from symgrad.train.pieces import check_predictable, independent, piece_size
 from symgrad.train.programs import Programs
@@ -38,28 +41,37 @@ class Model:
     parameters:  name -> array.  Reading gives the model's own array, which training changes in
                  place; assigning copies into it, and checks the shape
     hyper:       name -> value, of `sg.hyper`s and of the optimiser's numbers, likewise
+
+    Of a table trained with lazy="catch_up", read `model.parameters` again after every `step`: it
+    brings the rows up to date that steps left behind.
     """
 
     def __init__(
         self, written: Written | None, cast: Cast, programs: Programs,
         arrays: dict[sp.Symbol, np.ndarray], executables: Executables, settings: Settings,
+        share: Model | None = None,
     ) -> None:  # fmt: skip
         self._written, self.programs, self.arrays = written, programs, arrays
         self.executables, self.settings = executables, settings
+        self.behind: CatchUp = CatchUp(
+            programs, arrays, executables, share.behind if share else None
+        )
         blocks = [programs.captured, *programs.predicted.values()]
         parameters = by_name(cast.of(blocks, "parameter"), "parameter")
-        self.parameters = Arrays({k: arrays[s] for k, s in parameters.items()}, "parameter")
+        own_arrays = {k: arrays[s] for k, s in parameters.items()}
+        self.parameters = Arrays(own_arrays, "parameter", before=self.behind.settle)
         rule = programs.rule
         hypers = cast.of([*blocks, *(rule.blocks if rule else ())], "hyper")
         own = set(rule.hypers) if rule else set()
         named = by_name([s for s in hypers if s not in own], "hyper")
-        self.hyper = _hypers(named, arrays, rule)
+        self.hyper = _hypers(named, arrays, rule, self.behind.settle)
         self.data = tuple(by_name(cast.of(blocks, "data"), "data symbol").values())
         self._intakes: dict[str, Intake] = {}
         self._pieces: dict[str, int] = {}
         self.cast = cast
-        self.epoch = self.pending = 0  # epochs trained; mini-batches since the last update
-        self.position = 0  # samples of the next epoch that a fit has seen before it ended
+        self.epoch: int = 0  # epochs trained
+        self.pending: int = 0  # mini-batches since the last update
+        self.position: int = 0  # samples of the next epoch that a fit has seen before it ended
         self.every = 1  # mini-batches for each update in the last fit
         self._step_loss = {"loss": np.empty(1)}  # kept: an executable knows arrays it has seen
 
@@ -74,6 +86,7 @@ class Model:
         self._check_trainable()
         arrays, n = self.accepted("loss", data)
         executable = self.executables.at_least("step", n)
+        self.behind.begin()
         executable.run({**self.arrays, **arrays}, None, 0, n, outputs=self._step_loss)
         return self._step_loss["loss"].item()
 
@@ -154,8 +167,22 @@ class Model:
         """Forget an unfinished group of mini-batches if groups have another size now."""
         if every != self.every:
             self.every, self.pending = every, 0
-            for a in self.programs.rule.accumulators.values() if self.programs.rule else ():
-                self.arrays[a][...] = 0
+            self._say_what_is_summed(every)
+            for s in self.programs.rule.sums if self.programs.rule else ():
+                self.arrays.pop(s, None)
+                if every > 1:
+                    self.arrays[s] = filled(s, 0, self.settings.dtype)
+
+    def _say_what_is_summed(self, every: int) -> None:
+        """Sums over mini-batches are as large as their tables: not without a word."""
+        names = sorted(p.name for p in self.programs.rule.sparse) if self.programs.rule else ()
+        if every > 1 and names:
+            warnings.warn(
+                f"accumulate={every} sums the gradients of mini-batches over the whole tables "
+                f"{', '.join(names)}, which costs their memory again, and every update their rows; "
+                f"mini-batches {every} times as large touch the same rows and no others",
+                DenseUpdateWarning, stacklevel=5,
+            )  # fmt: skip
 
     def _check_trainable(self) -> None:
         if self.programs.rule is None:
@@ -204,6 +231,7 @@ class Model:
     def _evaluate(
         self, key: str, arrays: dict, n: int, between: Callable[[], None] = lambda: None
     ) -> dict[str, np.ndarray]:
+        self.behind.settle()
         outputs = self.executables.program(key).step.outputs
         size = self._piece(key, n)
         exact = self.executables.at_least if size == n else self.executables.exactly
@@ -303,12 +331,13 @@ class Model:
 
 
 def _hypers(
-    named: dict[str, sp.Symbol], arrays: dict[sp.Symbol, np.ndarray], rule: Applied | None
-) -> Arrays:
+    named: dict[str, sp.Symbol], arrays: dict[sp.Symbol, np.ndarray], rule: Applied | None,
+    before: Callable[[], None],
+) -> Arrays:  # fmt: skip
     """The loss's hypers and the optimiser's numbers; with the reason, those that are fixed."""
     values = {name: arrays[s] for name, s in named.items()}
     if rule is None:
-        return Arrays(values, "hyper")
+        return Arrays(values, "hyper", before=before)
     fixed = {
         name: (
             value,
@@ -328,4 +357,4 @@ def _hypers(
         else:
             why = f"is the expression {value}, compiled in: assign the hypers in it"
             fixed[name] = (value, why)
-    return Arrays(values, "hyper", fixed)
+    return Arrays(values, "hyper", fixed, before)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from symgrad.calculus.block import Block, Operand
+from symgrad.calculus.block import Block, Lists, Operand
 from symgrad.calculus.builder import Builder
 from symgrad.calculus.derive import derive
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
+from symgrad.calculus.touched import looked_up, touched_rows
 from symgrad.calculus.update import shaped
 
 
@@ -27,6 +28,14 @@ class Objective:
     block: Block
     gradients: Block
     wrt: Mapping[sp.Symbol, Operand]
+
+    @property
+    def touched(self) -> dict[sp.Symbol, Lists | None]:
+        """The rows that gradients have, of parameters whose rows are looked up; None for all."""
+        builder = Builder.of(self.gradients)
+        names = {p: self.block.inputs[p] for p in self.wrt}
+        tables = [p for p, name in names.items() if looked_up(self.block, name)]
+        return {p: touched_rows(builder, self.wrt[p]) for p in tables}
 
     @property
     def gradient_block(self) -> Block:

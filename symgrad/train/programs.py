@@ -4,6 +4,7 @@ step              forward, gradient and update
 accumulate        the same in two blocks, for the sum of several mini-batches' gradients
 loss, gradients   of the mean over the mini-batch
 predict <label>   one output
+settle            every row of tables that are caught up lazily is brought up to the step
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from symgrad.calculus.program import Program
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
-from symgrad.calculus.update import Applied, accumulate, update
+from symgrad.calculus.update import Applied, accumulate, settle, update
 from symgrad.train.objective import Objective, differentiate, over_the_batch
 
 
@@ -65,6 +66,9 @@ class Programs:
             return Program(self.mean.block)
         if key == "gradients":
             return Program(self.mean.gradient_block)
+        if key == "settle":
+            assert self.rule is not None
+            return settle(self.rule)
         if key in ("step", "accumulate"):
             assert self.rule is not None, "a model without an optimiser has no step"
             append = update if key == "step" else accumulate

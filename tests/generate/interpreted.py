@@ -124,6 +124,17 @@ class Team:
             self.turns[self.order.pop()].release()
 
 
+def _distinct(row, rows, count, table, places, bits):
+    """By a search through all of them: no table, but its memory is given."""
+    for number in range(count[0]):
+        if rows[number] == row:
+            return number
+    number = count[0]
+    rows[number], places[number], table[number] = row, number, number
+    count[0] = number + 1
+    return number
+
+
 class _Pointer:
     """An array without Python's conventions: a negative index is an error."""
 
@@ -150,8 +161,9 @@ MODULES = {
     "symgrad.generate.micro_kernels": SimpleNamespace(matrix_product=_matrix_product),
     "symgrad.generate.native": SimpleNamespace(
         pointer=_Pointer, select=lambda c, a, b: a if c else b, maximum=np.maximum,
-        minimum=np.minimum, sign=np.sign, clamp=_clamp, square=np.square, modulo=np.mod,
-        power=lambda x, k: x**k, gamma=special.gamma, prefetch=lambda memory, i: None,
+        minimum=np.minimum, sign=np.sign, clamp=_clamp, distinct=_distinct, square=np.square,
+        modulo=np.mod, power=lambda x, k: x**k, gamma=special.gamma,
+        prefetch=lambda memory, i: None,
     ),
     "symgrad.generate.random_bits": counters,
     "symgrad.generate.vector_math": SimpleNamespace(

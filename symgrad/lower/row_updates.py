@@ -1,0 +1,138 @@
+"""Which new values are computed in a few rows of a table: those that a step touches.
+
+    P := rule(P, S, scatter(g, u))  in the rows u        S := another rule of them, in the same rows
+
+A table that only gets scatters added is accumulated where it stands (see `sums`), whatever rows
+they meet.  Any other rule wants each distinct row once, with the sum of its gradients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+from symgrad.lower import costs
+from symgrad.lower.linear import Term, linear_terms
+from symgrad.lower.nodes import Extent, Node, Operand, is_scalar, largest
+
+
+@dataclass(eq=False)
+class RowUpdate:
+    """New values of tables of one height, in the rows of the same lists of indices.
+
+    writes: (old value, new value) of each table and state
+    lists:  of each list of indices, an operand for each axis that selects
+    sums:   gradient -> the scatters that it adds up, with their factors
+    inside: what is computed for the touched rows alone
+    """
+
+    lists: tuple[tuple[Operand, ...], ...]
+    writes: list[tuple[Node, Node]] = field(default_factory=list)
+    sums: dict[Node, list[Term]] = field(default_factory=dict)
+    inside: dict[Node, None] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """How many axes select a row."""
+        return len(self.lists[0])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return self.writes[0][0].shape[: self.width]
+
+    @property
+    def factors(self) -> list[Node]:
+        terms = (t for terms in self.sums.values() for t in terms)
+        return [f for factors, _ in terms for f in factors if isinstance(f, Node)]
+
+    def most(self, batch: int) -> int:
+        """The largest number of rows in all lists of a mini-batch."""
+        every = (extents_of(indices) for indices in self.lists)
+        return sum(math.prod(largest(e, batch) for e in extents) for extents in every)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether a step has one row, known by its index: nothing is to be searched or added up."""
+        exact = all(len(y.operands) == 1 + self.width for ts in self.sums.values() for _, y in ts)
+        return exact and len(self.lists) == 1 and set(extents_of(self.lists[0])) <= {1}
+
+
+def extents_of(indices: tuple[Operand, ...]) -> tuple[Extent, ...]:
+    """The extents of a list of indices: samples, then the axes that the indices have together."""
+    nodes = [x for x in indices if isinstance(x, Node)]
+    rank = max((x.rank for x in nodes), default=0)
+    bodies = [(1,) * (rank - x.rank) + x.body for x in nodes]
+    body = tuple(next((e for e in es if e != 1), 1) for es in zip(*bodies, strict=True))
+    return (None,) * max((x.lead for x in nodes), default=0) + body
+
+
+def row_updates(
+    rows: Mapping[sp.Symbol, tuple[tuple[Operand, ...], ...]], writes: Mapping[sp.Symbol, Node],
+    inputs: Mapping[sp.Symbol, Node], apart: set[sp.Symbol],
+) -> dict[sp.Symbol, RowUpdate]:  # fmt: skip
+    """The row updates of a block, by what they write; uses are counted.
+
+    apart: what cannot be added to where it stands
+    """
+    found: dict[Any, RowUpdate] = {}
+    result = {}
+    for symbol, lists in rows.items():
+        old, new = inputs[symbol], writes[symbol]
+        if symbol in apart or not _only_added(old, new):
+            key = (lists, old.shape[: len(lists[0])])
+            result[symbol] = found.setdefault(key, RowUpdate(lists))
+            result[symbol].writes.append((old, new))
+    for group in found.values():
+        _look_inside(group)
+    return result
+
+
+def _only_added(old: Node, new: Node) -> bool:
+    """Whether a new value is the old one with scatters added."""
+    terms, _ = linear_terms(new)
+    own = [factors for factors, y in terms if y is old]
+    return own == [()] and all(
+        y is old or (y.operation == "scatter" and y.uses == 1) for _, y in terms
+    )
+
+
+def _look_inside(group: RowUpdate) -> None:
+    stack = [new for _, new in group.writes]
+    while stack:
+        x = stack.pop()
+        if x in group.inside or x.operation == "input" or not _has_rows(x, group):
+            continue
+        parts: dict[Node, None] = {}
+        terms = _scatters(x, parts)
+        if terms:
+            group.sums[x] = terms
+            group.inside.update(parts)
+        else:
+            group.inside[x] = None
+            stack.extend(x.nodes)
+
+
+def _has_rows(x: Node, group: RowUpdate) -> bool:
+    known = x.operation in ("scatter", "broadcast_to") or costs.is_primitive(x.operation)
+    return known and not x.lead and x.shape[: group.width] == group.sizes
+
+
+def _scatters(x: Node, parts: dict[Node, None]) -> list[Term]:
+    """The terms of a sum of scatters with scalar factors, and what it goes through; [] where it
+    has other terms."""
+    parts[x] = None
+    if x.operation == "scatter":
+        return [((), x)]
+    if x.operation == "add" and all(isinstance(y, Node) and y.shape == x.shape for y in x.operands):
+        terms = [_scatters(y, parts) for y in x.nodes]
+        return [t for ts in terms for t in ts] if all(terms) else []
+    if x.operation == "mul":
+        factors = tuple(y for y in x.operands if is_scalar(y))
+        rest = [y for y in x.operands if not is_scalar(y)]
+        if len(rest) == 1 and rest[0].shape == x.shape:
+            return [((*factors, *f), y) for f, y in _scatters(rest[0], parts)]
+    return []

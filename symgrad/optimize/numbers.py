@@ -1,0 +1,46 @@
+"""The numbers of an optimiser, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import sympy as sp
+
+
+def checked(rule: str, given: Mapping[str, Any], below: Mapping[str, float] | None = None
+            ) -> dict[str, Any]:  # fmt: skip
+    """Numbers from 0 on, less than those in `below`, or expressions that are no numbers.
+
+    >>> checked("SGD", {"lr": 1})
+    {'lr': 1.0}
+    """
+    limits = below or {}
+    return {
+        name: _number(rule, name, value, limits.get(name, math.inf))
+        for name, value in given.items()
+    }
+
+
+def split(numbers: Mapping[str, Any], optional: tuple[str, ...]
+          ) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """The numbers that the rule keeps, and those that are 0 and that it does without."""
+    absent = {k: v for k, v in numbers.items() if k in optional and v == 0}
+    return {k: v for k, v in numbers.items() if k not in absent}, absent
+
+
+def _number(rule: str, name: str, value: Any, below: float) -> Any:
+    if isinstance(value, sp.Expr) and not value.is_number:
+        return value
+    wrong = f"{rule}: {name} is a number or an expression in sg.step, not {value!r}"
+    if isinstance(value, bool | str):
+        raise TypeError(wrong)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(wrong) from None
+    if not 0 <= number < below:
+        limit = "finite number from 0 on" if below == math.inf else f"number from 0 below {below:g}"
+        raise ValueError(f"{rule}: {name} is {number:g}, and should be a {limit}")
+    return number
