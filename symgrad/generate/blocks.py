@@ -67,7 +67,11 @@ def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
 
 
 def _is_plain(s: Statement) -> bool:
-    return all(isinstance(t, Loop | Store | Update | Comment) for t in statements((s,)))
+    """Loops, assignments and updates; tiles of samples are left to numba."""
+    return all(
+        isinstance(t, Store | Update | Comment) or (isinstance(t, Loop) and t.axis.step == 1)
+        for t in statements((s,))
+    )
 
 
 class Blocks:

@@ -5,6 +5,7 @@ What is large in it is LLVM assembly: see blocks.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from symgrad.generate.blocks import Blocks, is_large, runs
@@ -13,7 +14,6 @@ from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
 from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
-from symgrad.lower import index as ix
 from symgrad.lower.expressions import roots, walk
 from symgrad.lower.kernel import (
     FAR,
@@ -305,6 +305,8 @@ class _Writer:
         extent = "n" if s.axis.extent is None else str(s.axis.extent)
         extent = ", ".join(stretch(s.axis.extent)) if s.shared else extent
         bounds = ", ".join(map(self.printer.text, s.bounds)) or extent
+        if s.axis.step > 1:
+            bounds = f"{'' if s.shared else '0, '}{bounds}, {s.axis.step}"
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
             for t in s.body:
                 self._statement(t)
@@ -345,6 +347,8 @@ class _Writer:
             self.lines.add(f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {b}, {beta}, {c})")
             return
         size = sizes[s.sizes.index(None)] if None in s.sizes else "0"
+        if s.samples is not None:
+            size = self.printer.text(s.samples)
         call = f"({size}, {alpha}, {a}, {b}, {beta}, {c})"
         if not s.shared:
             self.lines.add(self._made_product(s, flags, s.sizes) + call)
@@ -383,7 +387,8 @@ class _Writer:
         """The name of the product for these sizes, made at the head of the module."""
         if sampled is None:
             sampled = "mnk"[s.sizes.index(None)] if None in s.sizes else ""
-        whole = [self.kernel.batch_size if e is None else e for e in sizes]
+        most = s.most or self.kernel.batch_size
+        whole = [most if e is None else e for e in sizes]
         facts = ", ".join(map(str, [*whole, s.a.leading, s.b.leading, s.c.leading]))
         made = f'matrix_product("{self.kernel.dtype}", {flags}, {facts}'
         if sampled:
@@ -416,18 +421,24 @@ class _Writer:
 
     def _collect(self, s: Collect) -> None:
         """Rows in an order are copied together; otherwise they lie together already."""
-        size = ix.strides(s.buffer.shape)[0]
+        size = math.prod(s.data.shape)
         rows, data, lines = self.names(s.buffer), self.names(s.data), self.lines
+        first = f"at + {self.printer.index(s.first)[0]}" if s.first.terms else "at"
+        count = "n" if s.samples is None else self.printer.text(s.samples)
+        place = f"{self.printer.index(s.place)[0]} + " if s.place.terms else ""
+        back = f" - {self.printer.index(s.place)[0]}" if s.place.terms else ""
         lines.add(f"# the samples' rows of {data} together")
         with lines.block("if ordered:"):
-            bounds = ", ".join(stretch(None)) if s.shared else "n"
+            bounds = ", ".join(stretch(None)) if s.shared else count
             with lines.block(f"for b in range({bounds}):"):
-                lines.add(f"row_at = order[at + b] * {size}")
+                lines.add(f"row_at = order[{first} + b] * {size}")
                 with lines.block(f"for j in range({size}):"):
-                    lines.add(f"{rows}[b * {size} + j] = {data}[row_at + j]")
+                    lines.add(f"{rows}[{place}b * {size} + j] = {data}[row_at + j]")
             lines.add(f"{rows}_rows = {self.names.array(s.buffer)}", f"{rows}_start = 0")
         with lines.block("else:"):
-            lines.add(f"{rows}_rows = {self.names.array(s.data)}", f"{rows}_start = at * {size}")
+            start = f"({first})" if s.first.terms else first
+            lines.add(f"{rows}_rows = {self.names.array(s.data)}")
+            lines.add(f"{rows}_start = {start} * {size}{back}")
 
 
 def _reads_in_order(s: Loop) -> bool:

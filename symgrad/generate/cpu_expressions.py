@@ -207,6 +207,8 @@ class Printer:
 
 def axis_name(axis: Axis) -> str:
     """`b` for a mini-batch's samples, letters by depth for others."""
+    if axis.step > 1:
+        return "tile"
     if axis.extent is None:
         return "b" if axis.depth == 0 else f"b{axis.depth}"
     return LETTERS[axis.depth] if axis.depth < len(LETTERS) else f"i{axis.depth}"

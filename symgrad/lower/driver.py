@@ -38,6 +38,7 @@ from symgrad.lower.schedule import ordered as in_order
 from symgrad.lower.share import shared
 from symgrad.lower.sums import NotInPlace
 from symgrad.lower.tasks import Axes, Task
+from symgrad.lower.tiles import tiled
 
 FLOAT64_ROLES = ("hyper",)
 BASES: dict[str, Callable[[int], Index]] = {  # the position of a mini-batch's first sample
@@ -89,6 +90,7 @@ class _Lowering:
             tasks = in_order(tasks)
             once.extend(t for t in tasks if t.constant)
             sections.append(merged([t for t in tasks if not t.constant]))
+        sections[0] = tiled(sections[0], [merged(once), *sections[1:]], batch)
         nests = contracted([merged(once), *sections])
         start, *repeated = [in_registers(section) for section in nests]
         repeated[0] = [*ahead(repeated[0], batch), *repeated[0]]

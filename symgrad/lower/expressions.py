@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from symgrad.lower import index as ix
@@ -93,7 +94,10 @@ def roots(statement: Statement) -> list[Expression]:
         return [statement.value, *(e for i in statement.index for e in children(i))]
     if isinstance(statement, Product):
         offsets = [m.offset for m in (statement.a, statement.b, statement.c)]
-        return [statement.alpha, statement.beta, *(e for o in offsets for e in children(o))]
+        more = () if statement.samples is None else (statement.samples,)
+        return [statement.alpha, statement.beta, *more, *(e for o in offsets for e in children(o))]
+    if isinstance(statement, Collect):
+        return [] if statement.samples is None else [statement.samples]
     if isinstance(statement, Prefetch):
         return list(children(statement.offset))
     if isinstance(statement, Distinct):
@@ -163,7 +167,11 @@ def restated(s: Statement, known: Mapping[Any, Any], place: Place = as_it_is) ->
         return Distinct(buffer, index, known[s.row], s.found)
     if isinstance(s, Product):
         c, a, b = (_moved(m, known) for m in (s.c, s.a, s.b))
-        return Product(c, a, b, s.sizes, known[s.alpha], known[s.beta])
+        samples = s.samples and known[s.samples]
+        factors = {"alpha": known[s.alpha], "beta": known[s.beta]}
+        return replace(s, c=c, a=a, b=b, samples=samples, **factors)
+    if isinstance(s, Collect) and s.samples is not None:
+        return replace(s, samples=known[s.samples])
     return s
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from symgrad.lower.index import Index
+from symgrad.lower.index import ZERO, Index
 
 ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1}
 
@@ -63,6 +63,7 @@ class Axis:
 
     start, stop: with a `stop` the loop goes from `start` (or 0) to it, integers of the run that
                  are evaluated once, before the loop; the variable stays below the extent
+    step:        how far it goes at a time
     """
 
     extent: int | None
@@ -70,6 +71,7 @@ class Axis:
     depth: int
     start: Expression | None = None
     stop: Expression | None = None
+    step: int = 1
 
     @property
     def bound(self) -> int:
@@ -171,6 +173,7 @@ class Product:
     """c = alpha * a @ b + beta * c, with sizes (m, k) @ (k, n); None is the number of samples.
 
     shared: "m" or "n" where each thread computes its share of the rows or columns of c
+    samples, most: that number in a tile, and the largest that it may be
     """
 
     c: Matrix
@@ -180,6 +183,8 @@ class Product:
     alpha: Expression
     beta: Expression
     shared: str = ""
+    samples: Expression | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -218,11 +223,16 @@ class Collect:
     """Copy the mini-batch's rows of a data buffer together, where samples come in an order.
 
     shared: each thread copies its share of them
+    first, samples: of a tile, where the rows are a tile's
+    place: where they begin in the buffer, which is in the offsets of matrices too
     """
 
     buffer: Buffer
     data: Buffer
     shared: bool = False
+    first: Index = ZERO
+    samples: Expression | None = None
+    place: Index = ZERO
 
 
 @dataclass(frozen=True, eq=False, slots=True)

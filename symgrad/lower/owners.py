@@ -96,7 +96,8 @@ def touches(s: Statement, batch: int, axis: Axis | None = None) -> Iterator[Touc
     elif isinstance(s, Collect):
         step = ix.strides(s.buffer.shape)[0]
         yield Touch(s.data.home, EVERY)
-        yield Touch(s.buffer.home, Stretch(step, None) if s.shared else EVERY, True)
+        whole = Stretch(step, None) if s.shared else EVERY
+        yield Touch(s.buffer.home, OWN if s.place.terms else whole, True)
     elif isinstance(s, Distinct):
         yield from _reads(s, axis)
         yield from (Touch(b.home, EVERY, written=True) for b in targets(s) if not b.is_local)
@@ -135,11 +136,24 @@ def _along(index: Index, step: int, span: int, axis: Axis) -> Stretch | None:
     """The stretch in which an index moves with the axis; span: elements touched from there on."""
     factor = dict(index.terms).get(axis, 0)
     rest = ix.linear([(index, 1), (ix.of(axis), -factor)])
+    if axis.step > 1:
+        return _of_tile(factor, rest, step, axis)
     if factor == 1 and span == 1 and all(_common(a) for a, _ in rest.terms):
         return Stretch(step, axis.extent, rest)
     inside = all(isinstance(a, Axis) and a is not axis for a, _ in rest.terms)
     if factor > 1 and inside and rest.lower >= 0 and rest.bound + span <= factor:
         return Stretch(step * factor, axis.extent)  # the block of `factor` elements of each one
+    return None
+
+
+def _of_tile(factor: int, rest: Index, step: int, axis: Axis) -> Stretch | None:
+    """The samples of a tile: a row each, or rows of so many elements of a matrix."""
+    if factor == 1:
+        within = [(a, k) for a, k in rest.terms if not (isinstance(a, Axis) and a.extent is None)]
+        if all(_common(a) for a, _ in within):
+            return Stretch(step, None, Index(rest.constant, tuple(within)))
+    elif factor > 1 and not rest.terms and rest.constant < factor:
+        return Stretch(factor, None)
     return None
 
 

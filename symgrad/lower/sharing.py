@@ -31,6 +31,7 @@ from symgrad.lower.kernel import (
     Buffer,
     Call,
     Collect,
+    Counter,
     Distinct,
     Expression,
     Load,
@@ -42,11 +43,13 @@ from symgrad.lower.kernel import (
     Statement,
     Store,
     Update,
+    Whole,
     statements,
 )  # fmt: skip
 from symgrad.lower.owners import EVERY, Touch, touches
 from symgrad.lower.tasks import start_of
 from symgrad.lower.thread_costs import padded
+from symgrad.lower.tiling import in_tile
 
 MINE = ix.of(THREAD)
 FEWEST = 2  # elements of an axis for each thread, for it to be shared
@@ -142,7 +145,7 @@ class _Shared:
 
     def __init__(self, loop: Loop, axis: Axis, around: Surroundings) -> None:
         self.axis, self.around = axis, around
-        self.loop = _marked(loop, axis)
+        self.loop = _ending(_marked(loop, axis))
         self.outermost = loop.axis is axis
         self.before: list[Statement] = []
         self.after: list[Statement] = []
@@ -150,7 +153,7 @@ class _Shared:
         self.sums: list[Statement] = []
 
     def way(self) -> Way | None:
-        if not _large(self.axis.extent, self.around) or _collects(self.loop):
+        if not _large(self.axis.extent, self.around) or self._collects():
             return None
         if not (self._memory_fits() and self._locals_fit()):
             return None
@@ -160,6 +163,10 @@ class _Shared:
             pieces.append(tuple(self.sums))
         extent = "samples" if self.axis.extent is None else f"an axis of {self.axis.extent}"
         return Way(f"share of {extent}", tuple(pieces))
+
+    def _collects(self) -> bool:
+        """Whether rows are collected for all threads; a tile's rows are collected for one."""
+        return self.axis.step == 1 and any(isinstance(s, Collect) for s in statements((self.loop,)))
 
     def _memory_fits(self) -> bool:
         """Give what threads would write together a part for each, where that can be."""
@@ -235,10 +242,6 @@ class _Shared:
         return True
 
 
-def _collects(loop: Loop) -> bool:
-    return any(isinstance(s, Collect) for s in statements((loop,)))
-
-
 def _marked(s: Statement, axis: Axis) -> Loop:
     """The loop with those over the axis shared."""
 
@@ -248,6 +251,16 @@ def _marked(s: Statement, axis: Axis) -> Loop:
         return replace(s.over(map(mark, s.body)), shared=s.axis is axis)
 
     return mark(s)  # type: ignore[return-value]
+
+
+def _ending(loop: Loop) -> Loop:
+    """A loop over tiles, the last of which ends with the thread's share."""
+    if loop.axis.step == 1 or not loop.shared:
+        return loop
+    count, *body = loop.body
+    assert isinstance(count, Store)
+    end = Whole(ix.of(Counter("end_n")))
+    return loop.over([Store(count.buffer, (), in_tile(loop.axis, end)), *body])
 
 
 def _shared_loops(loop: Loop) -> Iterator[Loop]:
@@ -270,8 +283,14 @@ def _only_combined(loop: Loop, buffer: Buffer) -> str | None:
     for s in statements((loop,)):
         target = s.c.buffer if isinstance(s, Product) else getattr(s, "buffer", None)
         if target is not None and target.home is buffer:
-            found.add(s.combine if isinstance(s, Update) else None)
+            found.add(s.combine if isinstance(s, Update) else _added(s))
     return found.pop() if len(found) == 1 else None
+
+
+def _added(s: Statement) -> str | None:
+    """A product that is added to what is there."""
+    plain = isinstance(s, Product) and isinstance(s.beta, Number) and s.beta.value == 1
+    return "add" if plain else None
 
 
 def _over(shape: Iterable[int], body: Callable[[At], Statement]) -> Statement:
@@ -308,6 +327,9 @@ class _Apart:
         if isinstance(new, Product):
             c, a, b = map(self._matrix, (new.c, new.a, new.b))
             return replace(new, c=c, a=a, b=b)
+        if isinstance(new, Collect) and new.buffer in self.apart:
+            parts = self.apart[new.buffer]
+            return replace(new, buffer=parts, place=ix.linear([(MINE, parts.shape[1])]))
         return new
 
     def _place(self, buffer: Buffer, index: At) -> tuple[Buffer, At]:

@@ -15,6 +15,7 @@ from symgrad.lower.kernel import (
     ITEM_BYTES,
     Alone,
     Apply,
+    Axis,
     Barrier,
     Call,
     Collect,
@@ -49,7 +50,7 @@ def cycles(s: Statement, threads: int, batch: int) -> float:
     if isinstance(s, Alone):
         return sum(cycles(t, threads, batch) for t in s.body)
     if isinstance(s, Loop):
-        times = batch if s.axis.extent is None else s.axis.extent
+        times = _times(s.axis, batch)
         times = -(-times // threads) if s.shared else times
         return 2.0 + times * sum(_inner(t, s, threads, batch) for t in s.body)
     if isinstance(s, Product):
@@ -61,6 +62,15 @@ def cycles(s: Statement, threads: int, batch: int) -> float:
     if isinstance(s, Distinct):
         return SEARCH
     return 0.0 if isinstance(s, Comment | Barrier | Prefetch) else _element(s) / SCALAR
+
+
+def _times(axis: Axis, batch: int) -> int:
+    """How often a loop runs; the samples of a tile are as many as it may have."""
+    if axis.step > 1:
+        return -(-batch // axis.step)
+    if axis.extent is None:
+        return batch if axis.stop is None else axis.limit
+    return axis.extent
 
 
 def _inner(s: Statement, loop: Loop, threads: int, batch: int) -> float:
@@ -90,7 +100,7 @@ def _operation(x: Expression) -> float:
 
 
 def _product(s: Product, threads: int, batch: int) -> float:
-    m, n, k = (batch if e is None else e for e in s.sizes)
+    m, n, k = ((s.most or batch) if e is None else e for e in s.sizes)
     m = -(-m // threads) if s.shared == "m" else m
     n = -(-n // threads) if s.shared == "n" else n
     size = ITEM_BYTES[s.c.buffer.dtype]
