@@ -260,16 +260,36 @@ def _einsum(s: Normalizer, e: Equation, x: list) -> Operand:
 
 
 def _transpose(s: Normalizer, e: Equation, x: list) -> Operand:
-    """A transposed contraction is a contraction."""
-    z = x[0]
-    if not (isinstance(z, Node) and z.operation == "einsum" and z.uses == 1):
+    """Contractions and scatters give their axes in any order, and so do their sums."""
+    found = _transposed(s, x[0], e.attribute("axes"))
+    if found is None:
         return s.plain(e, x, dict(e.attributes))
-    out = z.attributes["out"]
-    lead, axes = out[: z.lead], dict(e.attributes)["axes"]
-    attributes = dict(z.attributes, out=lead + tuple(out[z.lead + a] for a in axes))
-    result = s.plain(e, list(z.operands), attributes)
-    result.operation = "einsum"
-    return result
+    found.uses, found.label = s.uses[e.name], e.name.label
+    return found
+
+
+def _transposed(s: Normalizer, z: Operand, axes: tuple[int, ...]) -> Node | None:
+    """z with its axes in another order, where something in it can be made in that order."""
+    if not (isinstance(z, Node) and z.uses == 1):
+        return None
+    extents = z.extents[: z.lead] + tuple(z.body[a] for a in axes)
+    attributes, operands = dict(z.attributes), list(z.operands)
+    if z.operation == "einsum":
+        out = attributes["out"]
+        attributes["out"] = out[: z.lead] + tuple(out[z.lead + a] for a in axes)
+    elif z.operation == "scatter":
+        order = attributes.get("order", range(z.rank))
+        attributes["order"] = tuple(order[a] for a in axes)
+    elif z.operation in ("add", "mul"):
+        shaped = [k for k, y in enumerate(operands) if not is_scalar(y)]
+        parts = {k: _transposed(s, operands[k], axes) for k in shaped}
+        fits = all(operands[k].extents == z.extents for k in shaped)
+        if not fits or None in parts.values() or (z.operation == "mul" and len(shaped) > 1):
+            return None
+        operands = [parts.get(k, y) for k, y in enumerate(operands)]
+    else:
+        return None
+    return s.make(z.operation, operands, extents, attributes=attributes, kind=z.kind, lead=z.lead)
 
 
 def _batch(s: Normalizer, e: Equation, x: list) -> Operand:

@@ -139,7 +139,8 @@ class Sums:
     def _scattered(self, x: Node, y: Node) -> tuple[tuple, At, Expression]:
         """Loops over g; where its elements go; g's element."""
         s = scattered(self.elements, self.nests.axes, y)
-        return s.axes, (*s.at[: x.lead], *s.found, *s.rest), s.element
+        places = (*s.found, *s.rest)
+        return s.axes, (*s.at[: x.lead], *(places[a] for a in order_of(y))), s.element
 
     def _unsliced(self, x: Node, y: Node) -> tuple[tuple, At, Expression]:
         (g,) = y.operands
@@ -169,13 +170,20 @@ class Scattered(NamedTuple):
     element: Expression
 
 
+def order_of(y: Node) -> tuple[int, ...]:
+    """The axes of a scatter, those that are selected first, in the order in which y has them."""
+    return y.attributes.get("order", tuple(range(y.rank)))
+
+
 def scattered(elements: Elements, axes: Axes, y: Node) -> Scattered:
     g, *indices = y.operands
     lead = max(getattr(v, "lead", 0) for v in y.operands)
     body = g.body if isinstance(g, Node) else ()
     loops, index = axes.loops((None,) * lead + body)
     rank = len(body) - (y.rank - len(indices))
-    source = Node("scatter", y.operands, {}, (), (0,) * lead + y.shape[y.lead :], lead=lead)
+    sizes = dict(zip(order_of(y), y.shape[y.lead :], strict=True))
+    shape = (0,) * lead + tuple(sizes[a] for a in range(y.rank))
+    source = Node("scatter", y.operands, {}, (), shape, lead=lead)
     at, rest = index[: lead + rank], index[lead + rank :]
     found = gather_index(elements, source, at, elements.element) or ()
     element = elements.element(g, elements.below(source, g, index))
