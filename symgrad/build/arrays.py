@@ -47,7 +47,7 @@ class Given(Slot):
     def __init__(self, buffer: Any, words: Any, place: int) -> None:
         super().__init__(words, place)
         self.symbol, self.shape, self.dtype = buffer.symbol, buffer.shape, np.dtype(buffer.dtype)
-        self.written = buffer.role in WRITTEN
+        self.written, self.turned = buffer.role in WRITTEN, buffer.turned
         self.counts = buffer.role == "data"  # the first axis counts something
         self.size = entries_of(self.symbol)  # entries of lists, which are not samples
         self.per_sample = self.counts and self.size is None
@@ -64,6 +64,7 @@ class Given(Slot):
             self._put(array)
 
     def _check(self, array: np.ndarray, arrays: Mapping[Any, np.ndarray]) -> None:
+        array = array.T if self.turned else array
         shape = array.shape[1:] if self.counts and array.ndim else array.shape
         if shape != self.shape or (self.counts and not array.ndim):
             expected = ("samples", *self.shape) if self.counts else self.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import sympy as sp
 
@@ -26,6 +26,7 @@ from symgrad.lower.kernel import (
     statements,
     targets,
 )
+from symgrad.lower.layout import Layout
 from symgrad.lower.nests import Nests
 from symgrad.lower.nodes import Node, node, ordered
 from symgrad.lower.normalize import Normalizer
@@ -48,12 +49,10 @@ BASES: dict[str, Callable[[int], Index]] = {  # the position of a mini-batch's f
 }
 
 
-def lower(
-    program: Program, dtype: str, batch_size: int, longest: Mapping[sp.Symbol, int] | None = None
-) -> Kernel:
+def lower(program: Program, dtype: str, batch_size: int, layout: Layout | None = None) -> Kernel:
     """The kernel of a program, for parameters in `dtype` and mini-batches of up to batch_size.
 
-    longest: the size of a ragged axis -> the most entries that a sample may have
+    layout: what is known of the arrays
 
     >>> import symgrad as sg
     >>> from symgrad.calculus.capture import capture
@@ -63,7 +62,7 @@ def lower(
     apart: set[sp.Symbol] = set()  # parameters whose new values cannot be made in place
     while True:
         try:
-            return _Lowering(program, dtype, batch_size, apart, longest or {}).kernel.check()
+            return _Lowering(program, dtype, batch_size, apart, layout or Layout()).kernel.check()
         except NotInPlace as clash:
             assert clash.symbol not in apart
             apart.add(clash.symbol)
@@ -74,9 +73,9 @@ class _Lowering:
 
     def __init__(
         self, program: Program, dtype: str, batch: int, apart: set[sp.Symbol],
-        longest: Mapping[sp.Symbol, int],
+        layout: Layout,
     ) -> None:  # fmt: skip
-        self.dtype, self.batch, self.apart, self.longest = dtype, batch, apart, longest
+        self.dtype, self.batch, self.apart, self.layout = dtype, batch, apart, layout
         self.written = {s for b in program.blocks for s in b.writes}
         self.inputs: dict[sp.Symbol, Buffer] = {}
         self.outputs: list[Buffer] = []
@@ -98,10 +97,10 @@ class _Lowering:
 
     def _tasks(self, block: Block) -> list[Task]:
         """The block's loop nests, outputs and writes, not yet merged."""
-        normal = Normalizer(block, self.batch, self.written, self.longest)
+        normal = Normalizer(block, self.batch, self.written, self.layout)
         given, block = block, normal.block
         outputs = {label: normal.node_of(name) for label, name in block.outputs.items()}
-        writes = {s: self._fresh(normal.node_of(name)) for s, name in block.writes.items()}
+        writes = {s: self._fresh(normal.new_value(s, name)) for s, name in block.writes.items()}
         for symbol in block.writes:
             normal.inputs.setdefault(symbol, normal.known[block.inputs[symbol]])
         for symbol, x in writes.items():
@@ -150,7 +149,10 @@ class _Lowering:
         if symbol not in self.inputs:
             entries = int(entries_of(symbol) is not None)
             shape = x.shape[x.lead + entries :]
-            self.inputs[symbol] = Buffer(role, symbol.name, shape, held_as(symbol) or dtype, symbol)
+            turned = symbol in self.layout.turned
+            self.inputs[symbol] = Buffer(
+                role, symbol.name, shape, held_as(symbol) or dtype, symbol, turned=turned
+            )
         return self.inputs[symbol]
 
     def _offsets(self, size: sp.Symbol) -> Buffer:

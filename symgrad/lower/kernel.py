@@ -33,6 +33,7 @@ class Buffer:
     per_sample:  outputs: one value a sample, by position, not one for the whole
     storage:     the buffer whose memory holds it, where that is another's (a new value in place)
     distinct:    no two of its elements are equal: they are rows, each found once
+    turned:      the symbol's array is held column by column; the shape is that of its transpose
     """
 
     role: str
@@ -43,6 +44,7 @@ class Buffer:
     per_sample: bool = False
     storage: Buffer | None = None
     distinct: bool = False
+    turned: bool = False
 
     @property
     def home(self) -> Buffer:

@@ -12,7 +12,7 @@ from symgrad.lower.elements import Elements
 from symgrad.lower.expressions import At, accesses, loads
 from symgrad.lower.formula import formula
 from symgrad.lower.index import Index
-from symgrad.lower.kernel import ROW, SLOT, Axis, Buffer, Collect, Expression, Store, Update
+from symgrad.lower.kernel import ROW, SLOT, Axis, Buffer, Collect, Expression, Load, Store, Update
 from symgrad.lower.nodes import SAMPLE, Extent, Node, largest
 from symgrad.lower.plan import Plan
 from symgrad.lower.rows import RowLoops
@@ -22,6 +22,7 @@ from symgrad.lower.tasks import Axes, Task, start_of
 
 COMBINE = {"sum": "add", "total": "add", "einsum": "add", "prod": "mul", "amax": "max",
            "amin": "min"}  # fmt: skip
+FAR_AWAY = 2**20  # how far an index moves that is read from memory
 Value = Callable[[Mapping[str, Index]], Expression]  # letter -> index, to the element there
 
 
@@ -204,7 +205,10 @@ class Nests:
 def _steps(buffer: Buffer, index: At) -> dict[Any, int]:
     """How far an access moves in memory for each axis."""
     shape = (1, *buffer.shape) if buffer.role == "data" else buffer.shape
-    return dict(ix.flat(index, shape).terms)
+    steps: dict[Any, int] = dict(ix.flat(index, shape).terms)
+    for x in loads(*(atom for i in index for atom, _ in i.terms if isinstance(atom, Load))):
+        steps.update((a, FAR_AWAY) for i in x.index for a, _ in i.terms if isinstance(a, Axis))
+    return steps
 
 
 def _score(axis: Axis, limit: int, steps: list[dict[Any, int]]) -> int:

@@ -15,6 +15,7 @@ from symgrad.language.ragged import is_length
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
 from symgrad.lower import calls, costs
+from symgrad.lower.layout import Layout
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
 
 LONGEST = 64  # entries of a list, where the data have not been seen yet
@@ -71,10 +72,9 @@ class Normalizer:
 
     def __init__(
         self, block: Block, batch: int, written: Iterable[sp.Symbol],
-        longest: Mapping[sp.Symbol, int],
+        layout: Layout,
     ) -> None:  # fmt: skip
-        """longest: the size of a ragged axis -> the most entries that a list has."""
-        self.block, self.batch, self.longest = expanded(block), batch, longest
+        self.block, self.batch, self.layout = expanded(block), batch, layout
         self.written = set(written)
         self.known: dict[Name, Operand] = {}
         self.inputs: dict[sp.Symbol, Node] = {}
@@ -83,7 +83,7 @@ class Normalizer:
         self.uses.update([*self.block.outputs.values(), *self.block.writes.values()])
         self.uses.update(self.block.row_names)
         for symbol, name in self.block.inputs.items():
-            self.known[name] = self._input(symbol, name)
+            self.known[name] = self._as_written(symbol, self._input(symbol, name))
         for e in self.block.equations:
             self.known[e.name] = self._translated(e)
 
@@ -93,6 +93,23 @@ class Normalizer:
         if isinstance(x, Node) and x.shape == self._shape(name):
             return x
         return self.make("broadcast_to", [x], self.extents(name), attributes={})
+
+    def new_value(self, symbol: sp.Symbol, name: Name) -> Node:
+        """The node of what an input becomes, as the input is held."""
+        x = self.node_of(name)
+        return self.turned(x, (1, 0)) if symbol in self.layout.turned else x
+
+    def _as_written(self, symbol: sp.Symbol, x: Node) -> Node:
+        """An input as the mathematics knows it."""
+        return self.turned(x, (1, 0)) if symbol in self.layout.turned else x
+
+    def turned(self, x: Node, axes: tuple[int, ...]) -> Node:
+        """x with its axes in another order."""
+        found = _transposed(self, x, axes)
+        if found is not None:
+            return found
+        extents = x.extents[: x.lead] + tuple(x.body[a] for a in axes)
+        return self.make("transpose", [x], extents, attributes={"axes": axes}, kind=x.kind)
 
     def make(self, operation: str, operands: Any, extents: tuple, **more: Any) -> Node:
         return node(operation, operands, extents, self.batch, **more)
@@ -104,7 +121,7 @@ class Normalizer:
     def extent(self, size: sp.Symbol) -> Extent:
         """That of an axis of symbolic size."""
         if is_length(size):
-            return Ragged(size, self.longest.get(size, LONGEST))
+            return Ragged(size, self.layout.longest.get(size, LONGEST))
         return None if self.batch > 1 else 1
 
     def lead(self, name: Name) -> int:
@@ -117,7 +134,9 @@ class Normalizer:
         if symbol in self.inputs:
             return self.inputs[symbol]
         role = role_of(symbol, name)
-        x = self.make("input", [], self.extents(name), lead=self.lead(name), kind=name.kind)
+        extents = self.extents(name)
+        extents = extents[::-1] if symbol in self.layout.turned else extents
+        x = self.make("input", [], extents, lead=self.lead(name), kind=name.kind)
         x.symbol, x.label, x.attributes = symbol, name.label, {"role": role}
         x.wide = role in ("hyper", "step", "batch_size") or (role == "state" and name.kind == "int")
         x.constant = role in INVARIANT_ROLES and symbol not in self.written
@@ -264,12 +283,17 @@ def _transpose(s: Normalizer, e: Equation, x: list) -> Operand:
     found = _transposed(s, x[0], e.attribute("axes"))
     if found is None:
         return s.plain(e, x, dict(e.attributes))
-    found.uses, found.label = s.uses[e.name], e.name.label
+    if x[0].operation != "transpose":  # else it was there before
+        found.uses, found.label = s.uses[e.name], e.name.label
     return found
 
 
 def _transposed(s: Normalizer, z: Operand, axes: tuple[int, ...]) -> Node | None:
     """z with its axes in another order, where something in it can be made in that order."""
+    if isinstance(z, Node) and z.operation == "transpose":
+        inner = z.attributes["axes"]
+        if tuple(inner[a] for a in axes) == tuple(range(z.rank)):
+            return z.operands[0]
     if not (isinstance(z, Node) and z.uses == 1):
         return None
     extents = z.extents[: z.lead] + tuple(z.body[a] for a in axes)

@@ -112,6 +112,7 @@ class RowLoops:
         slots = self.slots[indices] = Node("slots", (), {}, extents, shape, "int", lead)
         self.elements.memory[slots] = buffer
         row = self.elements.whole(ix.flat(self._where(indices, at), self.group.sizes))
+        row = self.elements.cast(row, "int64")  # sparse data have their columns as int32
         label = ", ".join(old.label for old, _ in self.group.writes[:1])
         self.nests.add(
             Distinct(buffer, at, row, found), axes, comment=f"the distinct rows of {label}"

@@ -12,11 +12,13 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.asleep import Asleep
+from symgrad.calculus.columns import read_by_columns
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
 from symgrad.language.symbols import TensorSymbol
 from symgrad.optimize.rule import Rule
 from symgrad.train.cast import Cast
+from symgrad.train.memory import by_columns, held_by_columns
 from symgrad.train.model import Model
 from symgrad.train.objective import check_loss, differentiate, over_the_batch
 from symgrad.train.programs import Programs
@@ -138,7 +140,10 @@ def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str |
     )
     arrays = {s: _array(s, tensors[str(k)], settings.dtype) for k, s in enumerate(symbols.all)
               if str(k) in tensors and getattr(s, "role", "") != "random"}  # fmt: skip
-    executables = Executables(programs.make, settings.target, settings.dtype.name)
+    by_columns(arrays, read_by_columns([captured, *predicted.values()]), rule)
+    executables = Executables(
+        programs.make, settings.target, settings.dtype.name, turned=held_by_columns(arrays)
+    )
     model = Model(None, Cast(roles, tuple(trained), {}), programs, arrays, executables, settings)
     model.epoch, model.pending, model.every, *position = map(int, record["training"])
     model.position = sum(position)  # files of the first models have none

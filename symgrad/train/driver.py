@@ -11,6 +11,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Block
 from symgrad.calculus.capture import capture
+from symgrad.calculus.columns import read_by_columns
 from symgrad.calculus.draws import check_draws, seed_word
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied, apply_rule
@@ -18,7 +19,14 @@ from symgrad.language.symbols import seed as SEED
 from symgrad.language.symbols import step
 from symgrad.optimize.rule import DenseUpdateWarning, Rule, as_rule
 from symgrad.train.cast import Cast, choose
-from symgrad.train.memory import constants, filled, hypers, starting_values
+from symgrad.train.memory import (
+    by_columns,
+    constants,
+    filled,
+    held_by_columns,
+    hypers,
+    starting_values,
+)
 from symgrad.train.model import Model
 from symgrad.train.objective import Objective, check_loss, differentiate, over_the_batch
 from symgrad.train.programs import Programs
@@ -84,7 +92,11 @@ def compile(
     programs = Programs(captured, predicted, objective, rule, reduction, settings.dtype.name)
     blocks = [captured, *predicted.values(), *(rule.blocks if rule else ())]
     arrays = _arrays(blocks, cast, rule, settings, share)
-    executables = Executables(programs.make, target, settings.dtype.name)
+    tables = read_by_columns([captured, *predicted.values()])
+    by_columns(arrays, tables.difference(share.arrays if share else ()), rule)
+    executables = Executables(
+        programs.make, target, settings.dtype.name, turned=held_by_columns(arrays)
+    )
     return Model(written, cast, programs, arrays, executables, settings, share)
 
 

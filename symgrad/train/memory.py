@@ -77,6 +77,24 @@ def filled(state: TensorSymbol, value: float, dtype: np.dtype) -> np.ndarray:
     return np.full(state.shape, value, kind) if value else np.zeros(state.shape, kind)
 
 
+def by_columns(arrays: dict[sp.Symbol, np.ndarray], tables: Iterable[sp.Symbol], rule: Any) -> None:
+    """Hold tables, and what the optimiser keeps of them, column by column.
+
+    Arrays know how they lie in memory: users see no difference.
+    """
+    for p in tables:
+        kept = [*rule.states[p].values(), rule.accumulators[p]] if rule and p in rule.states else []
+        for s in (p, *kept):
+            if s in arrays:
+                arrays[s] = np.asfortranarray(arrays[s])
+
+
+def held_by_columns(arrays: Mapping[sp.Symbol, np.ndarray]) -> frozenset[sp.Symbol]:
+    """The matrices that are; those shared with another model as that one holds them."""
+    flags = {s: a.flags for s, a in arrays.items() if a.ndim == 2}
+    return frozenset(s for s, f in flags.items() if f.f_contiguous and not f.c_contiguous)
+
+
 def constants(symbols: Iterable[sp.Symbol], dtype: np.dtype) -> dict[sp.Symbol, np.ndarray]:
     """The constants' arrays as kernels read them: of the model's dtype, or int64."""
     return {

@@ -12,6 +12,7 @@ import sympy as sp
 
 from symgrad.calculus.program import Program
 from symgrad.language.ragged import is_length
+from symgrad.lower.layout import Layout
 from symgrad.train.threads import get_threads
 
 KEPT = 16  # executables of a model; the one unused for longest goes first
@@ -30,27 +31,24 @@ class Executable(Protocol):
     ) -> int: ...  # fmt: skip
 
 
-Longest = Mapping[sp.Symbol, int]  # the size of a ragged axis -> its largest value
-Make = Callable[[Program, str, int, Longest, int], "Executable"]  # dtype, batch size, threads
+Make = Callable[[Program, str, int, Layout, int], "Executable"]  # dtype, batch size, threads
 
 
 def reference(
-    program: Program, dtype: str, batch_size: int, longest: Longest, threads: int
+    program: Program, dtype: str, batch_size: int, layout: Layout, threads: int
 ) -> Executable:
     from symgrad.calculus.reference import Reference
 
     return Reference(program, dtype, batch_size)
 
 
-def cpu(
-    program: Program, dtype: str, batch_size: int, longest: Longest, threads: int
-) -> Executable:
+def cpu(program: Program, dtype: str, batch_size: int, layout: Layout, threads: int) -> Executable:
     from symgrad.build import build
     from symgrad.generate.cpu import generate
     from symgrad.lower import lower
     from symgrad.lower.parallel import parallel
 
-    kernel = parallel(lower(program, dtype, batch_size, longest), threads)
+    kernel = parallel(lower(program, dtype, batch_size, layout), threads)
     return build(generate(kernel))
 
 
@@ -69,6 +67,7 @@ class Executables:
     dtype: str
     made: OrderedDict[tuple[str, int, int], Executable] = field(default_factory=OrderedDict)
     known: dict[str, Program] = field(default_factory=dict)
+    turned: frozenset[sp.Symbol] = frozenset()  # matrices that are held column by column
     longest: dict[sp.Symbol, int] = field(default_factory=dict)  # list that kernels have room for
 
     def admit(self, arrays: Mapping[sp.Symbol, np.ndarray]) -> None:
@@ -94,7 +93,11 @@ class Executables:
         if found is None:
             make = TARGETS[self.target]
             found = self.made[at] = make(
-                self.program(key), self.dtype, size, dict(self.longest), threads
+                self.program(key),
+                self.dtype,
+                size,
+                Layout(dict(self.longest), self.turned),
+                threads,
             )
             if len(self.made) > KEPT:
                 self.made.popitem(last=False)

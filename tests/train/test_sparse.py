@@ -1,5 +1,7 @@
 """Sparse data against the same models over dense data, and against torch."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -103,15 +105,32 @@ def test_float32(name, rng):
         np.testing.assert_allclose(ours.parameters[k], value, rtol=2e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{"momentum": 0.9}, {"weight_decay": 0.1}], ids=str)
-def test_other_rules_and_accumulation(options, rng):
+RULES = {
+    "momentum": lambda **lazy: sg.SGD(0.1, momentum=0.9, **lazy),
+    "decay": lambda **lazy: sg.SGD(0.1, weight_decay=0.1, **lazy),
+    "adagrad": lambda **lazy: sg.Adagrad(0.1),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_rules_of_the_touched_columns(rule, batch, rng):
+    """Columns are rows of the table w: what is exact in the touched ones alone, or catches up, is
+    the update of all."""
     X, y, weights = numbers(rng)
-    ours = compiled("logistic", weights, True, sg.SGD(0.1, **options), dtype="float64")
-    theirs = compiled("logistic", weights, False, sg.SGD(0.1, **options), dtype="float64")
-    fit = {"epochs": 3, "batch_size": 3, "accumulate": 2, "progress": False}
+    lazy = {} if rule == "adagrad" else {"lazy": "catch_up"}
+    ours = compiled("logistic", weights, True, RULES[rule](**lazy), dtype="float64")
+    theirs = compiled("logistic", weights, False, RULES[rule](), dtype="float64")
+    fit = {"epochs": 3, "batch_size": batch, "progress": False}
     ours.fit({"x": X, "y": y}, **fit)
     theirs.fit({"x": X.toarray(), "y": y}, **fit)
-    np.testing.assert_allclose(ours.parameters["w"], theirs.parameters["w"], rtol=1e-11)
+    np.testing.assert_allclose(ours.parameters["w"], theirs.parameters["w"], rtol=1e-10)
+
+
+def test_a_dense_rule_says_so(rng):
+    _, _, weights = numbers(rng)
+    with pytest.warns(sg.DenseUpdateWarning, match="lazy=True"):
+        compiled("logistic", weights, True, RULES["momentum"]())
 
 
 def torch_machine(X, y, weights, batch, epochs, lr):
@@ -205,3 +224,51 @@ def test_what_does_not_stay_sparse_says_so(why):
 def test_sparse_data_are_vectors_of_floats(wrong):
     with pytest.raises(ValueError, match="is a vector of floats"):
         sg.data("x", sparse=True, **wrong)
+
+
+def test_columns_that_are_read_lie_together(tmp_path, rng):
+    """W of W @ x is held column by column, and nobody sees it."""
+    X, y, weights = numbers(rng)
+    data = {"x": X, "y": y}
+    ours = compiled("factorisation machine", weights, True, dtype="float64")
+    assert ours.parameters["V"].flags.f_contiguous and ours.parameters["V"].shape == (K, D)
+    other = compiled("factorisation machine", weights, True, target="reference", dtype="float64")
+    ours.save(tmp_path / "model")
+    loaded = sg.load(tmp_path / "model")
+    for m in (other, ours, loaded):
+        m.parameters["V"] = weights["V"][::-1]
+        m.fit(data, epochs=2, batch_size=3, progress=False)
+        np.testing.assert_allclose(m.parameters["V"], other.parameters["V"], rtol=1e-11)
+    assert f" * {K} + " in re.sub(r"[a-z]\w*", "", ours.source), "a column is a stretch of memory"
+    momentum = sg.SGD(0.02, momentum=0.9)
+    found, expected = (
+        compiled("network", weights, sparse, momentum, dtype="float64") for sparse in (True, False)
+    )
+    found.fit(data, epochs=2, batch_size=3, progress=False)
+    expected.fit({"x": X.toarray(), "y": y}, epochs=2, batch_size=3, progress=False)
+    np.testing.assert_allclose(found.parameters["V"], expected.parameters["V"], rtol=1e-10)
+
+
+def test_rows_that_are_read_too_stay_rows(rng):
+    """A matrix that a product reads, or whose rows are read, is held as it is written."""
+    X, y, weights = numbers(rng)
+    x, z = sg.data("x", shape=D, sparse=True), sg.data("z", shape=D)
+    V = sg.parameter("V", shape=(K, D), init=weights["V"])
+    loss = sg.sum((V @ x - V @ z) ** 2) + y[0] * sg.sum(V[1])
+    model = sg.compile(loss, sg.SGD(0.01), dtype="float64")
+    assert model.parameters["V"].flags.c_contiguous
+    reference = sg.compile(loss, sg.SGD(0.01), dtype="float64", target="reference")
+    for m in (model, reference):
+        m.fit({"x": X, "z": rng.normal(size=(N, D)) * 0 + 1}, epochs=1, progress=False)
+    np.testing.assert_allclose(model.parameters["V"], reference.parameters["V"], rtol=1e-11)
+
+
+def test_models_that_share_a_turned_table(rng):
+    X, y, weights = numbers(rng)
+    first = compiled("network", weights, True, dtype="float64")
+    x, z = sg.data("x", shape=D, sparse=True), sg.data("y")
+    V = next(s for s in first.arrays if s.name == "V")
+    second = sg.compile(sg.sum((V @ x) ** 2) - z, sg.SGD(0.01), share=first, dtype="float64")
+    second.fit({"x": X, "y": y}, epochs=1, progress=False)
+    assert second.parameters["V"] is first.parameters["V"]
+    assert not np.array_equal(first.parameters["V"], weights["V"])
