@@ -205,15 +205,15 @@ class Cutter:
                 self.pool.check()
                 while first < stop:
                     first += self._fill(arrays, first, stop)
-                    if self.filled == self.cut.size:
-                        yield self._full()
+                    if full := self._all(self.cut.size):
+                        yield full
         except BaseException as error:
             rest = None if isinstance(error, Closed | GeneratorExit) else self.so_far()
             if rest:
                 yield rest
             raise
-        if self.filled > self.first:
-            yield self._full()
+        if last := self._all(self.first + 1):
+            yield last
 
     def _fill(self, arrays: dict[Any, np.ndarray], first: int, stop: int) -> int:
         """Copy what fits of a piece's samples first ... stop - 1; how many those are."""
@@ -225,11 +225,13 @@ class Cutter:
             self.filled += part
         return part
 
-    def _full(self) -> Block:
+    def _all(self, least: int) -> Block | None:
+        """The samples in the room, if there are so many."""
         with self.lock:
             room, samples, first = self.room, self.filled, self.first
+            if room is None or samples < least:
+                return None
             self.number, self.first, self.filled, self.room = self.number + 1, 0, 0, None
-        assert room is not None
         order = self.cut.order and self.cut.order(self.number - 1, samples)
         return Block(samples, self.batch, room, order, first)
 

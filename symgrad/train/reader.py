@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import Any, Generic, TypeVar
 
 from symgrad.train.blocks import Closed
@@ -25,7 +25,8 @@ class Reader(Generic[Item]):
     ) -> None:
         """so_far: what the iterator could give at once, for somebody who has waited; it asks
         whether nothing that was given before is still there."""
-        self._ready: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        # No SimpleQueue: a signal just before its timeout makes it wait for ever (CPython 3.11).
+        self._ready: Queue[tuple[Any, BaseException | None]] = Queue()
         self._so_far = so_far
         threading.Thread(
             target=self._read, args=(items,), name="symgrad-reader", daemon=True

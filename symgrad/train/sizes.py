@@ -19,6 +19,7 @@ from symgrad.train.cast import choose
 from symgrad.train.entries import is_scipy_sparse
 from symgrad.train.intake import real_array
 from symgrad.train.model import Model
+from symgrad.train.sources import begun
 from symgrad.train.written import Written
 
 
@@ -104,14 +105,15 @@ def _meeting_data(name: str) -> Callable[..., Any]:
     """The model's method, once the sizes are known."""
 
     def method(self: Unsized, data: Any, *arguments: Any, **options: Any) -> Any:
-        self._become(data)
+        first, data = begun(data)
+        self._become(first)
         return getattr(self, name)(data, *arguments, **options)
 
     method.__name__, method.__doc__ = name, getattr(Model, name).__doc__
     return method
 
 
-for _name in ("step", "fit", "loss", "gradients", "predict"):
+for _name in ("step", "fit", "partial_fit", "loss", "gradients", "predict"):
     setattr(Unsized, _name, _meeting_data(_name))
 
 

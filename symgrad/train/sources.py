@@ -5,6 +5,7 @@ A source is asked for one epoch after the other, in pieces, checked and by symbo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -46,6 +47,25 @@ def source_of(
     return None
 
 
+def begun(data: Any) -> tuple[Any, Any]:
+    """The first batch of a stream, or data themselves; and what stands for all of them now."""
+    if not _is_stream(data):
+        return data, data
+    stream = _batches(data)
+    first: Any = next(stream, {})
+    return first, itertools.chain([first], stream) if isinstance(data, Iterator) else data
+
+
+def _batches(given: Any) -> Iterator[Any]:
+    """An iterator over a stream's batches."""
+    stream = given if isinstance(given, Iterable) else given()
+    if not isinstance(stream, Iterable):
+        raise TypeError(
+            f"a function given as data returns an iterator of batches, not {type(stream).__name__}"
+        )
+    return iter(stream)
+
+
 def _is_stream(data: Any) -> bool:
     """Whether data are several batches, one after the other, or a function that gives them."""
     if isinstance(data, Mapping | str | bytes | np.ndarray) or hasattr(data, "columns"):
@@ -71,7 +91,7 @@ class Stream:
 
     def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
         found = 0
-        for number, batch in enumerate(self._batches(), 1):
+        for number, batch in enumerate(_batches(self.given), 1):
             with _named(f"batch {number} of the stream"):
                 arrays, n = self.intake.read(batch)
             skipped = min(max(passed - found, 0), n)
@@ -80,15 +100,6 @@ class Stream:
                 yield arrays, skipped, n
         if found < max(passed, 1):
             raise ValueError(self._too_few(epoch, found, passed))
-
-    def _batches(self) -> Iterator[Any]:
-        given = self.given if isinstance(self.given, Iterable) else self.given()
-        if not isinstance(given, Iterable):
-            raise TypeError(
-                "a function given as data returns an iterator of batches, not "
-                f"{type(given).__name__}"
-            )
-        return iter(given)
 
     def _too_few(self, epoch: int, found: int, passed: int) -> str:
         if passed and found:

@@ -214,6 +214,24 @@ def test_a_stream_without_samples(stream):
         line().fit(stream)
 
 
+@pytest.mark.parametrize("kind", ["function", "list", "iterator"])
+def test_sizes_come_from_the_first_batch(kind, rng):
+    n = sg.dim("n")
+    data = {"x": rng.normal(size=(40, 3)), "y": rng.normal(size=40)}
+
+    def model():
+        x, y, w = sg.data("x", shape=n), sg.data("y"), sg.parameter("w", shape=n)
+        return sg.compile((w @ x - y) ** 2, sg.SGD(0.1), dtype="float64", target="reference")
+
+    streamed, memory, partly = model(), model(), model()
+    stream = cut(data, 7)() if kind == "iterator" else KINDS[kind](data)
+    streamed.fit(stream, epochs=1, batch_size=4)
+    memory.fit(data, epochs=1, batch_size=4)
+    assert np.array_equal(streamed.parameters["w"], memory.parameters["w"])
+    partly.partial_fit(data)
+    assert partly.parameters["w"].shape == (3,)
+
+
 # --- errors ---------------------------------------------------------------------------------------
 
 BAD = {
@@ -590,6 +608,36 @@ def test_a_thread_may_fit_a_stream():
     thread.start()
     thread.join()
     assert len(found[0].loss) == 2
+
+
+def test_what_is_there_may_be_taken_at_any_moment(monkeypatch, rng):
+    """Another thread takes samples right after they came: none is lost, doubled or displaced."""
+    x, taken = sg.data("x"), []
+
+    def stolen(name):
+        method = getattr(blocks_module.Cutter, name)
+
+        def first(cutter, *arguments):
+            if rng.random() < 0.5 and (block := cutter.so_far()):
+                taken.append(block)
+                got.extend(block.arrays[x])
+                pool.give(block.room)
+            return method(cutter, *arguments)
+
+        monkeypatch.setattr(blocks_module.Cutter, name, first)
+
+    for name in ("_fill", "_all"):
+        stolen(name)
+    for size in range(1, 30):
+        pool, got, numbers = blocks_module.Pool(), [], np.arange(97.0)
+        parts = [numbers[k : k + size] for k in range(0, 97, size)]
+        cutter = blocks_module.Cutter(blocks_module.Cut(batch=4, size=12), pool)
+        for block in cutter.blocks(({x: part}, 0, len(part)) for part in parts):
+            assert len(got) % 4 == 0
+            got.extend(block.arrays[x])
+            pool.give(block.room)
+        assert got == numbers.tolist()
+    assert taken
 
 
 # --- sparse and ragged data -----------------------------------------------------------------------
