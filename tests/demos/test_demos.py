@@ -57,6 +57,23 @@ def test_two_layer_network(tmp_path):
     assert (tmp_path / "two_layer_network.png").stat().st_size > 10_000
 
 
+def test_click_model(tmp_path):
+    printed = run_demo("click_model", tmp_path)
+    assert "gradient w: E[z_bar*x]" in printed
+    lines, pairs = numbers(printed, r"progressive validation loss ([\d.]+)")[:2]
+    assert pairs < 0.8 * lines, "pairs of pixels say what single ones do not"
+    assert (tmp_path / "click_model.png").stat().st_size > 10_000
+
+
+def test_click_model_reads_libsvm(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [f"{2 * (k % 2) - 1} {1 + k % 2}:1 {rng.integers(3, 9)}:0.5" for k in range(60)]
+    (tmp_path / "clicks").write_text("\n".join(lines) + "\n")
+    options = "--libsvm", str(tmp_path / "clicks"), "--epochs", "10"
+    printed = run_demo("click_model", tmp_path, *options)
+    assert "60 samples" in printed and "100.0% are right" in printed
+
+
 def test_matrix_factorization(tmp_path):
     printed = run_demo("matrix_factorization", tmp_path, "--epochs", "4")
     errors = numbers(printed, r"(?m)^epoch +\d+: RMSE ([\d.]+)")
