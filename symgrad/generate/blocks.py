@@ -27,6 +27,7 @@ from symgrad.lower.kernel import (
     Comment,
     Kernel,
     Loop,
+    Prefetch,
     Product,
     Statement,
     Store,
@@ -156,4 +157,6 @@ def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
                 found.update(m.collected.home for m in (s.a, s.b) if m.collected)
             if isinstance(s, Collect):
                 found.add(s.data)
+            if isinstance(s, Prefetch):
+                found.add(s.buffer.home)
     return found

@@ -114,6 +114,8 @@ class _Writer:
         """Imports and constants."""
         k, head = self.kernel, Lines()
         head.add(f'"""Written by symgrad: {k.dtype}, mini-batches of {k.batch_size}."""', "")
+        if k.plan:
+            head.add(*(f"# {remark(line)}" for line in k.plan.splitlines()), "")
         if "math." in body:
             head.add("import math", "")
         head.add("import numba as nb", "import numpy as np", "")

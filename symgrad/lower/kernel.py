@@ -357,6 +357,7 @@ class Kernel:
     fault:   one integer, set to 1 where a computed index had to be clamped
     threads: how many run it together; all execute every statement but those of an `Alone`
     sync:    the memory of its barriers
+    plan:    how they share the work, and what it should cost, for people
     """
 
     dtype: str
@@ -369,6 +370,7 @@ class Kernel:
     fault: Buffer | None = None
     threads: int = 1
     sync: Buffer | None = None
+    plan: str = ""
 
     @property
     def sections(self) -> tuple[tuple[Statement, ...], ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import At, accesses
@@ -40,16 +41,23 @@ from symgrad.lower.kernel import (
 Size = int | None  # of an axis; None for the samples of the mini-batch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Stretch:
     """A thread's share of an axis whose elements are `step` elements apart in memory.
 
-    extent: of the axis that is shared, None for the samples; shift: where its first element is
+    extent: of the axis that is shared, None for the samples; shift: where its first element is.
+    Equal ones are one object, made by `stretch`: the search for the best way compares them often.
     """
 
     step: int
     extent: Size
     shift: Index = ix.ZERO
+
+
+@cache
+def stretch(step: int, extent: Size, shift: Index = ix.ZERO) -> Stretch:
+    """The stretch of this axis."""
+    return Stretch(step, extent, shift)
 
 
 EVERY, FIRST, OWN = "all threads", "thread 0", "each thread its own"
@@ -69,7 +77,7 @@ def conflict(a: Touch, b: Touch) -> bool:
     """Whether one thread may write what another touches.
 
     >>> memory = Buffer("scratch", "", (8,), "float64")
-    >>> mine, all_ = Touch(memory, Stretch(1, 8), True), Touch(memory, EVERY)
+    >>> mine, all_ = Touch(memory, stretch(1, 8), True), Touch(memory, EVERY)
     >>> conflict(mine, mine), conflict(mine, all_), conflict(all_, all_)
     (False, True, False)
     """
@@ -96,7 +104,7 @@ def touches(s: Statement, batch: int, axis: Axis | None = None) -> Iterator[Touc
     elif isinstance(s, Collect):
         step = ix.strides(s.buffer.shape)[0]
         yield Touch(s.data.home, EVERY)
-        whole = Stretch(step, None) if s.shared else EVERY
+        whole = stretch(step, None) if s.shared else EVERY
         yield Touch(s.buffer.home, OWN if s.place.terms else whole, True)
     elif isinstance(s, Distinct):
         yield from _reads(s, axis)
@@ -139,10 +147,10 @@ def _along(index: Index, step: int, span: int, axis: Axis) -> Stretch | None:
     if axis.step > 1:
         return _of_tile(factor, rest, step, axis)
     if factor == 1 and span == 1 and all(_common(a) for a, _ in rest.terms):
-        return Stretch(step, axis.extent, rest)
+        return stretch(step, axis.extent, rest)
     inside = all(isinstance(a, Axis) and a is not axis for a, _ in rest.terms)
     if factor > 1 and inside and rest.lower >= 0 and rest.bound + span <= factor:
-        return Stretch(step * factor, axis.extent)  # the block of `factor` elements of each one
+        return stretch(step * factor, axis.extent)  # the block of `factor` elements of each one
     return None
 
 
@@ -151,9 +159,9 @@ def _of_tile(factor: int, rest: Index, step: int, axis: Axis) -> Stretch | None:
     if factor == 1:
         within = [(a, k) for a, k in rest.terms if not (isinstance(a, Axis) and a.extent is None)]
         if all(_common(a) for a, _ in within):
-            return Stretch(step, None, Index(rest.constant, tuple(within)))
+            return stretch(step, None, Index(rest.constant, tuple(within)))
     elif factor > 1 and not rest.terms and rest.constant < factor:
-        return Stretch(factor, None)
+        return stretch(factor, None)
     return None
 
 
@@ -205,5 +213,5 @@ def _side(m: Matrix, rows: Size, columns: Size, side: str, across: int) -> Owner
     if m.offset.terms or column + across > m.leading:
         return EVERY
     if side == "rows":
-        return Stretch(m.leading, rows, ix.constant(row))
-    return Stretch(1, columns, ix.constant(column))
+        return stretch(m.leading, rows, ix.constant(row))
+    return stretch(1, columns, ix.constant(column))

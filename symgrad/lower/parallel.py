@@ -106,7 +106,7 @@ class Shared:
         old = self.source
         made = replace(
             old, once=once, step=step, update=update if old.update is not None else None,
-            threads=self.threads, sync=Buffer("scratch", "", (16,), "int64"),
+            threads=self.threads, sync=Buffer("scratch", "", (16,), "int64"), plan=str(self),
         )  # fmt: skip
         used = _memory([*once, *step, *update])
         new = [b for b in used if b.role == "scratch" and b not in old.buffers]
@@ -117,7 +117,8 @@ class Shared:
     def __str__(self) -> str:
         titles = ("once", "each mini-batch", "each update")
         parts = [f"{t}: {s}" for t, s in zip(titles, self.sections, strict=True) if s.parts]
-        return "\n".join([f"{self.threads} threads", *parts])
+        alone = sum(cycles(s, 1, self.source.batch_size) for s in self.source.step)
+        return "\n".join([f"{self.threads} threads; one takes {alone:,.0f} cycles a step", *parts])
 
 
 def _memory(body: Iterable[Statement]) -> dict[Buffer, None]:
@@ -194,6 +195,7 @@ class Section:
         Neighbours that go the same way need no barrier, so that one alone rarely changes to
         another: everybody starts with sharing samples, then with sharing other axes.
         """
+        self._forget_what_stays()
         found = []
         for samples in (True, False):
             for part in self.parts:
@@ -203,6 +205,13 @@ class Section:
         for part, taken in zip(self.parts, chosen, strict=True):
             part.taken = taken
         self.arrange()
+
+    def _forget_what_stays(self) -> None:
+        """What nobody writes here needs no order."""
+        pieces = [p for part in self.parts for _, pieces in part.ways for p in pieces]
+        written = {t.buffer for p in pieces for t in p.touches if t.written}
+        for p in pieces:
+            p.touches = tuple(t for t in p.touches if t.buffer in written)
 
     def _improved(self) -> float:
         """Change one statement's way after the other, as long as that helps."""
@@ -235,14 +244,18 @@ class Section:
 
     @property
     def statements(self) -> tuple[Statement, ...]:
-        """Phase by phase, with a barrier after each that touches memory."""
+        """Phase by phase, with a barrier after each.
+
+        That of the last also keeps the first thread from giving numbers back, at the end of a run,
+        that others are still to read at its beginning.
+        """
         pieces = [p for part in self.parts for p in part.pieces]
         out: list[Statement] = []
         for phase in range(max((p.phase for p in pieces), default=-1) + 1):
             here = [p for p in pieces if p.phase == phase]
             out += _together([s for p in here for s in p.statements])
             out.append(Barrier())
-        return tuple(out if any(p.touches for p in pieces) else out[:-1])
+        return tuple(out)
 
     def __str__(self) -> str:
         lines = [f"{self.cycles:,.0f} cycles"]

@@ -153,7 +153,7 @@ class _Shared:
         self.sums: list[Statement] = []
 
     def way(self) -> Way | None:
-        if not _large(self.axis.extent, self.around) or self._collects():
+        if not _large(self.axis.extent, self.around) or self._for_all():
             return None
         if not (self._memory_fits() and self._locals_fit()):
             return None
@@ -164,9 +164,11 @@ class _Shared:
         extent = "samples" if self.axis.extent is None else f"an axis of {self.axis.extent}"
         return Way(f"share of {extent}", tuple(pieces))
 
-    def _collects(self) -> bool:
-        """Whether rows are collected for all threads; a tile's rows are collected for one."""
-        return self.axis.step == 1 and any(isinstance(s, Collect) for s in statements((self.loop,)))
+    def _for_all(self) -> bool:
+        """Whether a library is called, distinct rows are looked for or rows are collected for all
+        threads; a tile's rows are collected for one."""
+        kinds = (Call, Distinct, *((Collect,) if self.axis.step == 1 else ()))
+        return any(isinstance(s, kinds) for s in statements((self.loop,)))
 
     def _memory_fits(self) -> bool:
         """Give what threads would write together a part for each, where that can be."""

@@ -103,6 +103,16 @@ def test_small_kernels_stay_as_they_are():
     assert sources[0] == sources[1] and "thread" not in sources[0]
 
 
+def test_the_plan_stands_in_the_source():
+    sg.set_threads(2)
+    model = network()
+    model.step(numbers())
+    plan = [line[2:] for line in model.source.splitlines() if line.startswith("# ")]
+    assert plan[0].startswith("2 threads; one takes ")
+    assert any("phase 0" in line for line in plan) and any("h0: share" in line for line in plan)
+    assert model.source in model.explain()
+
+
 # --- what they compute ----------------------------------------------------------------------------
 
 
@@ -113,6 +123,7 @@ def trained(make, target, n=None, epochs=3):
     return model, history
 
 
+@pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
 @pytest.mark.parametrize("name", MODELS)
 def test_the_corpus(name, seed, everywhere):
     number = list(MODELS).index(name)
@@ -134,6 +145,7 @@ def test_the_corpus(name, seed, everywhere):
     assert_close(model, reference, 1e-10 if dtype == "float64" else 2e-4)
 
 
+@pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
 @pytest.mark.parametrize("name", ["classifier", "mixture", "matrix_factorisation", "recurrent"])
 def test_the_corpus_as_assembly(name, seed, everywhere, monkeypatch):
     """Numbers that live in cells of memory: every thread has its own."""
