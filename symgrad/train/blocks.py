@@ -183,7 +183,7 @@ class Cutter:
         but for those whose order needed more samples."""
         return self._cut(pieces) if self.batch else self._as_they_come(pieces)
 
-    def so_far(self, all_taken: Callable[[], bool] = lambda: True) -> Block | None:
+    def so_far(self, all_taken: Callable[[], bool]) -> Block | None:
         """The whole mini-batches that are there, if samples stay in their order.
 
         all_taken: whether nothing that `blocks` gave waits, for that comes first.
@@ -208,22 +208,37 @@ class Cutter:
                     if full := self._all(self.cut.size):
                         yield full
         except BaseException as error:
-            rest = None if isinstance(error, Closed | GeneratorExit) else self.so_far()
-            if rest:
-                yield rest
+            if not isinstance(error, Closed | GeneratorExit) and (last := self._at_the_end()):
+                yield last
             raise
         if last := self._all(self.first + 1):
             yield last
 
     def _fill(self, arrays: dict[Any, np.ndarray], first: int, stop: int) -> int:
         """Copy what fits of a piece's samples first ... stop - 1; how many those are."""
-        if self.room is None:
-            self.room = self.pool.take(self.cut.size)
-        with self.lock:
-            part = min(stop - first, self.cut.size - self.filled)
-            self.room.put(arrays, first, first + part, self.filled)
-            self.filled += part
+        part, spare = 0, None
+        while not part:
+            if self.room is None:  # taken by another thread, perhaps right after this line
+                spare = spare or self.pool.take(self.cut.size)  # not under the lock: it may wait
+            with self.lock:
+                if self.room is None:
+                    self.room, spare = spare, None
+                if self.room is not None:
+                    part = min(stop - first, self.cut.size - self.filled)
+                    self.room.put(arrays, first, first + part, self.filled)
+                    self.filled += part
+        if spare is not None:
+            self.pool.give(spare)
         return part
+
+    def _at_the_end(self) -> Block | None:
+        """The whole mini-batches that are there when the pieces fail, if they stay in order."""
+        with self.lock:
+            room, samples = self.room, self.filled - self.filled % self.batch
+            if self.cut.order or room is None or not samples:
+                return None
+            self.filled, self.room = 0, None
+            return Block(samples, self.batch, room)
 
     def _all(self, least: int) -> Block | None:
         """The samples in the room, if there are so many."""

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -610,34 +611,55 @@ def test_a_thread_may_fit_a_stream():
     assert len(found[0].loss) == 2
 
 
-def test_what_is_there_may_be_taken_at_any_moment(monkeypatch, rng):
-    """Another thread takes samples right after they came: none is lost, doubled or displaced."""
-    x, taken = sg.data("x"), []
+class Stealing:
+    """A lock before which another thread always may have come."""
 
-    def stolen(name):
-        method = getattr(blocks_module.Cutter, name)
+    def __init__(self, take):
+        self.take, self.lock = take, threading.Lock()
 
-        def first(cutter, *arguments):
-            if rng.random() < 0.5 and (block := cutter.so_far()):
-                taken.append(block)
-                got.extend(block.arrays[x])
-                pool.give(block.room)
-            return method(cutter, *arguments)
+    def __enter__(self):
+        take, self.take = self.take, None
+        if take:
+            take()
+        self.take = take
+        self.lock.acquire()
 
-        monkeypatch.setattr(blocks_module.Cutter, name, first)
+    def __exit__(self, *_):
+        self.lock.release()
 
-    for name in ("_fill", "_all"):
-        stolen(name)
-    for size in range(1, 30):
-        pool, got, numbers = blocks_module.Pool(), [], np.arange(97.0)
-        parts = [numbers[k : k + size] for k in range(0, 97, size)]
+
+@pytest.mark.parametrize("error", [False, True])
+def test_what_is_there_may_be_taken_at_any_moment(error, rng):
+    """Another thread takes samples whenever it can: none is lost, doubled or displaced."""
+    x, numbers, stolen = sg.data("x"), np.arange(97.0), []
+
+    def pieces(size):
+        for k in range(0, 97, size):
+            part = numbers[k : k + size]
+            yield {x: part}, 0, len(part)
+        if error:
+            raise ConnectionError
+
+    for size in range(1, 60):
+        pool, got = blocks_module.Pool(), []
         cutter = blocks_module.Cutter(blocks_module.Cut(batch=4, size=12), pool)
-        for block in cutter.blocks(({x: part}, 0, len(part)) for part in parts):
+
+        def use(block, got=got, pool=pool):
             assert len(got) % 4 == 0
             got.extend(block.arrays[x])
             pool.give(block.room)
-        assert got == numbers.tolist()
-    assert taken
+
+        def take(cutter=cutter, use=use):
+            if rng.random() < 0.5 and (block := cutter.so_far(lambda: True)):
+                stolen.append(block)
+                use(block)
+
+        cutter.lock = Stealing(take)
+        with pytest.raises(ConnectionError) if error else nullcontext():
+            for block in cutter.blocks(pieces(size)):
+                use(block)
+        assert got == numbers.tolist()[: 96 if error else 97]
+    assert stolen
 
 
 # --- sparse and ragged data -----------------------------------------------------------------------
