@@ -6,6 +6,7 @@ import pytest
 import symgrad as sg
 from symgrad.calculus.block import Name
 from symgrad.calculus.builder import Builder
+from symgrad.calculus.derive import derive_into
 from symgrad.calculus.program import Program
 from symgrad.calculus.reference import Reference
 from symgrad.calculus.update import splice
@@ -13,8 +14,9 @@ from symgrad.generate.cpu import generate
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
 from symgrad.lower import lower
+from tests.calculus.test_derive import HELD, HIGHEST_ORDER
 from tests.generate.interpreted import Interpreted
-from tests.language.rows import SAMPLES, apply_row, cases, levels
+from tests.language.rows import SAMPLES, apply_row, cases, levels, projected
 from tests.lower.programs import room
 
 
@@ -35,9 +37,42 @@ def uses_of(name, rng):
     return Program(builder.block(outputs)), arrays
 
 
+def derivatives_of(name, rng):
+    """One program with the first and second derivatives of the row in all its cases."""
+    row, builder, outputs, arrays = TABLE[name], Builder(), {}, {}
+    order = 0 if name in HELD else HIGHEST_ORDER.get(name, 2)
+    for k, case in enumerate(cases(row)):
+        level = levels(row)[k % len(levels(row))]
+        applied = apply_row(row, case, level, rng)
+        if not isinstance(applied.result.operand, Name) or not applied.floats:
+            continue
+        root, found, own = applied.result, {}, applied.builder
+        for n in range(order):
+            root = projected(applied, root, applied.arrays, rng)
+            if not isinstance(root, Name):
+                break
+            first = [own.value(g) for g in derive_into(own, root, applied.floats)]
+            found |= {f"{n} {i}": g.operand for i, g in enumerate(first)}
+            root = own.apply("add", *(projected_value(applied, g, rng) for g in first), 0)
+        given = {s: _again(builder, applied, s, f"{s.name} {k} {level}", arrays)
+                 for s in own.inputs if s != batch_size}  # fmt: skip
+        found = {label: x for label, x in found.items() if isinstance(x, Name)}
+        for label, x in splice(builder, own.block(found), given).items():
+            outputs[f"{k} {level} {label}"] = x.operand
+    outputs = {k: v for k, v in outputs.items() if isinstance(v, Name)}
+    return Program(builder.block(outputs)), arrays
+
+
+def projected_value(applied, value, rng):
+    return applied.builder.value(projected(applied, value, applied.arrays, rng))
+
+
 def _again(builder, applied, symbol, name, arrays):
     """An input like `symbol` under another name: cases are put together in one program."""
-    old, values = applied.builder.inputs[symbol], applied.arrays[symbol]
+    old, values = applied.builder.inputs[symbol], applied.arrays.get(symbol)
+    if symbol.role == "constant":
+        arrays[symbol] = symbol.value
+        return builder.value(builder.input(symbol, symbol.shape, False))
     if old.kind == "int" and not old.per_sample:  # the same for every sample: a constant
         new = sg.constant(values)
         if not isinstance(new, sg.language.symbols.TensorSymbol):
@@ -50,9 +85,10 @@ def _again(builder, applied, symbol, name, arrays):
     return builder.value(builder.input(new, symbol.shape, old.per_sample))
 
 
+@pytest.mark.parametrize("make_program", [uses_of, derivatives_of])
 @pytest.mark.parametrize("name", TABLE)
-def test_row(name, rng):
-    program, arrays = uses_of(name, rng)
+def test_row(name, make_program, rng):
+    program, arrays = make_program(name, rng)
     coupled = any(batch_size in x.shape for x in program.step.outputs.values())
     for batch in (1, 2, SAMPLES):
         samples = SAMPLES // batch * batch if coupled else SAMPLES
