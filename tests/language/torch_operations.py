@@ -142,6 +142,65 @@ def solve(a: Any, b: Any, left: bool = True) -> Any:
     return sg.solve(a, b) if left and not stacked else NotImplemented
 
 
+def extreme(whole: Callable[..., Any], pointwise: Callable[..., Any]) -> Callable[..., Any]:
+    """torch.max and min: of two values, or of one; along an axis they give indices, too."""
+
+    def call(x: Any, *other: Any, **options: Any) -> Any:
+        if options or any(isinstance(y, int) for y in other) or not (other or sg.shape(x)):
+            return NotImplemented
+        return pointwise(x, *other) if other else whole(x)
+
+    return call
+
+
+def holds(f: Callable[..., Any]) -> Callable[..., Any]:
+    """any and all: where numbers are not 0."""
+    return reduction(lambda x, **options: sg.indicator(f(sp.Ne(x, 0), **options)))
+
+
+def classified(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss of class scores along axis 1, axis 0 where there is no batch."""
+
+    def call(x: Any, y: Any, reduction: str = "mean", size_average: Any = None,
+             ignore_index: int = -100, **options: Any) -> Any:  # fmt: skip
+        labels = getattr(y, "dtype", "float") == "int"
+        if reduction != "mean" or not sg.shape(y) or (labels and ignore_index >= 0):
+            return NotImplemented
+        if not labels and len(sg.shape(x)) > 1 and options.get("weight") is not None:
+            return NotImplemented  # torch divides by the samples alone
+        return f(x, y, axis=min(len(sg.shape(x)) - 1, 1), **options)
+
+    return call
+
+
+def prelu(x: Any, weight: Any) -> Any:
+    """torch's weights are those of axis 1."""
+    (n,), rank = sg.shape(weight) or (1,), len(sg.shape(x))
+    if n > 1 and rank < 2:
+        return NotImplemented
+    return sg.prelu(x, sg.reshape(weight, (n, *(1,) * max(rank - 2, 0))) if n > 1 else weight)
+
+
+def triangular(
+    a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Any:
+    fits = left and not unitriangular and sg.shape(a)[:-2] == sg.shape(b)[:-2]
+    return sg.triangular_solve(a, b, lower=not upper) if fits else NotImplemented
+
+
+def swapped(x: Any, first: int, second: int) -> Any:
+    axes = list(range(len(sg.shape(x))))
+    if not axes:
+        return NotImplemented
+    axes[first], axes[second] = axes[second], axes[first]
+    return sg.permute(x, tuple(axes))
+
+
+def selected(x: Any, dim: int, index: Any) -> Any:
+    return sg.take(x, (slice(None),) * (dim % len(sg.shape(x))) + (index,)) if sg.shape(
+        x) else NotImplemented  # fmt: skip
+
+
 def shaped(f: Callable[..., Any]) -> Callable[..., Any]:
     """A size list may be given as one argument or as several."""
     return lambda x, *n: f(x, tuple(n[0]) if n and isinstance(n[0], list | tuple) else n)
@@ -167,6 +226,8 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "clamp_min": lambda x, m: sg.clamp(x, min=m), "clamp_max": lambda x, m: sg.clamp(x, max=m),
     "addcmul": lambda x, a, b, value=1: x + a * b * value,
     "addcdiv": lambda x, a, b, value=1: x + a / b * value,
+    "eq": relation(sp.Eq), "ne": relation(sp.Ne), "logit": lambda x, eps=None: (
+        sg.logit(x) if eps is None else NotImplemented),
     "lt": relation(sp.Lt), "le": relation(sp.Le), "gt": relation(sp.Gt), "ge": relation(sp.Ge),
 }  # fmt: skip
 
@@ -175,7 +236,8 @@ REDUCED: dict[str, Callable[..., Any]] = {
     "amax": reduction(sg.max), "amin": reduction(sg.min), "logsumexp": reduction(sg.logsumexp),
     "argmax": reduction(sg.argmax), "argmin": reduction(sg.argmin), "var": spread(sg.var),
     "std": spread(sg.std), "softmax": along(sg.softmax), "log_softmax": along(sg.log_softmax),
-    "cumsum": along(sg.cumsum), "linalg.vector_norm": norm,
+    "cumsum": along(sg.cumsum), "linalg.vector_norm": norm, "any": holds(sg.any),
+    "all": holds(sg.all), "max": extreme(sg.max, sp.Max), "min": extreme(sg.min, sp.Min),
 }  # fmt: skip
 
 CONTRACTED: dict[str, Callable[..., Any]] = {
@@ -183,6 +245,7 @@ CONTRACTED: dict[str, Callable[..., Any]] = {
     "__rmatmul__": lambda a, b: sg.matmul(b, a), "outer": sg.outer, "trace": sg.trace,
     "einsum": lambda x, text: sg.einsum(text, *(x if isinstance(x, list | tuple) else [x])),
     "tensordot": tensordot,
+    "cross": lambda a, b, dim=None: NotImplemented if dim is None else sg.cross(a, b, axis=dim),
     "linalg.cross": lambda a, b, dim=-1: sg.cross(a, b, axis=dim),
     "addmm": scaled_sum(sg.matmul), "addmv": scaled_sum(sg.matmul),
     "addr": scaled_sum(sg.outer),
@@ -202,13 +265,18 @@ REARRANGED: dict[str, Callable[..., Any]] = {
         else NotImplemented),
     "gather": lambda x, dim, index: sg.gather(x, index, axis=dim) if sg.shape(x) and
         sg.shape(index) else NotImplemented,
-    "__getitem__": indexed,
+    "__getitem__": indexed, "transpose": swapped, "select": selected, "index_select": selected,
+    "flatten": lambda x, *dims, **more: NotImplemented if dims or more else sg.flatten(x),
+    "fliplr": lambda x: sg.flip(x, axis=1), "flipud": lambda x: sg.flip(x, axis=0),
+    "narrow": lambda x, dim, start, length: (
+        selected(x, dim, slice(start, start + length)) if isinstance(start, int) and start >= 0
+        else NotImplemented),
 }  # fmt: skip
 
 ALGEBRA: dict[str, Callable[..., Any]] = {
     "linalg.det": sg.det, "linalg.inv": sg.inv, "logdet": sg.logdet,
     "linalg.cholesky": lambda x, upper=False: NotImplemented if upper else sg.cholesky(x),
-    "linalg.solve": solve,
+    "linalg.solve": solve, "linalg.solve_triangular": triangular,
 }  # fmt: skip
 
 FUNCTIONAL: dict[str, Callable[..., Any]] = {
@@ -225,7 +293,13 @@ FUNCTIONAL: dict[str, Callable[..., Any]] = {
     "binary_cross_entropy": mean_loss(sg.binary_cross_entropy),
     "margin_ranking_loss": mean_loss(sg.margin_ranking),
     "cosine_similarity": cosine_similarity,
-    "triplet_margin_loss": mean_loss(sg.triplet_margin),
+    "triplet_margin_loss": mean_loss(sg.triplet_margin), "prelu": prelu,
+    "cross_entropy": classified(sg.cross_entropy),
+    "nll_loss": lambda x, y, weight=None, **more: (
+        classified(sg.nll)(x, y, **more) if weight is None else NotImplemented),
+    "binary_cross_entropy_with_logits": mean_loss(sg.binary_cross_entropy_with_logits),
+    "gaussian_nll_loss": mean_loss(sg.gaussian_nll),
+    "cosine_embedding_loss": mean_loss(sg.cosine_embedding),
 }  # fmt: skip
 
 OPERATIONS = {
