@@ -176,7 +176,8 @@ class _Writer:
         if FAR in self._counters():
             data = [b for b in self._passed if b.role == "data"]
             sizes = [f"{self.names.array(b)}.size * {ITEM_BYTES[b.dtype]}" for b in data]
-            self.lines.add(f"far = np.int64(ordered != 0 and {' + '.join(sizes)} > {CACHE})")
+            size = " + ".join(sizes) or "0"  # data that only the assembly reads is not counted
+            self.lines.add(f"far = np.int64(ordered != 0 and {size} > {CACHE})")
         for extent in self.shares.extents:
             self.lines.add(*self.shares.bounds(extent))
 

@@ -164,7 +164,7 @@ def classified(f: Callable[..., Any]) -> Callable[..., Any]:
     def call(x: Any, y: Any, reduction: str = "mean", size_average: Any = None,
              ignore_index: int = -100, **options: Any) -> Any:  # fmt: skip
         labels = getattr(y, "dtype", "float") == "int"
-        if reduction != "mean" or not sg.shape(y) or (labels and ignore_index >= 0):
+        if reduction != "mean" or not sg.shape(y) or ignore_index != -100:
             return NotImplemented
         if not labels and len(sg.shape(x)) > 1 and options.get("weight") is not None:
             return NotImplemented  # torch divides by the samples alone
