@@ -306,9 +306,11 @@ def _transposed(s: Normalizer, z: Operand, axes: tuple[int, ...]) -> Node | None
         attributes["order"] = tuple(order[a] for a in axes)
     elif z.operation in ("add", "mul"):
         shaped = [k for k, y in enumerate(operands) if not is_scalar(y)]
-        parts = {k: _transposed(s, operands[k], axes) for k in shaped}
         fits = all(operands[k].extents == z.extents for k in shaped)
-        if not fits or None in parts.values() or (z.operation == "mul" and len(shaped) > 1):
+        if not fits or (z.operation == "mul" and len(shaped) > 1):
+            return None
+        parts = {k: _transposed(s, operands[k], axes) for k in shaped}
+        if None in parts.values():
             return None
         operands = [parts.get(k, y) for k, y in enumerate(operands)]
     else:
