@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sympy as sp
 
 import symgrad as sg
 from symgrad.calculus.express import Expressions
@@ -86,6 +87,9 @@ def test_a_row_is_written_as_an_expression_of_its_shape(name, rng):
     (expression,) = Expressions(block).of([applied.result.operand])
     assert sg.shape(expression) == applied.result.shape
     assert str(expression)
+    latex = sp.latex(expression)
+    assert latex and latex.count("{") == latex.count("}")
+    assert r"\left" not in latex or latex.count(r"\left") == latex.count(r"\right")
 
 
 @pytest.mark.parametrize(
