@@ -107,13 +107,18 @@ def _look_inside(group: RowUpdate) -> None:
         if x in group.inside or x.operation == "input" or not _has_rows(x, group):
             continue
         parts: dict[Node, None] = {}
-        terms = _scatters(x, parts)
+        terms = [] if _is_multiple(x) else _scatters(x, parts)
         if terms:
             group.sums[x] = terms
             group.inside.update(parts)
         else:
             group.inside[x] = None
             stack.extend(x.nodes)
+
+
+def _is_multiple(x: Node) -> bool:
+    """Whether x is a multiple of what others need as it is: that is added up, and once."""
+    return x.operation == "mul" and any(y.uses > 1 and not is_scalar(y) for y in x.nodes)
 
 
 def _has_rows(x: Node, group: RowUpdate) -> bool:

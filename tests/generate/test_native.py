@@ -71,3 +71,29 @@ def test_gamma():
     compiled = nb.njit(lambda x: native.gamma(x))
     assert compiled(5.0) == pytest.approx(24.0)
     assert compiled(np.float32(5.0)) == pytest.approx(24.0)
+
+
+def test_distinct_rows_in_memory_that_holds_anything():
+    """Whatever stood in the table before; rows that collide, too."""
+
+    @nb.njit
+    def number(x, rows, count, table, places, numbers):
+        count[0] = 0
+        for i in range(len(x)):
+            numbers[i] = native.distinct(
+                x[i], native.pointer(rows), native.pointer(count), native.pointer(table),
+                native.pointer(places), 5,
+            )  # fmt: skip
+
+    seed = np.random.SeedSequence().entropy
+    print("seed", seed)
+    rng = np.random.default_rng(seed)
+    memory = [rng.integers(-99, 99, size) for size in (16, 1, 32, 16)]
+    for _ in range(500):
+        x = rng.integers(0, rng.integers(1, 40), 16) * rng.choice([1, 32, 2**40])
+        numbers = np.empty(16, np.int64)
+        number(x, *memory, numbers)
+        rows, count = memory[0], memory[1][0]
+        found, first = np.unique(x, return_index=True)
+        assert count == len(found) and (rows[:count] == x[np.sort(first)]).all()
+        assert (rows[numbers] == x).all()

@@ -375,3 +375,36 @@ def test_a_step_allocates_nothing_as_large_as_the_table():
         assert sum(a.nbytes for a in m.arrays.values()) < 2 * 4 * 8 * rows + 100
         assert (m.parameters["P"][64:] == 0.5).all() and (m.parameters["P"][:64] != 0.5).all()
     assert sizes[0] == sizes[1] < 20_000
+
+
+# ---- index lists of varying length
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_lists_of_varying_length(rng, batch):
+    """A list may be empty, and name a row twice; what lies beyond its end touches nothing."""
+    values, n = rng.normal(size=(USERS, RANK)), 20
+    lists = [rng.integers(1, USERS, rng.integers(0, 6)) for _ in range(n)]  # row 0 in none of them
+    offsets = np.cumsum([0, *map(len, lists)])
+    data = {"bag": (np.concatenate(lists), offsets), "y": rng.normal(size=n)}
+    bag, y = sg.data("bag", dtype=int, ragged=True), sg.data("y")
+    P = sg.parameter("P", values.shape, init=values)
+    loss = (sg.sum(sp.tanh(P[bag])) - y) ** 2
+    table = torch.nn.EmbeddingBag.from_pretrained(torch.tensor(values), freeze=False, sparse=True)
+    theirs = torch.optim.Adagrad(table.parameters(), lr=0.1)
+    for at in np.split(np.arange(n), range(batch, n, batch)):
+        theirs.zero_grad()
+        rows = [torch.tanh(table.weight[lists[k]]).sum() for k in at]
+        (torch.stack(rows) - torch.tensor(data["y"][at])).square().mean().backward()
+        theirs.step()
+    models = [sg.compile(loss, adagrad(0.1), dtype="float64", target=t) for t in TARGETS]
+    lazy = [
+        sg.compile(loss, sg.SGD(0.02, 0.9, weight_decay=0.1, lazy=True), dtype="float64", target=t)
+        for t in TARGETS
+    ]
+    for m in (*models, *lazy):
+        m.fit(data, epochs=1, batch_size=batch, shuffle=False)
+    for m in models:
+        near(m.parameters, {"P": table.weight.detach().numpy()})
+    near(lazy[1].parameters, dict(lazy[0].parameters))
+    assert all(np.array_equal(m.parameters["P"][0], values[0]) for m in lazy)
