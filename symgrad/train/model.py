@@ -34,6 +34,8 @@ from symgrad.train.targets import Executables
 from symgrad.train.training import one_pass, train
 from symgrad.train.written import Written
 
+LARGE = 2**24  # elements of a table from which a gradient of its size is worth a word
+
 
 class Model:
     """What `sg.compile` gives.
@@ -197,11 +199,28 @@ class Model:
         return self.loss_of(*self.accepted("loss", data))(lambda: None)
 
     def gradients(self, data: Any) -> dict[str, np.ndarray]:
-        """The gradient of the loss of all these samples, by parameter; nothing is updated."""
+        """The gradient of the loss of all these samples, by parameter; nothing is updated.
+
+        Every gradient is an array of its parameter's shape, that of a table too, of which the
+        samples may touch a few rows: training never makes one.
+        """
+        self._say_what_is_large()
         arrays, n = self.accepted("loss", data)
         scale = self._scale(n)
         parts = self._evaluate("gradients", arrays, n)
         return {name: g if scale == 1 else (g * scale).astype(g.dtype) for name, g in parts.items()}
+
+    def _say_what_is_large(self) -> None:
+        """Gradients of large tables are made as a whole here: not without a word."""
+        large = {p for p in self.programs.trained if self.arrays[p].size > LARGE}
+        touched = self.programs.minimised.touched if large else {}
+        for p in large:
+            if touched.get(p):
+                warnings.warn(
+                    f"model.gradients gives the gradient of {p.name} as an array of the table's "
+                    f"shape {self.arrays[p].shape}, zero in all rows that no sample touches",
+                    DenseUpdateWarning, stacklevel=3,
+                )  # fmt: skip
 
     def predict(self, data: Any, output: str | None = None) -> Any:
         """The values of an output for each sample, (N, *shape); without a label a dict of all.

@@ -408,3 +408,15 @@ def test_lists_of_varying_length(rng, batch):
         near(m.parameters, {"P": table.weight.detach().numpy()})
     near(lazy[1].parameters, dict(lazy[0].parameters))
     assert all(np.array_equal(m.parameters["P"][0], values[0]) for m in lazy)
+
+
+def test_a_gradient_as_large_as_a_large_table_is_announced(monkeypatch):
+    u = sg.data("u", dtype=int)
+    P = sg.parameter("P", (50, 2), init=1)
+    m = sg.compile(sg.sum(P[u] ** 2), dtype="float64", target="reference")
+    expected = np.zeros((50, 2))
+    expected[7] = 2
+    assert np.array_equal(m.gradients({"u": [7]})["P"], expected)
+    monkeypatch.setattr("symgrad.train.model.LARGE", 99)
+    with pytest.warns(sg.DenseUpdateWarning, match=r"table's shape \(50, 2\)"):
+        m.gradients({"u": [7]})
