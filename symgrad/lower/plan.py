@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from symgrad.lower import calls, costs, products
 from symgrad.lower.linear import Term, linear_terms
-from symgrad.lower.nodes import Node
+from symgrad.lower.nodes import VIEWS, Node
 from symgrad.lower.row_updates import RowUpdate
 
+EXTREMES = frozenset({"amax", "amin", "max", "min"})
 SUMS = frozenset({"sum", "prod", "amax", "amin", "total", "scatter", "unslice", "concatenate"})
 
 
@@ -101,6 +102,17 @@ class Plan:
                 self.forced.add(x.operands[0])
             if calls.is_call(x):
                 self.forced.update([x, *x.nodes])
+            if x.operation in ("eq", "ne"):
+                self._keep_compared(x)
+
+    def _keep_compared(self, x: Node) -> None:
+        """What is compared with its own maximum is computed once: a product and a sum, rounded
+        once here and twice there, would equal no element."""
+        for y in x.nodes:
+            while y.operation in VIEWS and isinstance(y.operands[0], Node):
+                y = y.operands[0]
+            if y.operation in EXTREMES:
+                self.forced.update([y, *y.nodes])
 
     # ---- values whose elements would be computed again and again
 

@@ -243,8 +243,8 @@ def broadcast(operands: list[Value]) -> Shape | None:
 
 
 def size(rng: np.random.Generator) -> int:
-    """How many steps: from 5 to 60, most of them fewer than 25."""
-    return min(5 + int(rng.exponential(12)), 60)
+    """How many steps: from 5 to 60, most of them fewer than 20."""
+    return min(5 + int(rng.exponential(8)), 60)
 
 
 def draw(seed: tuple[int, ...], samples: int) -> Program:

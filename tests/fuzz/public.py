@@ -24,7 +24,7 @@ def through_the_model(
     program: Program, e: Expected, target: str = "reference"
 ) -> Iterator[Mismatch]:
     """Mismatches of the model that sg.compile makes of the program."""
-    variant = Variant("model")
+    variant = Variant(f"model, {target}")
     try:
         yield from _model(program, e, target, variant)
     except Exception as error:
@@ -80,7 +80,7 @@ def _apart(
     tolerance = e.tolerance.get(label)
     if tolerance is None:  # a parameter after steps
         slope = "d " + label.split()[0]
-        tolerance = STEPS * e.tolerance[slope] + MARGIN * EPSILON
+        tolerance = STEPS * e.tolerance[slope] + MARGIN * EPSILON["float64"]
     apart = np.abs(np.asarray(got) - wanted).max(initial=0)
     if not apart <= tolerance:
         yield Mismatch(program, variant, label, f"apart by {apart:.3g}, tolerance {tolerance:.3g}")

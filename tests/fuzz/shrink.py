@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -12,12 +13,16 @@ from tests.fuzz.compare import Expected, Mismatch, against_mpmath, check, expect
 from tests.fuzz.programs import Input, Program, Step, array_text
 from tests.fuzz.public import through_the_model
 
-SPECIAL = {"mpmath": against_mpmath, "model": through_the_model}
+SPECIAL = {
+    "mpmath": against_mpmath,
+    "model, reference": through_the_model,
+    "model, cpu": partial(through_the_model, target="cpu"),
+}
 
 
 def fails(program: Program, like: Mismatch) -> Mismatch | None:
     """The program's mismatch of the same kind, if it has one."""
-    e = expected(program)
+    e = expected(program, like.variant.dtype)
     if e is None:
         return None
     again = SPECIAL.get(like.variant.target)

@@ -5,6 +5,9 @@ import pytest
 import sympy as sp
 
 import symgrad as sg
+from symgrad.generate import blocks
+from tests.fuzz.compare import Variant, check, expected
+from tests.fuzz.programs import Input, Program, Step
 
 x, y = sg.data("x y")
 N = 3
@@ -50,3 +53,16 @@ def test_a_number_takes_a_shape_in_lowered_code(target):
     zero = sg.let("zero", sg.gradient(sg.gradient(x, x), x))
     f = sg.function(sp.Abs(sg.unsqueeze(zero, axis=0)) + x, [x], target=target)
     np.testing.assert_array_equal(f(DATA), DATA[:, None])
+
+
+def test_what_is_compared_with_its_maximum_is_rounded_once(monkeypatch, rng):
+    """A product and a sum, fused in one loop and not in the other, equalled no element: 0/0."""
+    monkeypatch.setattr(blocks, "LARGEST", -1)  # all of the kernel is assembly
+    steps = (
+        Step("x", "squash", ("z",), {"low": 0.2, "width": 5.8}, (3,)),
+        Step("top", "logsumexp", ("x",), {"axis": None, "keepdims": False}),
+        Step("h", "hessian", ("top", "z"), {"own": True}, (3, 3)),
+    )
+    values = {"z": rng.uniform(-2, 2, (200, 3))}
+    program = Program((Input("z", "data", (3,)),), steps, values, 200)
+    assert list(map(str, check([program], [expected(program)], [Variant("interpreted")]))) == []
