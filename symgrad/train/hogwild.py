@@ -6,7 +6,8 @@ may be lost; in large tables they rarely do (Niu, Recht, Re, Wright: Hogwild!, N
 
 A number of rank 0 lives in the processor while a kernel runs.  Each thread begins a call (a
 fiftieth of a second) with the same one; what they arrive at is averaged, weighted by the
-mini-batches that they worked off.  Counts of steps are added.
+mini-batches that they worked off.  Counts of steps are added.  As threads count the same steps at
+the same time, each draws its random numbers from a seed of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.language.symbols import seed as SEED
 from symgrad.train.targets import Executable, Executables
 from symgrad.train.threads import get_threads
 
@@ -50,6 +52,7 @@ class Hogwild:
         self.executables, self.batch = executables, batch
         self.pool = ThreadPoolExecutor(len(executables), "symgrad-hogwild")
         self.own: list[dict[Any, np.ndarray]] = [{} for _ in executables]
+        self.seeds: dict[int, np.ndarray] = {}
 
     @property
     def source(self) -> str:
@@ -62,7 +65,7 @@ class Hogwild:
         """As `Executable.run`; outputs are numbers of mini-batches."""
         batches, many = -(-(last - first) // self.batch), len(self.executables)
         cuts = [batches * k // many for k in range(many + 1)]
-        numbers = {s: a for s, a in arrays.items() if a.ndim == 0}
+        numbers = {s: a for s, a in arrays.items() if a.ndim == 0 and s != SEED}
         work = []
         for k, (begin, end) in enumerate(itertools.pairwise(cuts)):
             if begin == end:
@@ -71,7 +74,9 @@ class Hogwild:
             part = {label: array[begin:end] for label, array in (outputs or {}).items()}
             stretch = first + begin * self.batch, min(first + end * self.batch, last)
             run = self.executables[k].run
-            call = self.pool.submit(run, {**arrays, **own}, order, *stretch, outputs=part)
+            seed = self.seeds.setdefault(k, np.array(arrays[SEED] ^ k))
+            given = {**arrays, **own, SEED: seed}
+            call = self.pool.submit(run, given, order, *stretch, outputs=part)
             work.append((call, own, end - begin))
         wait([call for call, _, _ in work])
         for call, _, _ in work:

@@ -92,3 +92,12 @@ def test_what_is_refused(options, target, words):
     with pytest.raises(ValueError, match=words):
         model.fit(ratings(), epochs=1, **options)
     assert np.array_equal(model.parameters["P"], before)
+
+
+def test_threads_draw_different_numbers():
+    """Of 2**62 numbers no two are equal by chance."""
+    x, w, n = sg.data("x"), sg.parameter("w"), sg.random.integers("n", 2**62)
+    loss = n + x + w - sg.stop_gradient(w)
+    model = sg.compile(loss, sg.SGD(1e-9), dtype="float64")
+    drawn = model.fit({"x": np.zeros(5000)}, epochs=2, batch_size=1, parallel="hogwild").step_loss
+    assert len(np.unique(drawn)) == 10_000
