@@ -17,7 +17,8 @@ import numpy as np
 from symgrad.language.ragged import entries_of, is_length, is_sparse
 from symgrad.train.batches import Column
 
-BYTES = 2**25  # of a block: far less than memory, far more than it takes to hand one over
+BYTES = 2**25  # of a block that is shuffled: far less than memory, many samples
+IN_ORDER = 2**22  # of one that is not: still in the cache when the kernel reads it
 ROWS = 2**22  # samples in a block at most
 ROOMS = 3  # blocks in memory: one is read, one is ready, one is trained on
 ENTRIES = 64  # that a sample of sparse or ragged data is taken to have
@@ -29,13 +30,14 @@ class Closed(Exception):
     """Nobody wants further blocks."""
 
 
-def rows_of_a_block(columns: Sequence[Column], batch: int) -> int:
+def rows_of_a_block(columns: Sequence[Column], batch: int, shuffle: bool) -> int:
     """Samples in a block: whole mini-batches.
 
-    >>> rows_of_a_block([], 30) % 30
+    >>> rows_of_a_block([], 30, shuffle=True) % 30
     0
     """
-    rows = min(BYTES // max(sum(map(_bytes, columns)), 1), ROWS)
+    room = BYTES if shuffle else min(BYTES, IN_ORDER)
+    rows = min(room // max(sum(map(_bytes, columns)), 1), ROWS)
     return max(rows // batch, 1) * batch
 
 
@@ -116,11 +118,11 @@ class Block:
 class Pool:
     """Rooms that are used again and again; a reader that is too far ahead waits for one."""
 
-    def __init__(self) -> None:
+    def __init__(self, rooms: Iterable[Room]) -> None:
         self.closed = False
         self._free: SimpleQueue[Room | None] = SimpleQueue()
-        for _ in range(ROOMS):
-            self._free.put(Room())
+        for room in rooms:
+            self._free.put(room)
 
     def take(self, rows: int) -> Room:
         """A room for so many samples."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.train.blocks import Block, Cut, Cutter, Pool, rows_of_a_block
+from symgrad.train.blocks import ROOMS, Block, Cut, Cutter, Pool, Room, rows_of_a_block
 from symgrad.train.fit import Fit, Plan
 from symgrad.train.hogwild import Hogwild
 from symgrad.train.orders import shuffled
@@ -47,7 +47,8 @@ class StreamedFit(Fit):
     def __init__(self, model: Model, plan: Plan, source: Source) -> None:
         super().__init__(model, plan)
         self.source = source
-        self.size = rows_of_a_block(source.intake.columns, plan.batch or 1)
+        self.size = rows_of_a_block(source.intake.columns, plan.batch or 1, plan.shuffle)
+        self.rooms = [Room() for _ in range(ROOMS)]
         self.often = max((e.batches for e in plan.often), default=0)
         self.tail = np.empty(0)  # losses of the last mini-batches before this block
         self.longest: dict[Any, int] = {}  # lists that lock-free kernels have room for
@@ -75,7 +76,7 @@ class StreamedFit(Fit):
 
     def _stretch(self, epochs: range, bar: Any) -> None:
         started, (epoch,), skip = time.perf_counter(), epochs, self._begin()
-        begun, pool = self.done, Pool()
+        begun, pool = self.done, Pool(self.rooms)
         self.tail, self.before, self.sum, samples = np.empty(0), skip, Sum(), 0
         try:
             for block in self._reader(epoch, skip, pool).items(self.interruption.check):

@@ -522,7 +522,7 @@ def test_mapped_arrays_are_not_copied_whole(tmp_path, monkeypatch):
         np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.float32, (n,))
     files = {k: np.load(tmp_path / f"{k}.npy", mmap_mode="r") for k in "xy"}
     model = line(target="cpu")
-    model.fit({"x": [1.0], "y": [2.0]}, epochs=1, batch_size=2**14)
+    model.fit(points(2**15), epochs=1, batch_size=2**14)  # compiling takes memory, too
     tracemalloc.start()
     try:
         model.fit(files, epochs=1, batch_size=2**14, shuffle=True)
@@ -641,7 +641,7 @@ def test_what_is_there_may_be_taken_at_any_moment(error, rng):
             raise ConnectionError
 
     for size in range(1, 60):
-        pool, got = blocks_module.Pool(), []
+        pool, got = blocks_module.Pool([blocks_module.Room() for _ in range(3)]), []
         cutter = blocks_module.Cutter(blocks_module.Cut(batch=4, size=12), pool)
 
         def use(block, got=got, pool=pool):
