@@ -26,8 +26,11 @@ from symgrad.train.threads import get_threads
 Arrays = Mapping[Any, np.ndarray]
 
 
-def check_parallel(parallel: Any, target: str, every: int) -> bool:
-    """Whether a fit is to be lock-free; ValueError where that cannot be."""
+def check_parallel(parallel: Any, target: str, every: int, catches_up: bool = False) -> bool:
+    """Whether a fit is to be lock-free; ValueError where that cannot be.
+
+    catches_up: rows are updated for the steps that they missed
+    """
     if parallel is None:
         return False
     if not isinstance(parallel, str) or parallel != "hogwild":
@@ -41,6 +44,11 @@ def check_parallel(parallel: Any, target: str, every: int) -> bool:
         raise ValueError(
             f"parallel='hogwild' updates after every mini-batch, so accumulate is 1, not {every}: "
             "threads that add up gradients in one memory would lose some of them"
+        )
+    if catches_up:
+        raise ValueError(
+            "parallel='hogwild' and lazy='catch_up' do not go together: what a row has missed is "
+            "counted in steps, and each thread counts its own; lazy=True updates touched rows only"
         )
     return True
 

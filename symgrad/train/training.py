@@ -36,7 +36,7 @@ def train(
         min(size or n, n) if n else size or 0,
         at_least_one(accumulate, "accumulate"), shuffle,
         None if validation is None else model.loss_of(*model.accepted("loss", validation)),
-        often, each_epoch, progress, check_parallel(parallel, model.settings.target, accumulate),
+        often, each_epoch, progress, _lock_free(model, parallel, accumulate),
         model.position if resume else 0,
     )  # fmt: skip
     if plan.lock_free and not plan.batch:
@@ -48,6 +48,12 @@ def train(
     model.begin_groups(plan.every)
     model.position = plan.start
     return (StreamedFit(model, plan, source) if source else Fit(model, plan)).run()
+
+
+def _lock_free(model: Model, parallel: str | None, accumulate: int) -> bool:
+    rule = model.programs.rule
+    catches_up = rule is not None and bool(rule.sleepers)
+    return check_parallel(parallel, model.settings.target, accumulate, catches_up)
 
 
 def epochs_of(given: int | None, once: bool) -> int:

@@ -77,6 +77,12 @@ def test_a_schedule_counts_the_steps_of_all():
     assert model.steps == 4 * RATINGS and history.loss[-1] < history.loss[0]
 
 
+def test_rows_that_catch_up_are_refused():
+    model = factorisation(sg.SGD(0.03, momentum=0.5, lazy="catch_up"))
+    with pytest.raises(ValueError, match="do not go together"):
+        model.fit(ratings(), epochs=1, parallel="hogwild")
+
+
 @pytest.mark.parametrize(
     ("options", "target", "words"),
     [
