@@ -66,6 +66,7 @@ def test_losses_and_gradients(case, dtype, rng):
             assert distance(g, theirs[name].grad.numpy()) < tolerance, (target, name)
 
 
+@pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
 @pytest.mark.parametrize(
     ("batch", "momentum"), [(2, 0), (7, 0.5), pytest.param(N, 0.5, marks=pytest.mark.full)]
 )
