@@ -32,7 +32,7 @@ POOLS = {
     "scaled by length": lambda P, a: sg.sum(P[BAG] ** 2, axis=0) / sp.sqrt(1 + BAG.shape[0]),
     "attention": lambda P, a: sg.softmax(P[BAG] @ a * WT) @ P[BAG],
     "largest": lambda P, a: sg.clamp(sg.max(P[BAG], axis=0), -9, 9),
-    "two tables": lambda P, a: sg.sum(sp.tanh(P[BAG, :2]) * P[BAG][:, 2:], axis=0)[[0, 1, 1, 0]],
+    "two tables": lambda P, a: sg.sum(sp.tanh(P[BAG][:, :2]) * P[BAG][:, 2:], axis=0)[[0, 1, 1, 0]],
     "pairs": lambda P, a: sg.einsum("ri,si->i", P[BAG], P[BAG]),
     "log of sums": lambda P, a: sg.clamp(sg.logsumexp(P[BAG], axis=0), -9, 9),
 }
