@@ -70,6 +70,7 @@ def compiled(name, weights, sparse, optimizer=None, **options):
     return sg.compile(loss, optimizer or sg.SGD(0.02), outputs={"loss of one": loss}, **options)
 
 
+@pytest.mark.filterwarnings("ignore::symgrad.DenseUpdateWarning")  # a norm of all rows
 @pytest.mark.parametrize("target", ["reference", "cpu"])
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("batch", [1, 7])
@@ -93,6 +94,7 @@ def test_training_is_that_of_dense_data(name, batch, target, rng):
     )
 
 
+@pytest.mark.filterwarnings("ignore::symgrad.DenseUpdateWarning")  # a norm of all rows
 @pytest.mark.parametrize("name", MODELS)
 def test_float32(name, rng):
     X, y, weights = numbers(rng)
