@@ -100,6 +100,7 @@ def close(ours, theirs, rtol=1e-9):
         np.testing.assert_allclose(ours.parameters[name], value, rtol=rtol, atol=rtol / 100)
 
 
+@pytest.mark.filterwarnings("ignore:SGD also changes the rows")
 @pytest.mark.parametrize("options", [{}, {"momentum": 0.5, "weight_decay": 0.1}], ids=str)
 @pytest.mark.parametrize("loss", [*TILED, *OTHERS])
 def test_trajectories_are_the_reference_targets(loss, options):

@@ -7,6 +7,7 @@ from tests.bench.workload import Workload
 from tests.bench.workloads import (
     curve_fit,
     curve_points,
+    full_batch_line,
     linear_regression,
     logistic_regression,
     matrix_factorization,
@@ -18,6 +19,7 @@ from tests.bench.workloads import (
 
 MODULES = (
     curve_fit,
+    full_batch_line,
     linear_regression,
     logistic_regression,
     mnist,
