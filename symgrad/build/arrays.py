@@ -111,6 +111,9 @@ class Recorded(Slot):
         return self._unread
 
 
+FOR_EVER = 2**62  # positions
+
+
 class Order(Slot):
     """Which sample stands at which position."""
 
@@ -119,16 +122,22 @@ class Order(Slot):
         self._none = np.zeros(1, np.int64)
         self._samples = -1
 
-    def place(self, order: np.ndarray | None, last: int, samples: int | None) -> bool:
+    def place(
+        self, order: np.ndarray | None, last: int, samples: int | None, batch: int = 1
+    ) -> bool:
         """Take the order of a run that ends before position `last`; whether there is one.
 
         samples: how many exist; None where nothing is per sample, and positions count steps.
+        Without an order the first sample comes again after the last, if mini-batches of `batch`
+        samples are whole; the kernel finds their number in place of an order.
         """
         if samples is None:
             order = None
         available = samples if order is None else len(order)
-        if available is not None and last > available:
+        again = order is None and batch > 1 and samples and samples % batch == 0
+        if available is not None and last > available and not again:
             raise ValueError(f"position {last} is asked for, and there are {available} samples")
+        self._none[0] = FOR_EVER if samples is None else samples
         array = self._none if order is None else order
         if self.held() is not array or self._samples != samples:
             check_memory("the order of the samples", array, np.dtype(np.int64), written=False)

@@ -101,6 +101,11 @@ class Compiled:
         """The generated code."""
         return self._source.text
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a run may go through the samples several times without an order."""
+        return self._source.batch_size > 1
+
     def run(
         self,
         arrays: Mapping[Any, np.ndarray],
@@ -114,7 +119,8 @@ class Compiled:
         """Work through positions [first, last) in mini-batches, in one call.
 
         arrays:  what each symbol holds, C-contiguous; parameters and states are written in place
-        order:   int64, which sample stands at which position; None for 0, 1, 2, ...
+        order:   int64, which sample stands at which position; None for 0, 1, 2, ..., and from 0
+                 again where mini-batches end with the last sample
         every:   mini-batches per update; pending: how many have been accumulated since the last
         outputs: arrays to fill by label: a number is recorded for each mini-batch (float64), a
                  value per sample by position from `first`, other values for the last mini-batch
@@ -157,4 +163,4 @@ class Compiled:
             given.place(arrays)
             if given.per_sample and (samples is None or given.samples < samples):
                 samples = given.samples
-        return self._order.place(order, last, samples)
+        return self._order.place(order, last, samples, self._source.batch_size)

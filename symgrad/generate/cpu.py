@@ -215,15 +215,18 @@ class _Writer:
                         lines.add(f"{c.name} = (at - first) * recorded")
                 self._step()
             return
-        lines.add("at = first")
+        lines.add("at = first", "left = last - first", "period = -1")
+        with lines.block("if not ordered:"):
+            lines.add("period = orders[0]  # after so many samples the first one comes again")
+            lines.add("at = first % period", "last = min(last, period)")
         for c in used:
             if c in (SLOT, ROW):
                 lines.add(f"{c.name} = 0")
-        with lines.block("while at < last:"):
-            lines.add(f"n = min({k.batch_size}, last - at)")
+        with lines.block("while left > 0:"):
+            lines.add(f"n = min({k.batch_size}, left)")
             lines.add(*(self.shares.bounds(None) if self.shares.samples else ()))
             self._step()
-            lines.add("at += n")
+            lines.add("at = at + n if at + n != period else 0", "left -= n")
             if SLOT in used:
                 lines.add("slot += recorded")
             if ROW in used:

@@ -53,11 +53,12 @@ class Plan:
         """Mini-batches of an epoch; the last may be smaller."""
         return -(-self.samples // self.batch) if self.batch else 0
 
-    @property
-    def together(self) -> int:
+    def together(self, ordered: bool) -> int:
         """Epochs that can be one call: nobody looks between them and no mini-batch is smaller."""
         watched = self.validate or self.often or self.each_epoch or self.samples % self.batch
-        return 1 if watched else max(1, min(TOGETHER // self.samples, EPOCHS))
+        if watched:
+            return 1
+        return max(1, min(TOGETHER // self.samples, EPOCHS)) if ordered else EPOCHS
 
 
 class Fit:
@@ -116,15 +117,24 @@ class Fit:
             epoch = epochs.stop
 
     def _stretch_from(self, start: int) -> range:
-        together = 1 if self.start else self.plan.together
+        together = 1 if self.start else self.plan.together(self._needs_order)
         return range(start, min(start + together, self.end))
+
+    @property
+    def _needs_order(self) -> bool:
+        """Whether several epochs in one call need an order: some kernels begin again by themselves.
+
+        One that is shuffled and has no smaller mini-batches than the whole is not shuffled.
+        """
+        shuffled = self.plan.shuffle and self.plan.batch < self.plan.samples
+        return shuffled or not getattr(self.executable, "repeats", False)
 
     def _order(self, epochs: range) -> np.ndarray | None:
         """The samples in the order of these epochs; None is the order in which they are given."""
         if self.plan.shuffle and self.plan.batch < self.plan.samples:
             following = self._stretch_from(epochs.stop)
             return self.orders.of(epochs, following, self.interruption.check)
-        if len(epochs) == 1 or not self.plan.arrays:
+        if len(epochs) == 1 or not self.plan.arrays or not self._needs_order:
             return None
         return np.tile(np.arange(self.plan.samples), len(epochs))
 

@@ -169,6 +169,6 @@ def test_a_computed_index_out_of_range_is_an_error(rng):
 def test_float32_kernels_compute_in_float32():
     program, _, batch = digits()
     text = generate(lower(program, "float32", batch)).text
-    body = text[text.index("while at < last") :]
+    body = text[text.index("while left > 0") :]
     wide = [t for t in body.splitlines() if "float64" in t]
     assert all("n)" in t or "+= np.float64(" in t for t in wide), wide

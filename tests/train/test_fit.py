@@ -339,3 +339,23 @@ def test_bad_validation_data_are_found_before_training():
     with pytest.raises(KeyError, match="data 'y' missing"):
         model.fit(points(), validation={"x": [1]})
     assert values(model) == [0, 0] and model.epoch == 0
+
+
+@pytest.mark.parametrize("batch", [4, 12])
+def test_epochs_in_the_given_order_are_the_same_in_one_call(batch):
+    t, z = sg.data("t z")
+    rng = np.random.default_rng(0)
+    data = {"t": rng.standard_normal(12), "z": rng.standard_normal(12)}
+    models = []
+    for _ in range(2):
+        w, b = sg.parameter("w b", init=1)
+        models.append(sg.compile((w * t + b - z) ** 2, sg.SGD(lr=0.1), dtype="float64"))
+    together, apart = models
+    history = together.fit(data, epochs=7, batch_size=batch, shuffle=False, progress=False)
+    losses = [
+        apart.fit(data, epochs=1, batch_size=batch, shuffle=False, progress=False).loss[0]
+        for _ in range(7)
+    ]
+    assert history.loss == losses
+    for name, value in apart.parameters.items():
+        assert together.parameters[name] == value
