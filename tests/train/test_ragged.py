@@ -11,6 +11,15 @@ from symgrad.train.orders import shuffled
 ROWS, K, N = 11, 4, 30
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small models: torch's threads would only get into each other's way."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def lists(rng):
     """Index lists with repetitions, some of them empty; a weight for each index; targets."""
@@ -65,9 +74,8 @@ def test_the_targets_agree(name, batch, lists, rng):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("target", ["reference", "cpu"])
+@pytest.mark.parametrize(("target", "batch"), [("reference", 7), ("cpu", 1), ("cpu", 7)])
 @pytest.mark.parametrize("mode", ["sum", "mean", "weighted", "largest"])
-@pytest.mark.parametrize("batch", [1, 7])
 def test_embedding_bags_are_torchs(mode, batch, target, lists, rng):
     """torch's EmbeddingBag, its gradients sparse where it has them."""
     if mode == "largest":  # the largest of nothing is -inf here and 0 there
@@ -78,7 +86,7 @@ def test_embedding_bags_are_torchs(mode, batch, target, lists, rng):
     table, a = rng.normal(size=(ROWS, K)), rng.normal(size=K)
     model = compiled(POOLS[mode], table, a, target=target)
     data = only(lists, model)
-    model.fit(data, epochs=30, batch_size=batch, progress=False)
+    model.fit(data, epochs=10, batch_size=batch, progress=False)
     kind = {"weighted": "sum", "largest": "max"}.get(mode, mode)
     bags = torch.nn.EmbeddingBag.from_pretrained(
         torch.tensor(table), freeze=False, mode=kind, sparse=kind != "max"
@@ -86,7 +94,7 @@ def test_embedding_bags_are_torchs(mode, batch, target, lists, rng):
     v = torch.tensor(a, requires_grad=True)
     optimizer = torch.optim.SGD([*bags.parameters(), v], lr=0.1)
     (values, offsets), y = lists["bag"], torch.tensor(lists["y"])
-    for epoch in range(30):
+    for epoch in range(10):
         for rows in np.split(shuffled(0, epoch, N), range(batch, N, batch)):
             at = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in rows])
             starts = np.cumsum([0, *(offsets[i + 1] - offsets[i] for i in rows[:-1])])
