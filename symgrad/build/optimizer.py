@@ -20,7 +20,13 @@ HALVED = "+prefer-256-bit"
 
 
 class KernelLibrary(JITCodeLibrary):
-    """numba's container of a module, optimised our way."""
+    """numba's container of a module, optimised our way.
+
+    vectors: look for instructions that make up a vector outside loops too.  Assembly of large
+             kernels has its vectors already, and the search takes longer than all else together.
+    """
+
+    vectors = True
 
     def add_ir_module(self, ir_module: Any) -> None:
         module = parsed(cgutils.normalize_ir_text(str(ir_module)))
@@ -32,7 +38,7 @@ class KernelLibrary(JITCodeLibrary):
 
     def _optimize_final_module(self) -> None:
         for inlining in (True, False):
-            manager, builder = _passes(inlining)
+            manager, builder = _passes(inlining, self.vectors)
             manager.run(self._final_module, builder)
 
 
@@ -49,9 +55,10 @@ def parsed(text: str) -> Any:
     return module
 
 
-def _passes(inlining: bool) -> tuple[Any, Any]:
+def _passes(inlining: bool, vectors: bool) -> tuple[Any, Any]:
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
-    tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_interleaving = True
+    tuning.loop_vectorization = tuning.loop_interleaving = True
+    tuning.slp_vectorization = vectors
     builder = llvm.create_pass_builder(_machine(), tuning)
     if not inlining:
         return builder.getModulePassManager(), builder

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from symgrad.build.entry import leading, words_of
-from symgrad.generate.ir_block import Block, Table
+from symgrad.generate.ir_block import Block
 from symgrad.generate.ir_locals import uses, walked
+from symgrad.generate.ir_writer import Table
 from symgrad.generate.micro_machine import host
 from symgrad.generate.size import size_of
 from symgrad.generate.text import Names
@@ -59,16 +60,21 @@ def runs(section: Sequence[Statement]) -> Iterator[Run]:
 
 
 def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
-    """The same, of what stands under the condition of one thread, too."""
+    """The same, of what stands under the condition of one thread or in numba's loops, too."""
     for plain, run in runs(section):
         yield plain, [s for s in run if not isinstance(s, Alone)]
         for s in run:
-            if isinstance(s, Alone):
+            if isinstance(s, Alone) or (isinstance(s, Loop) and not plain and is_driving(s)):
                 yield from _all_runs(s.body)
 
 
+def is_driving(s: Loop) -> bool:
+    """Whether a loop of numba source calls blocks for what is in it: calls cost something too."""
+    return s.axis.step > 1 or size_of(s.body) > LARGEST // 2
+
+
 def _is_plain(s: Statement) -> bool:
-    """Loops, assignments and updates; tiles of samples are left to numba."""
+    """Loops, assignments and updates; loops over tiles of samples are left to numba."""
     return all(
         isinstance(t, Store | Update | Comment) or (isinstance(t, Loop) and t.axis.step == 1)
         for t in statements((s,))
@@ -99,6 +105,8 @@ class Blocks:
         touched = _touched([body for plain, body in everything if not plain])
         used = {places[b][0] if b in places else b for b in touched}
         used |= {b for b in (kernel.fault, kernel.sync) if b}
+        if any(isinstance(s, Prefetch) for s in statements(kernel.step)):  # it asks for their size
+            used |= {b for b in kernel.buffers if b.role == "data"}
         self.own = frozenset(b for b, _ in places.values() if kernel.threads > 1)
         self.in_table = frozenset(b for b in self.kernel.buffers if b not in used)
         for b in self.kernel.buffers:

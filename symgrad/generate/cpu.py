@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from symgrad.generate.blocks import Blocks, is_large, runs
+from symgrad.generate.blocks import Blocks, is_driving, is_large, runs
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
 from symgrad.generate.shares import Shares, stretch
@@ -314,6 +314,9 @@ class _Writer:
         if s.axis.step > 1:
             bounds = f"{'' if s.shared else '0, '}{bounds}, {s.axis.step}"
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
+            if self.blocks and is_driving(s):
+                self._statements(s.body)
+                return
             for t in s.body:
                 self._statement(t)
 

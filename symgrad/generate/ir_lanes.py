@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_locals import Use, uses
 from symgrad.generate.ir_memory import At, Lanes
-from symgrad.generate.ir_text import Value, constant, type_of
+from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_totals import Total
 from symgrad.generate.size import size_of
 from symgrad.lower.expressions import accesses
@@ -23,7 +23,7 @@ from symgrad.lower.kernel import ITEM_BYTES, Axis, Buffer, Comment, Counter, Loo
 from symgrad.lower.tasks import start_of
 
 if TYPE_CHECKING:
-    from symgrad.generate.ir_block import Block
+    from symgrad.generate.ir_writer import Writer
 
 SHORTEST = 64  # operations in a body: LLVM takes care of shorter ones
 
@@ -90,111 +90,130 @@ def _counts(i: Index, axis: Axis) -> bool:
 # ---- writing
 
 
-def loop(block: Block, s: Loop, count: int, start: Value, stop: Value) -> None:
-    """The loop, `count` samples at a time."""
-    lines, memory = block.lines, block.memory
-    sums = block.sums = Sums(block, s, count, stop)
-    with lines.loop(start, stop, axis_name(s.axis), count) as first:
-        every = ", ".join(f"i64 {i}" for i in range(count))
-        spread = lines.spread(first, count)
-        numbers = lines.value(f"add nsw {spread.typed}, <{every}>", "int64", count)
-        end = lines.spread(stop, count)
-        inside = lines.value(f"icmp slt {numbers.typed}, {end.text}", "bool", count)
-        memory.axes[s.axis] = first
-        memory.lanes = Lanes(s.axis, count, numbers, inside)
-        block.statements(s.body)
-        memory.lanes = None
-    block.sums = None
-    sums.finish()
+def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None:
+    """The loop, `count` samples at a time; a long body in several functions."""
+    from symgrad.generate.ir_parts import Parts, cut
+
+    pieces = cut(s.body)
+    sums = Sums(s, count)
+    parts = Parts(writer, s, pieces, sums) if len(pieces) > 1 else None
+    for home, combine in sums.combines.items():
+        kind = type_of(home.dtype, count)
+        place = parts.begin(home, kind) if parts else _stacked(writer, home, kind)
+        sums.places[home] = place
+        writer.lines.add(f"store {nothing(combine, home.dtype, count).typed}, ptr {place}")
+    with writer.lines.loop(start, stop, axis_name(s.axis), count) as first:
+        if parts:
+            parts.call(first, stop)
+        else:
+            begin(writer, s.axis, count, first, stop)
+            writer.sums = sums
+            writer.statements(s.body)
+            writer.memory.lanes = writer.sums = None
+            del writer.memory.axes[s.axis]
+    _finish(writer, sums)
+
+
+def begin(writer: Writer, axis: Axis, count: int, first: Value, stop: Value) -> None:
+    """From here on, what depends on the axis has lanes."""
+    lines = writer.lines
+    every = ", ".join(f"i64 {i}" for i in range(count))
+    spread = lines.spread(first, count)
+    numbers = lines.value(f"add nsw {spread.typed}, <{every}>", "int64", count)
+    end = lines.spread(stop, count)
+    inside = lines.value(f"icmp slt {numbers.typed}, {end.text}", "bool", count)
+    writer.memory.axes[axis] = first
+    writer.memory.lanes = Lanes(axis, count, numbers, inside, stop)
+
+
+def nothing(combine: str, dtype: str, count: int) -> Value:
+    """What a sum starts from, in every lane."""
+    return constant(start_of(combine, dtype), dtype, count)
+
+
+def _finish(writer: Writer, sums: Sums) -> None:
+    """Add up the lanes of each sum, and what was there before the loop."""
+    lines, memory = writer.lines, writer.memory
+    for home, combine in sums.combines.items():
+        kind = Total(combine, home.dtype, sums.count)
+        x = lines.value(f"load {kind.type}, ptr {sums.places[home]}", home.dtype, sums.count)
+        writer.totals[kind] = None
+        total = lines.value(kind.call(x), home.dtype)
+        old = memory.read(home, ())
+        memory.write(home, (), writer.expressions.apply(combine, [old, total], home.dtype))
 
 
 class Sums:
-    """What a loop over lanes adds up."""
+    """What a loop over lanes adds up.
 
-    def __init__(self, block: Block, s: Loop, count: int, stop: Value) -> None:
-        self.block, self.loop, self.count, self.stop = block, s, count, stop
-        self.places: dict[Buffer, tuple[str, str]] = {}  # variable -> memory of its lanes, combine
+    combines: variable -> how it is combined
+    places:   variable -> the memory of its lanes, in the function that is being written
+    """
+
+    def __init__(self, s: Loop, count: int) -> None:
+        self.axis, self.count = s.axis, count
         stored = {t.buffer.home for t in s.body if isinstance(t, Store)}
-        for t in s.body:
-            if isinstance(t, Update) and t.buffer.is_local and t.buffer.home not in stored:
-                self._begin(t)
+        self.combines = {
+            t.buffer.home: t.combine
+            for t in s.body
+            if isinstance(t, Update) and t.buffer.is_local and t.buffer.home not in stored
+        }
+        self.places: dict[Buffer, str] = {}
 
-    def _begin(self, s: Update) -> None:
-        home, lines = s.buffer.home, self.block.lines
-        if home in self.places:
-            return
-        kind = type_of(home.dtype, self.count)
-        place = f"%{lines.fresh(self.block.names(home) + '.lanes')}"
-        lines.entry.append(f"  {place} = alloca {kind}")
-        lines.add(f"store {self._start(s.combine, home.dtype).typed}, ptr {place}")
-        self.places[home] = place, s.combine
-
-    def _start(self, combine: str, dtype: str) -> Value:
-        return constant(start_of(combine, dtype), dtype, self.count)
-
-    def take(self, s: Update) -> bool:
+    def take(self, writer: Writer, s: Update) -> bool:
         """Write a sum's update; whether it is one of these sums or has elements for places."""
-        home = s.buffer.home
-        if home in self.places:
-            self._add(s, *self.places[home])
-        elif not s.buffer.is_local and not _aligned([s.index], self.loop.axis):
-            self._one_by_one(s)
+        if s.buffer.home in self.combines:
+            self._add(writer, s)
+        elif not s.buffer.is_local and not _aligned([s.index], self.axis):
+            self._one_by_one(writer, s)
         else:
             return False
         return True
 
-    def _add(self, s: Update, place: str, combine: str) -> None:
-        lines, dtype = self.block.lines, s.buffer.dtype
-        x = lines.spread(self.block.expressions.value(s.value), self.count)
-        inside, nothing = self._inside, self._start(combine, dtype)
-        x = lines.value(f"select {inside.typed}, {x.typed}, {nothing.typed}", dtype, self.count)
+    def _add(self, writer: Writer, s: Update) -> None:
+        lines, dtype, place = writer.lines, s.buffer.dtype, self.places[s.buffer.home]
+        assert writer.memory.lanes is not None
+        x = lines.spread(writer.expressions.value(s.value), self.count)
+        inside, none = writer.memory.lanes.inside, nothing(s.combine, dtype, self.count)
+        x = lines.value(f"select {inside.typed}, {x.typed}, {none.typed}", dtype, self.count)
         old = lines.value(f"load {x.type}, ptr {place}", dtype, self.count)
-        new = self.block.expressions.apply(combine, [old, x], dtype)
+        new = writer.expressions.apply(s.combine, [old, x], dtype)
         lines.add(f"store {new.typed}, ptr {place}")
 
-    @property
-    def _inside(self) -> Value:
-        assert self.block.memory.lanes is not None
-        return self.block.memory.lanes.inside
-
-    def _one_by_one(self, s: Update) -> None:
+    def _one_by_one(self, writer: Writer, s: Update) -> None:
         """Samples that may meet in one element add to it one after the other."""
-        lines, memory, dtype = self.block.lines, self.block.memory, s.buffer.dtype
-        x = lines.spread(self.block.expressions.value(s.value), self.count)
+        lines, memory, dtype = writer.lines, writer.memory, s.buffer.dtype
+        x = lines.spread(writer.expressions.value(s.value), self.count)
         at = lines.spread(memory.offset(s.buffer, s.index), self.count)
-        where, what = self._kept(at), self._kept(x)
+        where, what = _kept(writer.lines, at), _kept(writer.lines, x)
         assert memory.lanes is not None
-        first = memory.axes[self.loop.axis]
-        rest = lines.value(f"sub nsw {self.stop.typed}, {first.text}", "int64")
+        first = memory.axes[self.axis]
+        rest = lines.value(f"sub nsw {memory.lanes.stop.typed}, {first.text}", "int64")
         code = f"call i64 @llvm.smin.i64({rest.typed}, i64 {self.count})"
         with lines.loop(constant(0, "int64"), lines.value(code, "int64"), "lane") as lane:
-            one, index = self._lane(what, lane, dtype), self._lane(where, lane, "int64")
+            one, index = _lane(lines, what, lane, dtype), _lane(lines, where, lane, "int64")
             place = memory.element(s.buffer, index)
-            new = self.block.expressions.apply(s.combine, [memory.load(place), one], dtype)
+            new = writer.expressions.apply(s.combine, [memory.load(place), one], dtype)
             memory.store(place, new)
 
-    def _kept(self, x: Value) -> str:
-        """The lanes in memory."""
-        lines = self.block.lines
-        place = f"%{lines.fresh('lanes')}"
-        lines.entry.append(f"  {place} = alloca {x.type}")
-        lines.add(f"store {x.typed}, ptr {place}")
-        return place
 
-    def _lane(self, place: str, lane: Value, dtype: str) -> Value:
-        lines = self.block.lines
-        code = f"getelementptr inbounds {type_of(dtype)}, ptr {place}, {lane.typed}"
-        align = ITEM_BYTES[dtype]
-        pointer = lines.value(code, "int64").text
-        return lines.value(f"load {type_of(dtype)}, ptr {pointer}, align {align}", dtype)
+def _stacked(writer: Writer, home: Buffer, kind: str) -> str:
+    """Memory on the stack for the lanes of a sum."""
+    place = f"%{writer.lines.fresh(writer.names(home) + '.lanes')}"
+    writer.lines.entry.append(f"  {place} = alloca {kind}")
+    return place
 
-    def finish(self) -> None:
-        """Add up the lanes, and what was there before the loop."""
-        lines, memory = self.block.lines, self.block.memory
-        for home, (place, combine) in self.places.items():
-            kind = Total(combine, home.dtype, self.count)
-            x = lines.value(f"load {kind.type}, ptr {place}", home.dtype, self.count)
-            self.block.totals[kind] = None
-            total = lines.value(kind.call(x), home.dtype)
-            old = memory.read(home, ())
-            memory.write(home, (), self.block.expressions.apply(combine, [old, total], home.dtype))
+
+def _kept(lines: Lines, x: Value) -> str:
+    """The lanes in memory."""
+    place = f"%{lines.fresh('lanes')}"
+    lines.entry.append(f"  {place} = alloca {x.type}")
+    lines.add(f"store {x.typed}, ptr {place}")
+    return place
+
+
+def _lane(lines: Lines, place: str, lane: Value, dtype: str) -> Value:
+    code = f"getelementptr inbounds {type_of(dtype)}, ptr {place}, {lane.typed}"
+    pointer = lines.value(code, "int64").text
+    align = ITEM_BYTES[dtype]
+    return lines.value(f"load {type_of(dtype)}, ptr {pointer}, align {align}", dtype)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_text import Lines, Value, constant, suffix_of, type_of
 from symgrad.generate.text import Names
 from symgrad.lower import index as ix
@@ -28,12 +29,14 @@ class Lanes:
     count:   how many
     numbers: the axis' value in each lane
     inside:  whether the loop goes so far
+    stop:    the number behind its last
     """
 
     axis: Axis
     count: int
     numbers: Value
     inside: Value
+    stop: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,13 @@ class Memory:
     variables:  those that have memory
     pointers:   the arrays that were used, by name
     integers:   the integers of the driver loop that were used
+    value:      writes an expression
+    absent:     finds a variable that is neither
+    keep:       is told of every variable that is set and is a value
     """
 
     value: Callable[[Expression], Value]
+    absent: Callable[[Buffer], Value]
 
     def __init__(self, lines: Lines, names: Names) -> None:
         self.lines, self.names = lines, names
@@ -66,6 +73,7 @@ class Memory:
         self.pointers: dict[str, None] = {}
         self.integers: set[str] = set()
         self.lanes: Lanes | None = None
+        self.keep: Callable[[Buffer, Value], None] = lambda home, x: None
 
     def read(self, buffer: Buffer, index: At) -> Value:
         if buffer.role == "batch_size":
@@ -73,6 +81,9 @@ class Memory:
         if buffer.is_local:
             home = buffer.home
             if home in self.current:
+                return self.current[home]
+            if home not in self.variables:
+                self.current[home] = self.absent(home)
                 return self.current[home]
             place = self.variables[home]
             return self.lines.value(f"load {type_of(home.dtype)}, ptr {place}", home.dtype)
@@ -90,6 +101,7 @@ class Memory:
             self.lines.add(f"store {x.typed}, ptr {self.variables[buffer.home]}")
         else:
             self.current[buffer.home] = self.lines.named(x, self.names(buffer))
+            self.keep(buffer.home, self.current[buffer.home])
 
     # ---- indices
 
@@ -112,7 +124,9 @@ class Memory:
     def _atom(self, atom: Any) -> Value:
         if isinstance(atom, Axis):
             lanes = self.lanes
-            return lanes.numbers if lanes and atom is lanes.axis else self.axes[atom]
+            if lanes and atom is lanes.axis:
+                return lanes.numbers
+            return self.axes[atom] if atom in self.axes else self.integer(axis_name(atom))
         if isinstance(atom, Counter):
             return self.integer(atom.name)
         if isinstance(atom, Quotient | Remainder):

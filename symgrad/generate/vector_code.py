@@ -19,7 +19,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from symgrad.generate.vector_formats import DOUBLE, FORMATS, Format, has_fused, has_scaling
+from symgrad.generate.vector_formats import DOUBLE, FLOAT, Format, has_fused, has_scaling
 
 CONTRACT, EXACT = ("contract",), ("arcp",)
 POINTER = ir.PointerType()
@@ -181,15 +181,9 @@ class Real:
         return self.times(half.power_of_two()).times((n - half).power_of_two())
 
     def _scaled_at_once(self, n: Bits) -> Real:
-        kind, short = self.format.type, ir.IntType(32)
-        lanes = f"v{self.format.lanes}" if self.format.lanes > 1 else ""
-        short = ir.VectorType(short, self.format.lanes) if lanes else short
+        short = FLOAT.across(self.format.lanes).integer
         whole = n.value if n.value.type == short else self.builder.trunc(n.value, short)
-        name = f"llvm.ldexp.{lanes}{FORMATS[self.format.name].type.intrinsic_name}.{lanes}i32"
-        module = self.builder.module
-        declared = module.globals.get(name) or ir.Function(
-            module, ir.FunctionType(kind, [kind, short]), name
-        )
+        declared = _intrinsic(self.builder.module, "llvm.ldexp", self.format, 1, short)
         return Real(self.builder, self.format, self.builder.call(declared, [self.value, whole]))
 
 
@@ -288,13 +282,13 @@ def _element(builder: Any, table: Any, at: Any, double: Format) -> Any:
     return builder.call(gather, [builder.bitcast(table, POINTER), at])
 
 
-def _intrinsic(module: Any, name: str, format: Format, n: int) -> Any:
-    """LLVM's own function of n arguments for a format."""
-    kind = FORMATS[format.name].type
-    lanes = f"v{format.lanes}" if format.lanes > 1 else ""
-    full_name = f"{name}.{lanes}{kind.intrinsic_name}"
-    found = module.globals.get(full_name)
-    return found or ir.Function(module, _signature(format.type, n), full_name)
+def _intrinsic(module: Any, name: str, format: Format, n: int, *others: Any) -> Any:
+    """LLVM's own function of n arguments of a format, and of integers of other types."""
+    kinds, lanes = [format.type, *others], f"v{format.lanes}" if format.lanes > 1 else ""
+    for kind in kinds:
+        name += f".{lanes}{getattr(kind, 'element', kind).intrinsic_name}"
+    signature = ir.FunctionType(format.type, [format.type] * n + list(others))
+    return module.globals.get(name) or ir.Function(module, signature, name)
 
 
 def _signature(kind: Any, n: int) -> Any:

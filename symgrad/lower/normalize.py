@@ -191,6 +191,16 @@ class Normalizer:
                 result, sp.Expr) else self.mul(result, one)  # fmt: skip
         return result
 
+    def averaged(self, name: Any, y: Operand) -> Node | None:
+        """What is averaged, where y is a plain mean over samples that only one equation uses."""
+        if not (isinstance(y, Node) and y.operation == "mul" and self.uses[name] == 1):
+            return None
+        scale, total = y.operands[0], y.operands[-1]
+        if len(y.operands) != 2 or scale is not self.per_sample or not is_total(total):
+            return None
+        (z,) = total.nodes
+        return z if y.extents == z.extents[1:] else None
+
     def total(self, z: Operand, depth: int = 0) -> Operand:
         """The sum over samples, moved inwards to the contraction or scatter that it can join."""
         if not isinstance(z, Node) or not z.lead:
@@ -228,6 +238,11 @@ class Normalizer:
         return x
 
 
+def is_total(x: Operand) -> bool:
+    """Whether it is a sum over the samples of the mini-batch."""
+    return isinstance(x, Node) and x.operation == "total"
+
+
 def role_of(symbol: sp.Symbol, name: Name) -> str:
     return getattr(symbol, "role", "data" if name.per_sample else "parameter")
 
@@ -250,6 +265,20 @@ def _expectation(s: Normalizer, e: Equation, x: list) -> Operand:
     if not isinstance(x[0], Node) or not x[0].lead:
         return x[0]
     return s.mul(s.inverse([None]), s.total(x[0]))
+
+
+def _add(s: Normalizer, e: Equation, x: list) -> Operand:
+    """E[a] + E[b] = E[a + b]: one sum over samples in place of two."""
+    means = [s.averaged(name, y) for name, y in zip(e.operands, x, strict=True)]
+    inner = [z for z in means if z is not None]
+    if len(inner) < 2 or any(z.extents != inner[0].extents for z in inner):
+        return s.plain(e, x, dict(e.attributes))
+    added = s.make("add", inner, inner[0].extents)
+    added.uses = 1
+    merged = s.mul(s.inverse([None]), s.total(added))
+    rest = [y for y, z in zip(x, means, strict=True) if z is None]
+    merged.label = "" if rest else e.name.label
+    return s.plain(e, [*rest, merged], dict(e.attributes)) if rest else merged
 
 
 def _mean(s: Normalizer, e: Equation, x: list) -> Operand:
@@ -340,6 +369,6 @@ def _copy(s: Normalizer, y: Node) -> Node:
 
 
 RULES: dict[str, Callable[..., Operand]] = {
-    "expectation": _expectation, "mean": _mean, "einsum": _einsum, "transpose": _transpose,
-    "batch": _batch,
+    "add": _add, "expectation": _expectation, "mean": _mean, "einsum": _einsum,
+    "transpose": _transpose, "batch": _batch,
 }  # fmt: skip

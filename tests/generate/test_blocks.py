@@ -8,7 +8,7 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.build import build
-from symgrad.generate import blocks, ir_lanes
+from symgrad.generate import blocks, ir_lanes, ir_parts
 from symgrad.generate.cpu import generate
 from symgrad.generate.cpu_operations import BETWEEN, CODE, PAIRWISE
 from symgrad.generate.ir_operations import BY_RULE
@@ -25,6 +25,7 @@ from tests.lower.random_programs import LIMITS, Programs
 from tests.lower.test_driver import test_networks as test_networks
 from tests.lower.test_driver import test_training_steps as test_training_steps
 from tests.lower.test_table import test_row as row_holds
+from tests.lower.test_table import uses_of
 
 GOLDEN = Path(__file__).parent / "golden" / "blocks.txt"
 
@@ -36,14 +37,17 @@ def by_blocks(monkeypatch):
     monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
 
 
-@pytest.fixture(params=["in lanes", "one at a time"])
+@pytest.fixture(params=["in lanes", "in parts", "one at a time"])
 def lanes(request, monkeypatch):
     if request.param == "one at a time":
         monkeypatch.setattr(ir_lanes, "SHORTEST", 10**9)
+    if request.param == "in parts":
+        monkeypatch.setattr(ir_parts, "LARGEST", 3)
 
 
 def test_no_operation_is_missing():
-    assert {*CODE, *BETWEEN, *PAIRWISE} <= {*ASSEMBLY, *BY_RULE}
+    printed = {name.split(",")[0] for name in (*CODE, *BETWEEN, *PAIRWISE)}  # without variants
+    assert printed <= {*ASSEMBLY, *BY_RULE}
 
 
 @pytest.mark.parametrize("products_wanted", [False, True])
@@ -67,7 +71,7 @@ EXPANDED = [pytest.param(n, marks=pytest.mark.full) for n in TABLE if TABLE[n].e
 @pytest.mark.parametrize("name", [*(n for n in TABLE if not TABLE[n].expand), *EXPANDED])
 def test_rows_of_the_table(name, rng):
     """One sample a step, where nothing has lanes, and mini-batches."""
-    row_holds(name, rng)
+    row_holds(name, uses_of, rng)
 
 
 def test_loops_with_bounds():
