@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,21 +49,26 @@ def loads(*expressions: Any) -> Iterator[Load]:
     return (x for x in walk(expressions) if isinstance(x, Load))
 
 
-def children(x: Any) -> Iterator[Any]:
+def children(x: Any) -> Sequence[Any]:
     """The expressions directly inside an expression or index."""
     if isinstance(x, Apply):
-        yield from x.operands
-    elif isinstance(x, Load):
-        for i in x.index:
-            yield from children(i)
-    elif isinstance(x, Whole):
-        yield from children(x.index)
-    elif isinstance(x, Index):
-        for atom, _ in x.terms:
-            if isinstance(atom, Load | Apply):
-                yield atom
-            elif isinstance(atom, ix.Quotient | ix.Remainder):
-                yield from children(atom.index)
+        return x.operands
+    if isinstance(x, Load):
+        return [c for i in x.index for c in children(i)] if x.index else ()
+    if isinstance(x, Whole):
+        return children(x.index)
+    return _inside(x) if isinstance(x, Index) and x.terms else ()
+
+
+def _inside(i: Index) -> list[Any]:
+    """The expressions that an index is made of."""
+    found: list[Any] = []
+    for atom, _ in i.terms:
+        if isinstance(atom, Load | Apply):
+            found.append(atom)
+        elif isinstance(atom, ix.Quotient | ix.Remainder):
+            found.extend(children(atom.index))
+    return found
 
 
 def accesses(statement: Statement) -> list[Access]:
