@@ -93,7 +93,7 @@ def node(
         shape=shape,
         wide=summed or (bool(nodes) and plain and all(x.wide for x in nodes)),
         summed=summed,
-        constant=all(x.constant for x in nodes),
+        constant=None not in extents and all(x.constant for x in nodes),
         **more,
     )
 

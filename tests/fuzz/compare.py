@@ -31,7 +31,7 @@ from symgrad.lower import lower
 from symgrad.train.evaluate import evaluate
 from symgrad.train.memory import constants
 from symgrad.train.targets import TARGETS
-from tests.fuzz import as_mpmath, as_symgrad, as_torch
+from tests.fuzz import as_mpmath, as_symgrad, torch_run
 from tests.fuzz.programs import Program
 from tests.generate.interpreted import Interpreted
 
@@ -92,10 +92,10 @@ def expected(program: Program, dtype: str = "float64") -> Expected | None:
     Numbers are torch's in float64 always; `dtype` says how targets may round.
     """
     noise, epsilon = NOISE[dtype], EPSILON[dtype]
-    found = _flat(program, as_torch.run(program))
+    found = _flat(program, torch_run.run(program))
     if not all(np.isfinite(a).all() for a in found.values()):
         return None
-    moved = [_flat(program, as_torch.run(program, noise, seed)) for seed in (1, 2)]
+    moved = [_flat(program, torch_run.run(program, noise, seed)) for seed in (1, 2)]
     tolerance = {}
     for label, array in found.items():
         size = max(np.abs(array).max(initial=0), 1e-2)
@@ -106,7 +106,7 @@ def expected(program: Program, dtype: str = "float64") -> Expected | None:
     return Expected(found, tolerance)
 
 
-def _flat(program: Program, r: as_torch.Result) -> dict[str, np.ndarray]:
+def _flat(program: Program, r: torch_run.Result) -> dict[str, np.ndarray]:
     arrays = {s.name: r.values[s.name] for s in outputs(program)}
     arrays["loss"] = np.array(r.loss)
     return arrays | {f"d {k}": g for k, g in r.gradients.items()}

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from tests.fuzz import as_mpmath
-from tests.fuzz.as_torch import Evaluation
-from tests.fuzz.operations import ANY, MOST, OPERATIONS, POINTWISE, RESULTS, STRUCTURED
+from tests.fuzz.operations import OPERATIONS, POINTWISE, RESULTS, STRUCTURED
+from tests.fuzz.picks import ANY, MOST
 from tests.fuzz.programs import Input, Program, Shape, Step
+from tests.fuzz.torch_run import Evaluation
 
 SHAPES = [(), (), (3,), (3,), (2,), (2, 3), (3, 2), (3, 3), (2, 2), (1, 3), (4,), (2, 1, 3), (1,)]
 LARGEST = 1e3  # of a value that is kept

@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 import symgrad as sg
-from tests.fuzz import as_symgrad, as_torch
+from tests.fuzz import as_symgrad, torch_run
 from tests.fuzz.compare import EPSILON, MARGIN, Expected, Mismatch, Variant
 from tests.fuzz.programs import Program
 
@@ -71,7 +71,7 @@ def _descended(program: Program, names: list[str]) -> dict[str, np.ndarray]:
     values = dict(program.values)
     moved = {k: np.zeros_like(values[k]) for k in names}
     for _ in range(STEPS):
-        gradients = as_torch.run(replace(program, values=values)).gradients
+        gradients = torch_run.run(replace(program, values=values)).gradients
         for k in names:
             moved[k] = 0.5 * moved[k] + gradients[k]
             values[k] = values[k] - RATE * moved[k]

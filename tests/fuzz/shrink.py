@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from tests.fuzz import as_symgrad, as_torch
+from tests.fuzz import as_symgrad, torch_run
 from tests.fuzz.compare import Expected, Mismatch, against_mpmath, check, expected
 from tests.fuzz.programs import Input, Program, Step, array_text
 from tests.fuzz.public import through_the_model
@@ -61,7 +61,7 @@ def _smaller(program: Program) -> Iterator[Program]:
     for s in reversed(program.steps):
         if s.name not in read:
             yield _without(program, {s.name})
-    values = as_torch.run(program).values
+    values = torch_run.run(program).values
     for s in reversed(program.steps):
         if s.name in read and s.kind == "float" and s.shape[:1] != ("B",):
             yield _cut(program, s, values[s.name])

@@ -55,6 +55,16 @@ def test_a_number_takes_a_shape_in_lowered_code(target):
     np.testing.assert_array_equal(f(DATA), DATA[:, None])
 
 
+def test_numbers_spread_over_the_minibatch_are_not_the_same_for_the_whole_run(target):
+    """The last mini-batch may be smaller: kernels summed them before they knew its size."""
+    stacked = sg.batch(x)
+    nothing = sg.broadcast_to(stacked - stacked + 2, (sg.batch_size,))
+    f = sg.function([sg.sum(nothing), sg.mean(nothing) + x], [x], target=target)
+    total, shifted = f(DATA)
+    assert total == 6
+    np.testing.assert_array_equal(shifted, DATA + 2)
+
+
 def test_what_is_compared_with_its_maximum_is_rounded_once(monkeypatch, rng):
     """A product and a sum, fused in one loop and not in the other, equalled no element: 0/0."""
     monkeypatch.setattr(blocks, "LARGEST", -1)  # all of the kernel is assembly

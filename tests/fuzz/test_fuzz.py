@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from symgrad.language.row import TABLE
-from tests.fuzz import as_mpmath, as_symgrad, as_torch
+from tests.fuzz import as_mpmath, as_symgrad, as_torch, torch_run
 from tests.fuzz.__main__ import main
 from tests.fuzz.compare import Chunk, Mismatch, Variant, check, expected
 from tests.fuzz.draw import Drawing, draw
@@ -60,7 +60,7 @@ def test_every_operation_is_what_torch_says():
 
 
 def test_every_operation_has_its_texts():
-    values = set(OPERATIONS) - set(as_torch.DERIVATIVES)
+    values = set(OPERATIONS) - set(torch_run.DERIVATIVES)
     assert set(as_symgrad.TEXT) == set(OPERATIONS)
     assert set(as_torch.TEXT) == values
     assert set(as_mpmath.TEXT) <= values
@@ -98,7 +98,7 @@ def test_a_wrong_text_is_found_and_shrunk(monkeypatch):
         assert [s.operation for s in small.program.steps] == ["tanh"]
         space: dict = {}
         exec(script(small).replace('("reference", "cpu")', '("reference",)'), space)
-        assert np.abs(space["found"] - space["w"]).max() > 1e-9
+        assert np.abs(space["found"] - space["w"]).max() > 1e-12
     assert fails(found.program, found) is None
 
 
