@@ -15,9 +15,11 @@ from sympy.core.parameters import distribute
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.language.choice import choose
+from symgrad.language.row import TABLE
 from symgrad.language.steady import logistic
 from symgrad.language.symbols import let
-from symgrad.language.tensor import HEADS
+from symgrad.language.tensor import HEADS, describe
+from symgrad.language.views import broadcast_to
 from symgrad.language.walk import postorder
 
 ADJOINT = "_bar"
@@ -64,7 +66,7 @@ class Expressions:
         if x in self.known or x in self.symbols:
             return self.known.get(x) or self.symbols[x]
         equation = self.equations[x]
-        value = express(equation, [self.made[c] for c in equation.operands])
+        value = express(equation, [self._operand(c, equation) for c in equation.operands])
         length = 1 + sum(self.length[c] for c in equation.operands)
         shared = self.uses[x] > 1
         long = length > LONG
@@ -72,6 +74,15 @@ class Expressions:
         if value.args and (named or (shared and long)):
             return let(x.label or "t", value)
         self.length[x] = length
+        return value
+
+    def _operand(self, x: Operand, equation: Equation) -> sp.Expr:
+        """Where shapes are not broadcast, an operand has its own, though SymPy folded it (x = x
+        is true)."""
+        value = self.made[x]
+        structured = TABLE[equation.operation].shape is not None
+        if structured and isinstance(x, Name) and describe(value)[0] == () != x.shape:
+            return broadcast_to(value, x.shape)
         return value
 
 

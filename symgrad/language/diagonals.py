@@ -78,8 +78,10 @@ def diag(z: Any, k: int = 0) -> sp.Expr:
     shape = describe(z)[0]
     if len(shape) == 2:
         return diagonal(z, k)
-    if len(shape) != 1:
-        raise ValueError(f"sg.diag wants a vector or a matrix; {z} has shape {shape}")
+    if len(shape) != 1 or not isinstance(shape[0], int):
+        raise ValueError(
+            f"sg.diag wants a vector or a matrix of known sizes; {z} has shape {shape}"
+        )
     n = shape[0] + abs(k)
     start, _ = _along(n, n, k)
     stop = min(start + shape[0] * (n + 1), n * n)

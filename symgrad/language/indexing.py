@@ -92,8 +92,8 @@ class Scatter(Operation):
         return len(self.operands) == 2 and self.operands[0] == 1
 
 
-def take(z: Any, index: Any) -> sp.Expr:
-    """`z[index]` by NumPy's rules, over one sample's axes.
+def take(z: Any, index: Any, *, axis: int = 0) -> sp.Expr:
+    """`z[index]` by NumPy's rules, over one sample's axes; `axis` is where the index begins.
 
     The index may hold ints, slices, `...`, None, integer data (a sample's own), integer arrays.
 
@@ -104,7 +104,12 @@ def take(z: Any, index: Any) -> sp.Expr:
     """
     z = sympify(z)
     shape = describe(z)[0]
-    entries = _expand(z, shape, index if isinstance(index, tuple) else (index,))
+    index = index if isinstance(index, tuple) else (index,)
+    if axis:
+        if not -len(shape) <= axis < len(shape):
+            raise IndexError(f"sg.take: axis {axis} does not exist in {z} of shape {shape}")
+        index = (slice(None),) * (axis % len(shape)) + index
+    entries = _expand(z, shape, index)
     place = _place(entries)
     z, shape, advanced = _static_part(z, shape, entries)
     return _advanced_part(z, shape, advanced, place) if advanced else z
@@ -206,6 +211,9 @@ def _integer_tensor(z: sp.Expr, e: Any, size: Any, axis: int) -> sp.Expr:
             and not (-size <= array.min() and array.max() < size)
         ):
             raise IndexError(f"an index array for axis {axis} of {z} leaves the range of {size}")
+        if not (array < 0).any():
+            return constant(array)
+        _bounded(z, int(array.min()), size, axis)
         return constant(np.where(array < 0, array + size, array))
     if not isinstance(e, sp.Basic):
         raise TypeError(f"{z}[{e!r}]: an index is an int, a slice, ..., None or integer data")

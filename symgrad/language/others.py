@@ -54,6 +54,12 @@ def _part(x: Any, start: int, stop: int) -> Any:
 def _pull(g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
     from symgrad.calculus.splice import pull_through
 
+    if not all(isinstance(s, int) for s in x.shape):
+        raise ValueError(
+            "the second derivative of a product of elements wants known sizes, not those of a "
+            f"value of shape {x.shape}: give numbers in place of sg.dim"
+        )
+
     return pull_through(_expand, 0, g, [x], {"axes": axes})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgrad.language.row import Domain, Row, op, register
+from symgrad.language.row import TABLE, Domain, Row, op, register
 from symgrad.language.scipy_special import special
 from symgrad.language.tensor import HEADS, sympify
 
@@ -23,7 +23,19 @@ class Pointwise(sp.Function):
     is_number = False  # not evaluated by SymPy, also at numbers
 
     def __new__(cls, *args: Any, **options: Any) -> sp.Expr:
+        cls._check_arguments(len(args), options)
         return super().__new__(cls, *map(sympify, args), **options)
+
+    @classmethod
+    def _check_arguments(cls, given: int, options: dict[str, Any]) -> None:
+        """SymPy counts only the arguments of classes with `nargs`; the others' rows say it."""
+        row = TABLE.get(HEADS.get(cls, ""))
+        wanted = sorted(cls.nargs) if cls.nargs.is_FiniteSet else [len(row.pullback)] if row else []
+        unknown = sorted(set(options) - {"evaluate"})
+        if unknown or (wanted and given not in wanted):
+            arguments = " or ".join(map(str, wanted)) + " argument" + "s" * (wanted != [1])
+            found = f"the option {unknown[0]!r}" if unknown else str(given)
+            raise TypeError(f"sg.{cls.__name__} takes {arguments}, and {found} was given")
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         from symgrad.calculus.gradient import gradient

@@ -83,6 +83,8 @@ def split(z: Any, sizes: Any, *, axis: int = 0) -> tuple[sp.Expr, ...]:
     shape = describe(z)[0]
     (at,) = normalize_axes(axis, len(shape), "split")
     total = shape[at]
+    if not isinstance(total, int):
+        raise ValueError(f"sg.split wants an axis of a known size; {z} has shape {shape}")
     if isinstance(sizes, int | np.integer):
         if sizes < 1:
             raise ValueError(f"sg.split wants pieces of a size from 1, not {sizes}")
@@ -127,6 +129,8 @@ def roll(z: Any, shift: Any, *, axis: Any = None) -> sp.Expr:
     )
     for places, a in pairs:
         (at,) = normalize_axes(a, len(shape), "roll")
+        if not isinstance(shape[at], int):
+            raise ValueError(f"sg.roll wants an axis of a known size; {z} has shape {shape}")
         cut = -int(places) % shape[at] if shape[at] else 0
         if cut:
             z = concatenate([_part(z, at, slice(cut, None)), _part(z, at, slice(cut))], axis=at)

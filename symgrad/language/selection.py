@@ -26,7 +26,9 @@ def one_hot(label: Any, classes: int) -> sp.Expr:
     label = sympify(label)
     if describe(label)[1] != "int":
         raise TypeError(f"sg.one_hot wants integers: sg.data({str(label)!r}, dtype=int)")
-    places = constant(np.arange(classes))
+    if not isinstance(classes, int | np.integer | sp.Integer):
+        raise TypeError(f"sg.one_hot wants a number of classes, not {classes!r}")
+    places = constant(np.arange(int(classes)))
     if not describe(label)[0]:
         return indicator(sp.Eq(places, anonymous(label)))
     return indicator(sp.Eq(places, anonymous(unsqueeze(label, axis=-1))))

@@ -24,10 +24,18 @@ def _slices(spec: Spec) -> tuple:
 
 def _sliced_shape(shape: tuple, spec: Spec) -> tuple:
     return tuple(
-        s if e == ("range", 0, s, 1) else len(range(*e[1:]))
+        s if e == ("range", 0, s, 1) else _length(*e[1:])
         for s, e in zip(shape, spec, strict=True)
         if e[0] == "range"
     )
+
+
+def _length(start: Any, stop: Any, step: int) -> Any:
+    """How many places a range has; bounds of symbolic sizes come from joined axes, in order."""
+    if step == 1 and any(isinstance(bound, sp.Basic) for bound in (start, stop)):
+        length = sp.expand(stop - start)
+        return int(length) if length.is_Integer else length
+    return len(range(start, stop, step))
 
 
 def _unslice(lead: int, g: np.ndarray, spec: Spec, shape: tuple) -> np.ndarray:

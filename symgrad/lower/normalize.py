@@ -122,6 +122,12 @@ class Normalizer:
         """That of an axis of symbolic size."""
         if is_length(size):
             return Ragged(size, self.layout.longest.get(size, LONGEST))
+        if size != batch_size:
+            raise ValueError(
+                f"an axis of {size} elements (the mini-batch's, flattened, joined or padded) has "
+                'no place in a kernel: only target="reference" has it. Reduce each part first: the '
+                "sum of a joined value is its parts' sums' sum, its logsumexp their sg.logaddexp"
+            )
         return None if self.batch > 1 else 1
 
     def lead(self, name: Name) -> int:

@@ -123,3 +123,11 @@ def test_a_direction_of_another_shape_is_refused():
         sg.jvp(x**2, x, np.ones(2))
     with pytest.raises(ValueError, match="known sizes"):
         sg.jacobian(sg.batch(sg.data("z")) * 1.0, x)
+
+
+def test_what_sympy_folds_keeps_its_shape(rng):
+    """Halves of a product of three hold a vector of ones, which is written as x = x."""
+    x, point = sg.parameter("x", shape=(2, 3)), rng.standard_normal((2, 3))
+    got = value(sg.hessian(sg.sum(sg.prod(x, axis=1) ** 2), x), {x: point})
+    want = functional.hessian(lambda x: (x.prod(1) ** 2).sum(), torch.tensor(point))
+    np.testing.assert_allclose(got, want.numpy(), rtol=1e-12, atol=1e-13)

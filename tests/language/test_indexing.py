@@ -158,3 +158,13 @@ def test_computed_indices_out_of_range_are_an_error_at_run_time():
         value(z[u], {z: np.zeros((2, 4)), u: np.array([0, 4])})
     with pytest.raises(IndexError):
         value(z[u], {z: np.zeros((2, 4)), u: np.array([0, -1])})
+
+
+def test_take_begins_at_an_axis(rng):
+    z, k = sg.data("z", shape=(4, 3)), sg.data("k", dtype=int)
+    arrays = {z: rng.standard_normal((2, 4, 3)), k: np.array([2, 0])}
+    got = value(sg.take(z, [2, 0, 2], axis=-1), arrays)
+    assert np.array_equal(got, arrays[z][:, :, [2, 0, 2]])
+    assert np.array_equal(value(sg.take(z, k, axis=1), arrays), arrays[z][[0, 1], :, arrays[k]])
+    with pytest.raises(IndexError, match="axis 2 does not exist"):
+        sg.take(z, 0, axis=2)

@@ -149,3 +149,23 @@ def test_symbolic_sizes_are_only_used_as_a_whole():
         sg.batch(x)[-1]
     with pytest.raises(ValueError, match="do not fit|equal sizes"):
         sg.batch(x) @ sg.batch(x)
+
+
+def test_chosen_samples_of_the_minibatch_have_a_gradient(rng):
+    """Its adjoint is made of constants, but has as many rows as the mini-batch has samples."""
+    W = sg.parameter("W", shape=(2, 3), init=0)
+    g = sg.gradient(sg.sum(sg.batch(W @ x)[[0, 1]]), W)
+    arrays = rng.standard_normal((5, 3)), rng.standard_normal((2, 3))
+    got = sg.function(g, [x, W])(*arrays)
+    np.testing.assert_allclose(got, [arrays[0][:2].sum(0)] * 2, rtol=1e-12)
+
+
+def test_joined_mini_batches_are_for_the_reference_target(rng):
+    both = sg.concatenate([sg.batch(x), 2 * sg.batch(x)])
+    loss = sg.logsumexp(both @ x)
+    array = rng.standard_normal((5, 3))
+    scores = torch.tensor(array) @ torch.tensor(np.concatenate([array, 2 * array])).T
+    got = sg.function(loss, [x], target="reference")(array)
+    np.testing.assert_allclose(got, scores.logsumexp(1), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"an axis of 2\*B elements .* only target"):
+        sg.function(loss, [x])(array)

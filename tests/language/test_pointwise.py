@@ -143,3 +143,19 @@ def test_sinc_at_zero():
     arrays = {x: np.array([0.0, 1e-3])}
     assert value(sp.sinc(x), arrays)[0] == 1
     np.testing.assert_allclose(gradients(sp.sinc(x), [x], arrays)[0], [0, -1e-3 / 3], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda x: sg.softplus(x, 2), "sg.softplus takes 1 argument, and 2 was given"),
+        (lambda x: sg.softplus(x, beta=2), "sg.softplus .* the option 'beta' was given"),
+        (lambda x: sg.sigmoid(x, x), "sg.sigmoid takes 1 argument"),
+        (lambda x: sg.hypot(x, x, x), "sg.hypot takes 2 arguments, and 3 was given"),
+        (lambda x: sg.leaky_relu(), "sg.leaky_relu takes 1 or 2 arguments"),
+    ],
+)
+def test_arguments_that_a_function_does_not_have_are_refused(make, text):
+    """NumPy's functions took a second array as what to write into: the value was wrong."""
+    with pytest.raises(TypeError, match=text):
+        make(sg.data("x", shape=3))

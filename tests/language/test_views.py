@@ -88,3 +88,36 @@ def test_refusals(make, error, text):
         return
     with pytest.raises(error, match=text):
         make()
+
+
+def test_joined_axes_of_symbolic_sizes_have_gradients(rng):
+    n, m = sg.dim("n m")
+    a, b = sg.data("a", shape=n), sg.data("b", shape=m)
+    loss = sg.sum(sg.concatenate([a, b, a]) ** 3) + sg.sum(sg.pad(a, 1) ** 2)
+    g = sg.gradient(loss, [a, b])
+    h = sg.gradient(sg.sum(g[a] ** 2), a)
+    f = sg.function([g[a], g[b], h], [a, b], target="reference")
+    A, B = rng.standard_normal((5, 2)), rng.standard_normal((5, 3))
+    for got, want in zip(
+        f(A, B), (6 * A**2 + 2 * A, 3 * B**2, 2 * (6 * A**2 + 2 * A) * (12 * A + 2)), strict=True
+    ):
+        np.testing.assert_allclose(got, want, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (sg.diag, "sg.diag wants .* of known sizes"),
+        (lambda a: sg.roll(a, 1, axis=0), "sg.roll wants an axis of a known size"),
+        (lambda a: sg.split(a, 2), "sg.split wants an axis of a known size"),
+        (lambda a: sg.one_hot(0, a.shape[0]), "sg.one_hot wants a number of classes, not n"),
+        (lambda a: a[[0, -1]], "index -1: axis 0 of a has the symbolic size n"),
+        (
+            lambda a: sg.gradient(sg.gradient(sg.prod(a), a)[0], a),
+            "second derivative .* wants known sizes",
+        ),
+    ],
+)
+def test_what_wants_known_sizes_says_so(make, text):
+    with pytest.raises((ValueError, TypeError, IndexError), match=text):
+        make(sg.data("a", shape=sg.dim("n")))
