@@ -20,6 +20,7 @@ from symgrad.calculus.splice import splice
 from symgrad.language.pointwise import stop_gradient
 from symgrad.language.reductions import sum as sum_over
 from symgrad.language.tensor import describe, sympify
+from symgrad.language.views import broadcast_to
 
 
 def vjp(e: Any, v: Any, u: Any) -> Any:
@@ -155,6 +156,13 @@ def _jacobian(e: sp.Expr, v: sp.Symbol, sparsity: Any) -> sp.Expr:
     if not all(isinstance(s, int) for s in (*rows, *columns)):
         raise ValueError(f"a Jacobian wants known sizes, not {rows} and {columns}")
     m, n = math.prod(rows), math.prod(columns)
+    if not m * n:
+        return broadcast_to(0, (*rows, *columns))
+    if sparsity is not None and np.size(sparsity) != m * n:
+        raise ValueError(
+            f"sg.jacobian: the sparsity has shape {np.shape(sparsity)}, and the Jacobian "
+            f"{(*rows, *columns)}"
+        )
     pattern = np.ones((m, n)) if sparsity is None else np.reshape(np.asarray(sparsity), (m, n))
     by_rows, by_columns = compressed(pattern), compressed(pattern.T)
     sweeps = _Sweeps(e, [v])
@@ -183,8 +191,13 @@ def _listed(v: Any) -> list[sp.Symbol]:
 def _paired(symbols: list[sp.Symbol], t: Any) -> list[Any]:
     """A tangent for each symbol."""
     if isinstance(t, Mapping):
-        return [t[s] for s in symbols]
-    return list(t) if isinstance(t, list | tuple) and len(symbols) > 1 else [t]
+        found = [t[s] for s in symbols if s in t]
+    else:
+        found = list(t) if isinstance(t, list | tuple) and len(symbols) > 1 else [t]
+    if len(found) != len(symbols):
+        names = ", ".join(s.name for s in symbols)
+        raise ValueError(f"a direction wants a tangent for each of {names}; {len(found)} found")
+    return found
 
 
 def _fixed(t: Any, symbols: list[sp.Symbol], shape: tuple, what: str) -> sp.Expr:

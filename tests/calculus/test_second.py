@@ -8,7 +8,10 @@ from torch.autograd import functional
 
 import symgrad as sg
 from symgrad.calculus.capture import capture
+from symgrad.calculus.express import Expressions
 from symgrad.calculus.reference import evaluate
+from symgrad.language.row import TABLE
+from tests.language.rows import apply_row, cases
 
 A = np.random.default_rng(1).standard_normal((4, 3))
 
@@ -131,3 +134,63 @@ def test_what_sympy_folds_keeps_its_shape(rng):
     got = value(sg.hessian(sg.sum(sg.prod(x, axis=1) ** 2), x), {x: point})
     want = functional.hessian(lambda x: (x.prod(1) ** 2).sum(), torch.tensor(point))
     np.testing.assert_allclose(got, want.numpy(), rtol=1e-12, atol=1e-13)
+
+
+DIFFERENTIABLE = [
+    name for name, row in TABLE.items()
+    if any(row.pullback) and row.kind != "level" and name not in ("custom", "pentagamma")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_every_row_has_all_derivatives_in_every_case(name, rng):
+    """jvp beside central differences, jacobian and vjp beside jvp, hvp beside differences of
+    gradients."""
+    every = cases(TABLE[name])
+    for case in every[2:5:2] if TABLE[name].kind == "pointwise" else every:  # broadcast, and empty
+        e, at, symbols, t = directed(name, case, rng)
+        along = at(sg.jvp(e, symbols, t))
+        np.testing.assert_allclose(along, slope(at, e), rtol=1e-5, atol=1e-6)
+        J = sg.jacobian(e, symbols)
+        full = sum(np.tensordot(at(J[s]), t[s], t[s].ndim) for s in symbols)
+        np.testing.assert_allclose(full, along, rtol=1e-9, atol=1e-11)
+        u = rng.standard_normal(sg.shape(e))
+        pulled = sg.vjp(e, symbols, u)
+        back = sum(np.vdot(at(pulled[s]), t[s]) for s in symbols)
+        np.testing.assert_allclose(back, np.vdot(u, along), rtol=1e-9, atol=1e-11)
+        if name == "tetragamma":  # its second derivative has no row
+            continue
+        loss = sg.sum(u * e) if sg.shape(e) else u * e
+        H, g = sg.hvp(loss, symbols, t), sg.gradient(loss, symbols)
+        for s in symbols:
+            np.testing.assert_allclose(at(H[s]), slope(at, g[s]), rtol=1e-4, atol=1e-5)
+
+
+def directed(name, case, rng):
+    """A row as an expression of parameters and constants, its value near a point, a direction."""
+    row = TABLE[name]
+    applied = apply_row(row, case, "none", rng)
+    (e,) = Expressions(applied.builder.block({})).of([applied.result.operand])
+    e = e.subs({s: sg.constant(applied.arrays[s]) for s in applied.operands if s.dtype == "int"})
+    symbols = [s for s in applied.operands if s.dtype == "float" and s in e.free_symbols]
+    point = {s: applied.arrays[s] for s in symbols}
+    t = {s: rng.standard_normal(s.shape) for s in symbols}
+    if row.domain.positive:  # symmetric matrices
+        t[symbols[0]] = t[symbols[0]] + t[symbols[0]].swapaxes(-1, -2)
+
+    def at(e, step=0.0):
+        return value(e, {s: point[s] + step * t[s] for s in symbols})
+
+    return e, at, symbols, t
+
+
+def slope(at, e, step=1e-5):
+    return (at(e, step) - at(e, -step)) / (2 * step)
+
+
+def test_directions_and_patterns_that_do_not_fit_are_refused():
+    x, y = sg.parameter("x", shape=3), sg.parameter("y", shape=2)
+    with pytest.raises(ValueError, match="a tangent for each of x, y; 1 found"):
+        sg.jvp(sg.sum(x) * y, [x, y], {x: np.ones(3)})
+    with pytest.raises(ValueError, match=r"sparsity has shape \(2, 2\), and the Jacobian \(3, 3\)"):
+        sg.jacobian(x**2, x, sparsity=np.ones((2, 2)))
