@@ -34,6 +34,12 @@ class Source:
     own: frozenset[Buffer] = frozenset()
 
     @property
+    def scratch_bytes(self) -> int:
+        """The memory that it needs for itself: intermediate values, and each thread's own."""
+        scratch = sum(b.nbytes for b in self.buffers if b.role == "scratch")
+        return scratch + (self.threads - 1) * sum(b.nbytes for b in self.own)
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """What the arguments are, after the fixed ones: see build/entry.py."""
         arrays = (IN_TABLE if b in self.in_table else b.dtype for b in self.buffers)

@@ -302,9 +302,13 @@ class Model:
         executable = self.executables.latest(key)
         return (executable or self.executables.exactly(key, 32 if self.data else 1)).source
 
-    def summary(self) -> str:
-        """The parameters with their shapes and bytes, and what else the model holds."""
-        return summary(self)
+    def summary(self, batch_size: int = 32) -> str:
+        """The parameters with their shapes and bytes, and what else the model holds.
+
+        batch_size: samples in a mini-batch for which the memory of a step is stated, as it is
+        planned: its intermediate values, and the most that the model takes beside the data
+        """
+        return summary(self, batch_size)
 
     def explain(self) -> str:
         """The model after every stage, from the expression to the code."""

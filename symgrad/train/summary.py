@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.show.text import block_text, printable
+from symgrad.train.batches import at_least_one
 
 if TYPE_CHECKING:
     from symgrad.train.model import Model
 
 
-def summary(model: Model) -> str:
+def summary(model: Model, batch_size: int) -> str:
     """A table of the parameters, then counts and bytes."""
+    size = at_least_one(batch_size, "batch_size")
     rows = [["parameter", "shape", "numbers", "bytes", ""]]
     trained = {p.name for p in model.programs.trained}
     for name, array in model.parameters.items():
@@ -22,10 +24,10 @@ def summary(model: Model) -> str:
     lines = [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    return "\n".join([*lines, "", *_totals(model)])
+    return "\n".join([*lines, "", *_totals(model, size)])
 
 
-def _totals(model: Model) -> list[str]:
+def _totals(model: Model, batch_size: int) -> list[str]:
     parameters = model.parameters.values()
     rule = model.programs.rule
     sums = set(rule.accumulators.values()) if rule else set()
@@ -35,11 +37,23 @@ def _totals(model: Model) -> list[str]:
         f"{sum(a.nbytes for a in parameters):,} bytes",
         f"optimiser   {rule.rule.name if rule else 'none'}, state "
         f"{sum(a.nbytes for a in states):,} bytes",
+        f"activations {_activations(model, batch_size)}",
         f"data        {', '.join(_typed(s) for s in model.data) or 'none'}",
         f"dtype       {model.settings.dtype}, target {model.settings.target}",
         f"trained     {model.epoch} epochs, {model.steps} updates",
     ]
     return lines
+
+
+def _activations(model: Model, batch_size: int) -> str:
+    """The bytes of what a step computes in between, and of all that the model holds then."""
+    key, size = ("step" if model.programs.rule else "loss"), (batch_size if model.data else 1)
+    scratch = model.executables.scratch_bytes(key, size)
+    if scratch is None:
+        return "arrays that NumPy makes and lets go"
+    samples = f" with {size:,} samples" if model.data else ""
+    peak = scratch + sum(a.nbytes for a in model.arrays.values())
+    return f"{scratch:,} bytes in a step{samples}, peak {peak:,} bytes beside the data"
 
 
 def _typed(symbol: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import sympy as sp
@@ -14,6 +14,9 @@ from symgrad.calculus.program import Program
 from symgrad.language.ragged import is_length
 from symgrad.lower.layout import Layout
 from symgrad.train.threads import get_threads
+
+if TYPE_CHECKING:
+    from symgrad.generate.source import Source
 
 KEPT = 16  # executables of a model; the one unused for longest goes first
 
@@ -44,12 +47,19 @@ def reference(
 
 def cpu(program: Program, dtype: str, batch_size: int, layout: Layout, threads: int) -> Executable:
     from symgrad.build import build
+
+    return build(cpu_source(program, dtype, batch_size, layout, threads))
+
+
+def cpu_source(
+    program: Program, dtype: str, batch_size: int, layout: Layout, threads: int
+) -> Source:
+    """The code for the CPU, not compiled yet."""
     from symgrad.generate.cpu import generate
     from symgrad.lower import lower
     from symgrad.lower.parallel import parallel
 
-    kernel = parallel(lower(program, dtype, batch_size, layout), threads)
-    return build(generate(kernel))
+    return generate(parallel(lower(program, dtype, batch_size, layout), threads))
 
 
 TARGETS: dict[str, Make] = {
@@ -92,18 +102,24 @@ class Executables:
         found = self.made.get(at)
         if found is None:
             make = TARGETS[self.target]
-            found = self.made[at] = make(
-                self.program(key),
-                self.dtype,
-                size,
-                Layout(dict(self.longest), self.turned),
-                threads,
-            )
+            program, layout = self.program(key), self._layout()
+            found = self.made[at] = make(program, self.dtype, size, layout, threads)
             if len(self.made) > KEPT:
                 self.made.popitem(last=False)
         else:
             self.made.move_to_end(at)
         return found
+
+    def _layout(self) -> Layout:
+        return Layout(dict(self.longest), self.turned)
+
+    def scratch_bytes(self, key: str, size: int) -> int | None:
+        """What `exactly(key, size)` holds beside the arrays that it is given, planned and not made;
+        None where NumPy makes arrays as it goes."""
+        if self.target == "reference":
+            return None
+        layout, threads = self._layout(), get_threads()
+        return cpu_source(self.program(key), self.dtype, size, layout, threads).scratch_bytes
 
     def at_least(self, key: str, n: int) -> Executable:
         """An executable for one mini-batch of n samples.
