@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from symgrad.generate.blocks import Blocks, is_driving, is_large, runs
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
+from symgrad.generate.pieces import pieces
 from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
@@ -313,12 +314,14 @@ class _Writer:
         bounds = ", ".join(map(self.printer.text, s.bounds)) or extent
         if s.axis.step > 1:
             bounds = f"{'' if s.shared else '0, '}{bounds}, {s.axis.step}"
-        with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
-            if self.blocks and is_driving(s):
-                self._statements(s.body)
-                return
-            for t in s.body:
-                self._statement(t)
+        ranges = [f"{a}, {b}" if a else str(b) for a, b in pieces(s, self.kernel.dtype)]
+        for part in ranges or [bounds]:
+            with self.lines.block(f"for {axis_name(s.axis)} in range({part}):"):
+                if self.blocks and is_driving(s):
+                    self._statements(s.body)
+                    continue
+                for t in s.body:
+                    self._statement(t)
 
     def _update(self, s: Update) -> None:
         place, value = self.printer.place(s.buffer, s.index), self.printer.text(s.value)
