@@ -1,6 +1,6 @@
-"""Time per step as curves, ours and everybody's: pictures and JSON in tests/bench/results.
+"""Times as curves, ours and everybody's: pictures and JSON in tests/bench/results.
 
-python -m tests.bench.curves [batch] [width] [depth] [table] [--rounds N] [--cores N]
+python -m tests.bench.curves [batch] [width] [depth] [table] [equations] [--rounds N] [--cores N]
 """
 
 import argparse
@@ -14,7 +14,7 @@ from rich.console import Console
 from tests.bench.measure import in_turn, row
 from tests.bench.report import SCALES, machine
 from tests.bench.workload import Workload
-from tests.bench.workloads.curve_points import BATCHES, DEPTHS, TABLES, WIDTHS
+from tests.bench.workloads.curve_points import BATCHES, DEPTHS, EQUATIONS, TABLES, WIDTHS
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -36,6 +36,9 @@ CURVES = {
     "width": Curve("network 64-n-n-10, batch 32, tanh, SGD, float32", "width n", WIDTHS),
     "depth": Curve("network of n layers of 32, batch 32, tanh, SGD, float32", "layers n", DEPTHS),
     "table": Curve("one-sample step on two rows of a table", "rows of the table", TABLES),
+    "equations": Curve(
+        "compilation and first step of a scalar model, float64", "equations", EQUATIONS
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from tests.bench.workloads import (
     mnist,
     networks,
     ranking,
+    scalar_model,
     skip_gram,
 )
 
@@ -26,6 +27,7 @@ MODULES = (
     networks,
     matrix_factorization,
     ranking,
+    scalar_model,
     skip_gram,
 )
 

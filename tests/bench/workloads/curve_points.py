@@ -1,6 +1,7 @@
-"""The points of the curves: the same three-layer network and others, by one of their sizes."""
+"""The points of the curves: the same three-layer network and other work, by one of its sizes."""
 
 from tests.bench.workload import Workload
+from tests.bench.workloads.equations import EQUATIONS
 from tests.bench.workloads.network_peers import Network, peers
 from tests.bench.workloads.table_rows import TABLES
 
@@ -26,6 +27,7 @@ POINTS = {
     f"{curve}_{n}": workload
     for curve, workloads in (
         ("batch", BATCHES), ("width", WIDTHS), ("depth", DEPTHS), ("table", TABLES),
+        ("equations", EQUATIONS),
     )
     for n, workload in workloads.items()
 }  # fmt: skip
