@@ -36,7 +36,7 @@ class Node:
     wide:      a number of the step (rates, schedules, losses), or of a row (the step that it is
                up to): float64 in every dtype
     summed:    a scalar that comes from a total over samples, or from one
-    constant:  the same in the whole run
+    constant:  the same in the whole run; nothing of a sample's own length is
     uses:      how often operations, outputs and writes use it
     """
 
@@ -93,7 +93,7 @@ def node(
         shape=shape,
         wide=summed or (bool(nodes) and plain and all(x.wide for x in nodes)),
         summed=summed,
-        constant=None not in extents and all(x.constant for x in nodes),
+        constant=all(isinstance(e, int) for e in extents) and all(x.constant for x in nodes),
         **more,
     )
 

@@ -6,6 +6,7 @@ What a user gave is never changed; what is right already is not copied.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,15 @@ def sparse_entries(given: Any, symbol: TensorSymbol, dtype: np.dtype) -> Entries
     if matrix.dtype.kind not in "fiub":
         raise TypeError(f"data {name!r} holds {matrix.dtype}; expected real numbers")
     matrix = matrix.tocsr()
+    if matrix.indices.dtype.kind not in "iu":
+        raise TypeError(f"data {name!r}: its columns are {matrix.indices.dtype}, not integers")
     offsets = np.asarray(matrix.indptr, np.int64)
     _check_offsets(offsets, name, min(len(matrix.indices), len(matrix.data)))
     used = slice(0, int(offsets[-1]))
     _check_entries(matrix.indices[used], offsets, name, columns)
-    if not matrix.has_canonical_format:
-        matrix = matrix.copy()
+    if not _rises(matrix.indices[used], offsets):
+        parts = (matrix.data[used], matrix.indices[used], offsets)
+        matrix = type(matrix)(parts, shape=(len(offsets) - 1, columns), copy=True)
         matrix.sum_duplicates()
         offsets = np.asarray(matrix.indptr, np.int64)
         used = slice(0, int(offsets[-1]))
@@ -80,6 +84,15 @@ def _is_pandas_sparse(given: Any) -> bool:
     found: Any = getattr(given, "dtypes", None)
     kinds = found if hasattr(found, "__iter__") else [found]
     return any(type(kind).__name__ == "SparseDtype" for kind in kinds)
+
+
+def _rises(indices: np.ndarray, offsets: np.ndarray) -> bool:
+    """Whether the columns of every sample rise: SciPy remembers what it once found, and arrays
+    change."""
+    rises = indices[1:] > indices[:-1]
+    starts = offsets[(offsets > 0) & (offsets < len(indices))]
+    rises[starts - 1] = True
+    return bool(rises.all())
 
 
 def _check_entries(indices: np.ndarray, offsets: np.ndarray, name: str, columns: int) -> None:
@@ -140,10 +153,7 @@ def ragged_entries(
 
 
 def _given_offsets(given: Any, name: str) -> np.ndarray:
-    offsets = as_array(given, f"{name} (its offsets)", (), np.dtype(np.int64))
-    if not len(offsets):
-        raise ValueError(f"data {name!r}: offsets has N + 1 numbers for N samples, and holds none")
-    return offsets
+    return as_array(given, f"{name} (its offsets)", (), np.dtype(np.int64))
 
 
 def _joined(given: Any, name: str, shape: tuple) -> tuple[np.ndarray, np.ndarray]:
@@ -155,6 +165,11 @@ def _joined(given: Any, name: str, shape: tuple) -> tuple[np.ndarray, np.ndarray
                 f"data {name!r} is ragged and has shape {given.shape}: give (values, offsets), "
                 "sample i holding values[offsets[i]:offsets[i + 1]], or a list for each sample"
             )
+    elif not isinstance(given, Iterable):
+        raise TypeError(
+            f"data {name!r} is ragged: give (values, offsets) or a list for each sample, not "
+            f"{type(given).__name__}"
+        )
     else:
         lists = [_one_list(x, i, name, shape) for i, x in enumerate(given)]
     lengths = np.fromiter(map(len, lists), np.int64, len(lists))
@@ -192,6 +207,8 @@ def _check_in(values: np.ndarray, offsets: np.ndarray, name: str, size: int) -> 
 
 
 def _check_offsets(offsets: np.ndarray, name: str, entries: int) -> None:
+    if not len(offsets):
+        raise ValueError(f"data {name!r}: offsets has N + 1 numbers for N samples, and holds none")
     if offsets[0] != 0 or (np.diff(offsets) < 0).any() or offsets[-1] > entries:
         raise ValueError(
             f"data {name!r}: where the samples' entries begin must rise from 0 to at most the "

@@ -51,7 +51,7 @@ def as_values(value: Any, shape: Shape, what: str) -> np.ndarray:
         raise TypeError(f"{what} wants real numbers, not {value!r} of dtype {array.dtype}")
     if array.shape not in ((), shape):
         raise ValueError(f"{what} has shape {array.shape}; expected {shape}")
-    return np.array(np.broadcast_to(array, shape), dtype=np.float64)
+    return np.array(np.broadcast_to(array, shape), dtype=np.float64, order="C")
 
 
 def _named(parameter: str, name: str) -> Draw:

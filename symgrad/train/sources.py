@@ -59,7 +59,7 @@ def begun(data: Any) -> tuple[Any, Any]:
 def _batches(given: Any) -> Iterator[Any]:
     """An iterator over a stream's batches."""
     stream = given if isinstance(given, Iterable) else given()
-    if not isinstance(stream, Iterable):
+    if isinstance(stream, Mapping) or not isinstance(stream, Iterable):
         raise TypeError(
             f"a function given as data returns an iterator of batches, not {type(stream).__name__}"
         )

@@ -84,6 +84,23 @@ def broken(indices=(1, 3, 0, 2), indptr=(0, 2, 2, 4), data=(1.0, 2, 3, 4)):
     return A
 
 
+def test_what_scipy_remembers_of_changed_arrays_is_not_believed():
+    """SciPy asks once whether columns rise; a column that then occurs twice is still summed."""
+    A = broken()
+    assert A.has_canonical_format
+    A.indices[1] = 1
+    entries = sparse_entries(A, X, F64)
+    assert entries.offsets.tolist() == [0, 1, 1, 3] and A.indices.tolist() == [1, 1, 0, 2]
+    np.testing.assert_array_equal(dense(entries, X), A.toarray())
+
+
+def test_columns_are_integers():
+    A = broken()
+    A.indices = A.indices.astype(float)
+    with pytest.raises(TypeError, match="'x': its columns are float64"):
+        sparse_entries(A, X, F64)
+
+
 BAD = {
     "columns": (CSR[:, :3], ValueError, r"shape \(3, 3\); expected \(N, 4\)"),
     "rank": (DENSE[0], ValueError, "expected"),
@@ -92,6 +109,7 @@ BAD = {
     "negative": (broken(indices=(1, -1, 0, 2)), IndexError, "sample 0 has an entry in column -1"),
     "falling": (broken(indptr=(0, 3, 2, 4)), ValueError, "must rise from 0"),
     "too long": (broken(indptr=(0, 2, 2, 9)), ValueError, "at most the 4 entries"),
+    "no offsets": (broken(indptr=()), ValueError, "holds none"),
     "pandas": (pd.DataFrame(DENSE).astype(pd.SparseDtype(float, 0)), TypeError, "to_coo"),
     "text": (["a", "b"], TypeError, "strings"),
     "float32": (CSR * 1e300, ValueError, "sample 0 holds .*e.300, which float32 cannot hold"),
@@ -146,6 +164,7 @@ WRONG = {
     "fractions": (([0.5], [0, 1]), ValueError, "no 64-bit integer"),
     "nested": ([[[1]], [2]], ValueError, "expected a list of numbers"),
     "matrix": (CSR, TypeError, "A.indices, A.indptr"),
+    "a number": (5, TypeError, "a list for each sample, not int"),
 }
 
 

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import sympy as sp
 import torch
 
+import symgrad as sg
 from symgrad.train.init import INITS, as_values, initial, kaiming_normal, kaiming_uniform, linear
 
 SHAPE = (96, 160)
@@ -126,3 +128,15 @@ def test_a_mode_that_does_not_exist():
 
 def test_one_number_fills_a_shape():
     assert as_values(7, (2,), "x").tolist() == [7, 7]
+
+
+def test_how_an_array_lies_in_memory_does_not_matter(rng):
+    """A table from `U.T` has its rows one after the other, as a model reads them."""
+    u, table, found = sg.data("u", dtype=int), rng.normal(size=(3, 8)), []
+    for init in (table.T, np.ascontiguousarray(table.T), lambda *_: table.T):
+        P = sg.parameter("P", shape=(8, 3), init=init)
+        model = sg.compile(sg.sum(sp.tanh(P[u])), sg.Adagrad(0.1), dtype="float64")
+        model.fit({"u": [3, 1, 3, 7]}, epochs=2, batch_size=2, shuffle=False, progress=False)
+        assert model.parameters["P"].flags.c_contiguous
+        found.append(np.array(model.parameters["P"]))
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])

@@ -159,3 +159,18 @@ def test_symbols_of_one_length():
         sg.shape(BAG * sg.data("other", ragged=True))
     with pytest.raises(TypeError, match="ragged is True or other ragged data"):
         sg.data("x", ragged=sg.data("y"))
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_gradients_of_ones_are_as_long_as_each_list(batch, lists, rng):
+    """Nothing in `sum(P[bag])` depends on a sample but how many rows there are."""
+    table, found = rng.normal(size=(ROWS, K)), []
+    for target in ("reference", "cpu"):
+        P = sg.parameter("P", table.shape, init=table)
+        model = sg.compile(sg.sum(P[BAG]), sg.SGD(0.1), dtype="float64", target=target)
+        model.fit({"bag": lists["bag"]}, epochs=2, batch_size=batch, shuffle=False, progress=False)
+        found.append(np.array(model.parameters["P"]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
+    if batch == 1:
+        counts = np.bincount(lists["bag"][0], minlength=ROWS)
+        np.testing.assert_allclose(found[0], table - 2 * 0.1 * counts[:, None], rtol=1e-12)

@@ -295,9 +295,11 @@ def test_what_is_no_data(given):
         line().fit(given)
 
 
-def test_a_function_that_gives_no_stream():
-    with pytest.raises(TypeError, match="returns an iterator of batches, not int"):
-        line().fit(lambda: 3)
+@pytest.mark.parametrize("given", [3, {"x": [1.0]}])
+def test_a_function_that_gives_no_stream(given):
+    kind = type(given).__name__
+    with pytest.raises(TypeError, match=f"returns an iterator of batches, not {kind}"):
+        line().fit(lambda: given)
 
 
 # --- going on -------------------------------------------------------------------------------------
