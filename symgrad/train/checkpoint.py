@@ -34,6 +34,19 @@ def save(model: Model, path: Any) -> None:
 
     The file appears whole or not at all.
     """
+    data, path = as_bytes(model), Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def as_bytes(model: Model) -> bytes:
+    """What `save` writes."""
     from safetensors.numpy import save as to_bytes
 
     model.behind.settle()
@@ -44,15 +57,16 @@ def save(model: Model, path: Any) -> None:
         for k, s in enumerate(symbols.all)
         if (array := payload_array(s, model.arrays.get(s))) is not None
     }
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(to_bytes(arrays, {"symgrad": record}))
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    return to_bytes(arrays, {"symgrad": record})
+
+
+def from_bytes(data: bytes) -> Model:
+    """The model that `as_bytes` wrote, in this process or another one."""
+    from safetensors.numpy import load as read_tensors
+
+    length = int.from_bytes(data[:8], "little")  # of the JSON before the tensors
+    record = json.loads(data[8 : 8 + length])["__metadata__"]["symgrad"]
+    return _model(json.loads(record), read_tensors(data), None)
 
 
 def load(path: Any, target: str | None = None) -> Model:

@@ -13,6 +13,10 @@ from symgrad.train.init import as_values, initial
 from symgrad.train.names import lookup
 
 
+def _nothing() -> None:
+    """What is called before arrays are read that are always up to date."""
+
+
 class Arrays(MutableMapping):
     """Arrays by name.  Reading gives the model's own array; assigning copies into it.
 
@@ -23,7 +27,7 @@ class Arrays(MutableMapping):
     def __init__(
         self, arrays: Mapping[str, np.ndarray], what: str,
         fixed: Mapping[str, tuple[Any, str]] | None = None,
-        before: Callable[[], None] = lambda: None,
+        before: Callable[[], None] = _nothing,
     ) -> None:  # fmt: skip
         self._before = before
         self._arrays, self._what, self._fixed = dict(arrays), what, dict(fixed or {})
@@ -52,6 +56,11 @@ class Arrays(MutableMapping):
 
     def __len__(self) -> int:
         return len(self._arrays) + len(self._fixed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled or copied without their model, arrays are as training has left them so far."""
+        self._before()
+        return {**self.__dict__, "_before": _nothing}
 
     def __repr__(self) -> str:
         rows = [

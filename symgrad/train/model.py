@@ -320,6 +320,12 @@ class Model:
 
         save(self, path)
 
+    def __reduce__(self) -> tuple[Callable[[bytes], Model], tuple[bytes]]:
+        """Pickled or copied, a model is what `save` writes: it goes on where this one is."""
+        from symgrad.train.checkpoint import as_bytes, from_bytes
+
+        return from_bytes, (as_bytes(self),)
+
     @property
     def steps(self) -> int:
         """Updates made so far: `sg.step` of the next one."""

@@ -37,6 +37,10 @@ def read_model(
     outputs = {} if outputs is None else outputs
     if not isinstance(outputs, Mapping) or not all(isinstance(k, str) for k in outputs):
         raise TypeError(f'outputs are expressions by label, as in {{"logits": z}}, not {outputs!r}')
+    if isinstance(loss, Mapping | list | tuple):
+        raise TypeError(
+            f"the loss is one expression, not a {type(loss).__name__}: minimise a sum of several"
+        )
     if holds_matrix(loss):
         if reduction != "mean":
             raise ValueError(

@@ -1,7 +1,9 @@
 """Models on disk: they go on where they were, and nothing in a file is trusted."""
 
+import copy
 import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -51,6 +53,18 @@ def test_a_loaded_model_goes_on_where_it_was(target, dtype, data, tmp_path):
         assert value.dtype == loaded.parameters[name].dtype
     assert np.array_equal(model.predict(data, "z"), loaded.predict(data, "z"))
     assert (loaded.epoch, loaded.steps, loaded.pending) == (model.epoch, model.steps, model.pending)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copied_or_pickled_model_goes_on_where_it_was(copied, data):
+    model = classifier(target="cpu", dtype="float64")
+    model.fit(data, epochs=2, batch_size=20)
+    other, before = copied(model), model.parameters["W"].copy()
+    loss = other.step(data)
+    assert np.array_equal(model.parameters["W"], before)  # they share nothing
+    assert model.step(data) == loss
+    for name, value in model.parameters.items():
+        assert np.array_equal(value, other.parameters[name])
 
 
 def test_another_target(data, tmp_path):

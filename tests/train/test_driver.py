@@ -24,6 +24,10 @@ BAD = {
     "a condition": (lambda: compiled(sp.Lt(w * x, y)), TypeError, "the loss is a condition"),
     "no expression": (lambda: compiled("w*x"), TypeError, "is not an expression"),
     "nothing to train": (lambda: compiled(x**2), ValueError, "there is nothing to train"),
+    "several losses": (
+        lambda: compiled([w * x, w**2]), TypeError,
+        "the loss is one expression, not a list: minimise a sum of several",
+    ),
     "a plain model without parameters": (
         lambda: compiled((sp.Symbol("u") - 1) ** 2), ValueError, "name the trained ones",
     ),

@@ -1,5 +1,7 @@
 """Parameters and hypers by name: read, assigned in place, checked."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,16 @@ def test_what_cannot_be_assigned(model, mapping, name, value, error, words):
 def test_nothing_is_deleted(model):
     with pytest.raises(TypeError, match="a model keeps its parameters"):
         del model.parameters["W"]
+
+
+def test_pickled_arrays_need_no_model(model):
+    for arrays in (model.parameters, model.hyper):
+        other = pickle.loads(pickle.dumps(arrays))
+        assert list(other) == list(arrays)
+        assert all(np.array_equal(other[name], value) for name, value in arrays.items())
+    other = pickle.loads(pickle.dumps(model.parameters))
+    other["W"] = 7
+    assert (other["W"] == 7).all() and (model.parameters["W"] != 7).any()
 
 
 def test_the_mapping_prints():
