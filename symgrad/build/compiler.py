@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +17,7 @@ from numba.core.registry import cpu_target
 from symgrad.build.entry import IN_TABLE, INTEGER, TABLE, entry_text
 from symgrad.build.optimizer import KernelLibrary, parsed
 from symgrad.generate.ir_library import with_definitions
+from symgrad.language.garbage import rare_collections
 
 
 def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence[str]) -> bytes:
@@ -30,7 +29,7 @@ def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence
     kinds: of its arguments, an array's dtype or "integer"
     """
     module = _execute(text, path, name)
-    with _rare_collections():
+    with rare_collections():
         assembly = getattr(module, "ASSEMBLY", "")
         library = kernel_library(getattr(module, entry), name, kinds, assembly)
         _, _, (code, _) = library.serialize_using_object_code()
@@ -43,17 +42,6 @@ def _execute(text: str, path: Path, name: str) -> ModuleType:
     sys.modules[name] = module  # numba looks up a function's globals by its module's name
     exec(compile(text, str(path), "exec"), module.__dict__)
     return module
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Python's cycle collector takes a seventh of a compilation: it finds next to nothing."""
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 @global_compiler_lock

@@ -11,6 +11,7 @@ from sympy.logic.boolalg import BooleanAtom
 from symgrad.calculus.block import Block, Name, Operand
 from symgrad.calculus.builder import Builder, Value
 from symgrad.calculus.rewrite import Rewrite, by_operation, improved
+from symgrad.language.garbage import rare_collections
 from symgrad.language.operation import Operation
 from symgrad.language.rewritten import REWRITTEN
 from symgrad.language.row import TABLE
@@ -23,6 +24,7 @@ PER_SAMPLE = ("data", "length", "random")  # roles
 MANY_FACTORS = 6  # each factor's derivative multiplies all the others
 
 
+@rare_collections()
 def capture(
     outputs: Mapping[str, sp.Expr],
     roles: Roles | None = None,

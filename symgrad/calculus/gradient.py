@@ -13,6 +13,7 @@ from symgrad.calculus.capture import PER_SAMPLE, capture_into, role_of
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.express import Expressions
 from symgrad.calculus.stabilize import STABLE
+from symgrad.language.garbage import rare_collections
 from symgrad.language.symbols import Let, TensorSymbol
 from symgrad.language.tensor import Shaped, describe, sympify
 from symgrad.language.walk import postorder
@@ -86,6 +87,7 @@ def holds_matrix(e: Any) -> bool:
     return any(isinstance(x, sp.MatrixExpr) for x in nodes)
 
 
+@rare_collections()
 def _gradient(e: sp.Expr, symbols: list[sp.Symbol]) -> list[sp.Expr]:
     shape = describe(e)[0]
     if shape != ():

@@ -15,6 +15,7 @@ from symgrad.generate.pieces import pieces
 from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, Names, remark
+from symgrad.language.garbage import rare_collections
 from symgrad.lower.expressions import roots, walk
 from symgrad.lower.kernel import (
     FAR,
@@ -58,6 +59,7 @@ TWICE = 50  # statements of a loop that may be printed twice
 FASTMATH = ("afn", "arcp", "contract", "nsz", "reassoc")  # NaN and infinity keep their meaning
 
 
+@rare_collections()
 def generate(kernel: Kernel) -> Source:
     """The kernel's code.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from symgrad.lower.kernel import Buffer
+from symgrad.lower.kernel import REMARK, Buffer
 
 LONGEST = 16  # characters of a label in a name
 
@@ -27,7 +27,7 @@ def remark(text: str) -> str:
     >>> remark("a\\nimport os")
     'a?import os'
     """
-    return re.sub(r"[^ -~]", "?", text)[:120]
+    return re.sub(r"[^ -~]", "?", text)[:REMARK]
 
 
 class Names:

@@ -9,6 +9,7 @@ import sympy as sp
 from symgrad.calculus.block import Block
 from symgrad.calculus.program import Program
 from symgrad.calculus.simplify import renamed
+from symgrad.language.garbage import rare_collections
 from symgrad.language.ragged import entries_of, held_as
 from symgrad.lower import index as ix
 from symgrad.lower.contract import contracted
@@ -49,6 +50,7 @@ BASES: dict[str, Callable[[int], Index]] = {  # the position of a mini-batch's f
 }
 
 
+@rare_collections()
 def lower(program: Program, dtype: str, batch_size: int, layout: Layout | None = None) -> Kernel:
     """The kernel of a program, for parameters in `dtype` and mini-batches of up to batch_size.
 

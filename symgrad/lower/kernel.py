@@ -19,6 +19,7 @@ import sympy as sp
 
 from symgrad.lower.index import ZERO, Index
 
+REMARK = 120  # characters of a comment that are shown
 ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1}
 
 

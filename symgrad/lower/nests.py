@@ -10,7 +10,6 @@ from symgrad.lower import index as ix
 from symgrad.lower.element_rules import letters_at
 from symgrad.lower.elements import Elements
 from symgrad.lower.expressions import At, accesses, loads
-from symgrad.lower.formula import formula
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import ROW, SLOT, Axis, Buffer, Collect, Expression, Load, Store, Update
 from symgrad.lower.nodes import SAMPLE, Extent, Node, largest
@@ -48,7 +47,7 @@ class Nests:
         if any(a.extent == 0 for a in axes):
             return self._add_empty(statement, axes, x, start)
         at = len(axes) if summing is None else summing
-        task = Task(statement, tuple(axes), at, start, comment=formula(x) if x else comment)
+        task = Task(statement, tuple(axes), at, start, node=x, remark=comment)
         bounds = [x for a in axes for x in (a.start, a.stop) if x is not None]
         task.reads = [*accesses(statement), *((v.buffer, v.index) for v in loads(*bounds))]
         target = task.target[0]

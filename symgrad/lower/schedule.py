@@ -14,6 +14,7 @@ from typing import Any
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import At
 from symgrad.lower.kernel import (
+    REMARK,
     Axis,
     Buffer,
     Call,
@@ -178,10 +179,23 @@ def _statements(group: _Group, depth: int) -> list[Statement]:
         if t.summing == depth:
             result.extend(_start(t, depth))
     innermost = all(len(t.axes) == depth + 1 for t in group.tasks)
-    comments = dict.fromkeys(t.comment for t in group.tasks if t.comment)
     body = merged(group.tasks, depth + 1)
-    shown = "; ".join(comments) if innermost else ""
+    shown = _comment(group.tasks) if innermost else ""
     return [*result, Loop(group.axis, tuple(body), shown)]
+
+
+def _comment(tasks: Iterable[Task]) -> str:
+    """The mathematics of a loop, as far as it is shown."""
+    shown: dict[str, None] = {}
+    length = 0
+    for t in tasks:
+        if length > REMARK:
+            break
+        comment = t.comment
+        if comment and comment not in shown:
+            shown[comment] = None
+            length += len(comment)
+    return "; ".join(shown)
 
 
 def _remarked(t: Task) -> list[Statement]:

@@ -13,9 +13,10 @@ from typing import Any
 
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import Access, At
+from symgrad.lower.formula import formula
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import Axis, Distinct, Expression, Store, Update, targets
-from symgrad.lower.nodes import Extent, Ragged, largest
+from symgrad.lower.nodes import Extent, Node, Ragged, largest
 
 
 @dataclass(eq=False, slots=True)
@@ -26,6 +27,7 @@ class Task:
     summing:  depth of the first axis that sums; len(axes) where none does
     start:    what a sum starts from
     constant: computed once a run
+    node:     what it computes; remark: in words, where it is none
     """
 
     statement: Any
@@ -33,9 +35,15 @@ class Task:
     summing: int = 0
     start: Expression | None = None
     constant: bool = False
-    comment: str = ""
+    node: Node | None = None
+    remark: str = ""
     reads: list[Access] = field(default_factory=list)
     before: dict[Task, list[tuple[At | None, At | None]]] = field(default_factory=dict)
+
+    @property
+    def comment(self) -> str:
+        """Its mathematics, written out when it is asked for."""
+        return formula(self.node) if self.node else self.remark
 
     @property
     def targets(self) -> list[Access]:

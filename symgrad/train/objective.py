@@ -14,6 +14,7 @@ from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
 from symgrad.calculus.touched import looked_up, touched_rows
 from symgrad.calculus.update import shaped
+from symgrad.language.garbage import rare_collections
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ def over_the_batch(captured: Block, reduction: str) -> Block:
     return builder.block({"loss": total.operand})
 
 
+@rare_collections()
 def differentiate(block: Block, parameters: Sequence[sp.Symbol]) -> Objective:
     """The gradients of a block's loss for the parameters, which are its inputs.
 

@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.program import Program
+from symgrad.language.garbage import rare_collections
 from symgrad.language.ragged import is_length
 from symgrad.lower.layout import Layout
 from symgrad.train.threads import get_threads
@@ -88,6 +89,7 @@ class Executables:
                 self.longest[size] = 1 << (most - 1).bit_length()
                 self.made.clear()
 
+    @rare_collections()
     def program(self, key: str) -> Program:
         """The program of that name, derived when first asked for."""
         if key not in self.known:
