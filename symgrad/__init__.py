@@ -4,6 +4,8 @@ Expr --capture--> Block --derive--> Block --update--> Block --simplify--> Block
      --lower--> Kernel --generate--> Source --build--> Step --train--> History
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from symgrad.calculus.gradient import gradient as gradient
 from symgrad.calculus.second import hessian as hessian
 from symgrad.calculus.second import hvp as hvp
@@ -94,6 +96,7 @@ from symgrad.language.matrix_functions import triangular_solve as triangular_sol
 from symgrad.language.pointwise import indicator as indicator
 from symgrad.language.pointwise import leaky_relu as leaky_relu
 from symgrad.language.pointwise import log_sigmoid as log_sigmoid
+from symgrad.language.pointwise import logsigmoid as logsigmoid
 from symgrad.language.pointwise import relu as relu
 from symgrad.language.pointwise import sigmoid as sigmoid
 from symgrad.language.pointwise import softplus as softplus
@@ -117,6 +120,7 @@ from symgrad.language.reductions import mean as mean
 from symgrad.language.reductions import min as min  # noqa: A004
 from symgrad.language.reductions import prod as prod
 from symgrad.language.reductions import sum as sum  # noqa: A004
+from symgrad.language.remedies import remedy as _remedy
 from symgrad.language.rounding import floor_divide as floor_divide
 from symgrad.language.rounding import fmod as fmod
 from symgrad.language.rounding import heaviside as heaviside
@@ -170,3 +174,8 @@ from symgrad.train.threads import get_threads as get_threads
 from symgrad.train.threads import set_threads as set_threads
 
 _install()
+
+if not _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> None:
+        raise AttributeError(f"symgrad has no {name!r}{_remedy(name, globals())}")

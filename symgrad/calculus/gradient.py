@@ -69,14 +69,19 @@ def gradient(e: Any, v: Any) -> Any:
         from symgrad.language.matrices import matrix_gradient
 
         return matrix_gradient(e, v)
-    symbols = [v] if isinstance(v, sp.Basic) else list(v)
-    for s in symbols:
-        if not isinstance(s, sp.Symbol):
-            raise TypeError(f"a gradient is taken for symbols; {s!r} is none")
+    symbols = check_symbols([v] if isinstance(v, sp.Basic) else list(v))
     parts = _gradient(sympify(e), symbols)
     if isinstance(v, sp.Basic):
         return parts[0]
     return Gradient(e, dict(zip(symbols, parts, strict=True)))
+
+
+def check_symbols(symbols: list[Any]) -> list[sp.Symbol]:
+    """What derivatives are taken for."""
+    for s in symbols:
+        if not isinstance(s, sp.Symbol):
+            raise TypeError(f"a gradient is taken for symbols; {s!r} is none")
+    return symbols
 
 
 def holds_matrix(e: Any) -> bool:

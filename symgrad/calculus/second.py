@@ -15,7 +15,7 @@ from symgrad.calculus.capture import capture_into
 from symgrad.calculus.coloring import compressed, reshaped, spread_out
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.express import Expressions
-from symgrad.calculus.gradient import Gradient, captured, gradient
+from symgrad.calculus.gradient import Gradient, captured, check_symbols, gradient
 from symgrad.calculus.splice import splice
 from symgrad.language.pointwise import stop_gradient
 from symgrad.language.reductions import sum as sum_over
@@ -48,7 +48,7 @@ def jvp(e: Any, v: Any, t: Any) -> sp.Expr:
     >>> sg.jvp(W @ x, x, sg.data("t", shape=3))
     W @ t
     """
-    e, symbols = sympify(e), _listed(v)
+    e, symbols = sympify(e), check_symbols(_listed(v))
     sweeps = _Sweeps(e, symbols)
     tangents = [
         _fixed(one, symbols, getattr(s, "shape", ()), "sg.jvp")
@@ -91,6 +91,7 @@ def jacobian(e: Any, v: Any, *, sparsity: Any = None) -> Any:
     (2, 3)
     """
     e = sympify(e)
+    check_symbols(_listed(v))
     if isinstance(v, sp.Basic):
         return _jacobian(e, v, sparsity)
     if sparsity is not None:

@@ -10,7 +10,7 @@ import sympy as sp
 from symgrad.language.choice import where
 from symgrad.language.indexing import take
 from symgrad.language.levels import expectation
-from symgrad.language.losses import averaged
+from symgrad.language.losses import averaged, number
 from symgrad.language.pointwise import indicator
 from symgrad.language.reductions import normalize_axes
 from symgrad.language.reductions import sum as sum_over
@@ -39,17 +39,21 @@ def cross_entropy(
     """
     z, y = anonymous(sympify(logits)), sympify(target)
     shape, at = describe(z)[0], _class_axis(z, axis, "cross_entropy")
+    weight = _class_weights(weight, shape[at], "cross_entropy")
+    smoothing = number(
+        label_smoothing, lambda s: 0 <= s <= 1, "sg.cross_entropy wants a label_smoothing in [0, 1]"
+    )
     if describe(y)[1] != "int":
         if ignore_index is not None:
             raise ValueError("sg.cross_entropy: ignore_index is for labels, not for probabilities")
-        return _of_probabilities(z, y, at, weight, label_smoothing)
+        return _of_probabilities(z, y, at, weight, smoothing)
     labels = _Labels(z, y, at, ignore_index, "cross_entropy")
     top = logsumexp(z, axis=at)
     loss = labels.weighted(top - labels.pick(z), weight)
-    if label_smoothing == 0:
+    if smoothing == 0:
         return labels.mean(loss, weight)
     others = _over_classes(-log_softmax(z, axis=at), at, weight)
-    loss = (1 - label_smoothing) * loss + label_smoothing * labels.counted(others) / shape[at]
+    loss = (1 - smoothing) * loss + smoothing * labels.counted(others) / shape[at]
     return labels.mean(loss, weight)
 
 
@@ -65,6 +69,7 @@ def nll(
     """
     z, y = anonymous(sympify(log_probabilities)), sympify(label)
     at = _class_axis(z, axis, "nll")
+    weight = _class_weights(weight, describe(z)[0][at], "nll")
     labels = _Labels(z, y, at, ignore_index, "nll")
     return labels.mean(labels.weighted(-labels.pick(z), weight), weight)
 
@@ -127,6 +132,18 @@ def _over_classes(loss: sp.Expr, axis: int, weight: Any) -> sp.Expr:
         shape = describe(loss)[0]
         loss = loss * reshape(weight, tuple(s if k == axis else 1 for k, s in enumerate(shape)))
     return sum_over(loss, axis=axis)
+
+
+def _class_weights(weight: Any, classes: Any, what: str) -> sp.Expr | None:
+    if weight is None:
+        return None
+    weight = sympify(weight)
+    known = describe(weight)[0]
+    if len(known) != 1 or (isinstance(classes, int) and known != (classes,)):
+        raise ValueError(
+            f"sg.{what} wants a weight for each of the {classes} classes; {weight} has {known}"
+        )
+    return weight
 
 
 def _class_axis(z: sp.Expr, axis: int, what: str) -> int:

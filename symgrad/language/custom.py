@@ -83,6 +83,9 @@ def custom(forward: Callable[..., Any], pullback: Callable[..., Any]) -> Callabl
     3
     """
 
+    if not all(map(callable, (forward, pullback))):
+        raise TypeError(f"sg.custom wants two functions, not {forward!r} and {pullback!r}")
+
     def function(*operands: Any) -> sp.Expr:
         values = [sympify(x) for x in operands]
         y = sympify(forward(*values))

@@ -217,6 +217,11 @@ def _integer_tensor(z: sp.Expr, e: Any, size: Any, axis: int) -> sp.Expr:
         return constant(np.where(array < 0, array + size, array))
     if not isinstance(e, sp.Basic):
         raise TypeError(f"{z}[{e!r}]: an index is an int, a slice, ..., None or integer data")
+    if describe(e)[1] == "bool":
+        raise TypeError(
+            f"{z}[{e}]: a condition selects no elements, as their number would depend on the data: "
+            "sg.where(condition, z, 0) keeps the shape"
+        )
     if describe(e)[1] != "int" and not (isinstance(e, Shaped) and e.dtype == "int"):
         raise TypeError(
             f"{z}[{e}]: {e} is not integer; declare the data with sg.data({str(e)!r}, dtype=int)"

@@ -7,6 +7,7 @@ equals torch's with reduction="mean".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
@@ -41,6 +42,14 @@ def _error(prediction: Any, target: Any, what: str) -> sp.Expr:
     return anonymous(p - y)
 
 
+def number(value: Any, holds: Callable[[Any], Any], wanted: str) -> sp.Expr:
+    """A loss's own number after a look at it; what is not a number yet passes."""
+    value = sympify(value)
+    if value.is_number and not holds(value):
+        raise ValueError(f"{wanted}, not {value}")
+    return value
+
+
 # ---- distances
 
 
@@ -68,14 +77,16 @@ def l1(prediction: Any, target: Any) -> sp.Expr:
 
 def huber(prediction: Any, target: Any, delta: Any = 1) -> sp.Expr:
     """Half the squared error up to `delta`, linear beyond, as torch.nn.HuberLoss."""
-    error, delta = _error(prediction, target, "huber"), sympify(delta)
+    error = _error(prediction, target, "huber")
+    delta = number(delta, lambda d: d > 0, "sg.huber wants a delta above 0")
     size = sp.Abs(error)
     return averaged(where(size <= delta, error**2 / 2, delta * (size - delta / 2)))
 
 
 def smooth_l1(prediction: Any, target: Any, beta: Any = 1) -> sp.Expr:
     """The squared error over 2 beta up to `beta`, the absolute one less beta/2 beyond."""
-    error, beta = _error(prediction, target, "smooth_l1"), sympify(beta)
+    error = _error(prediction, target, "smooth_l1")
+    beta = number(beta, lambda b: b >= 0, "sg.smooth_l1 wants a beta from 0")
     size = sp.Abs(error)
     if beta == 0:
         return averaged(size)
@@ -95,7 +106,8 @@ def quantile(prediction: Any, target: Any, q: Any = HALF) -> sp.Expr:
     >>> sg.quantile(sg.data("p"), sg.data("y"), 0.25)
     Max(-0.25*(p - y), 0.75*(p - y))
     """
-    error, q = -_error(prediction, target, "quantile"), sympify(q)
+    error = -_error(prediction, target, "quantile")
+    q = number(q, lambda q: 0 <= q <= 1, "sg.quantile wants a q from 0 to 1")
     return averaged(sp.Max(q * error, (q - 1) * error))
 
 

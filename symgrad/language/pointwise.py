@@ -61,6 +61,9 @@ class log_sigmoid(Pointwise):
     """log(sigmoid(x)), stable."""
 
 
+logsigmoid = log_sigmoid  # torch's name
+
+
 class leaky_relu(Pointwise):
     """leaky_relu(x, slope=0.01): x where x > 0, slope*x elsewhere."""
 
@@ -188,7 +191,7 @@ register(
     _variadic("and", np.logical_and, None, sp.And, **_bool),
     _variadic("or",  np.logical_or,  None, sp.Or,  **_bool),
     _row("not", sp.Not, np.logical_not, None, **_bool),
-    _row("indicator", indicator, lambda c: c*1.0, None, kinked=True),
+    _row("indicator", indicator, lambda c: np.not_equal(c, 0)*1.0, None, kinked=True),
     _row("select", None, np.where,
          None, lambda g, y, c, a, b: op.select(c, g, 0), lambda g, y, c, a, b: op.select(c, 0, g),
          result="same", kinked=True),

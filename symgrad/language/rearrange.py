@@ -131,6 +131,8 @@ def roll(z: Any, shift: Any, *, axis: Any = None) -> sp.Expr:
         (at,) = normalize_axes(a, len(shape), "roll")
         if not isinstance(shape[at], int):
             raise ValueError(f"sg.roll wants an axis of a known size; {z} has shape {shape}")
+        if places != int(places):
+            raise TypeError(f"sg.roll moves by whole places, not by {places}")
         cut = -int(places) % shape[at] if shape[at] else 0
         if cut:
             z = concatenate([_part(z, at, slice(cut, None)), _part(z, at, slice(cut))], axis=at)
@@ -163,10 +165,13 @@ def pad(z: Any, width: Any, *, mode: str = "constant", value: Any = 0) -> sp.Exp
 
 
 def _widths(width: Any, rank: int) -> list[tuple[int, int]]:
-    pairs = np.broadcast_to(np.asarray(width), (rank, 2)).tolist()
-    if any(not isinstance(n, int) or n < 0 for pair in pairs for n in pair):
+    given = np.asarray(width)
+    fits = given.shape in ((), (1,), (2,), (1, 2), (rank, 2), (rank, 1))
+    pairs = np.broadcast_to(given, (rank, 2)).tolist() if fits else []
+    if not fits or any(not isinstance(n, int) or n < 0 for pair in pairs for n in pair):
         raise ValueError(
-            f"sg.pad: a width is a number from 0 or (before, after) pairs, not {width!r}"
+            f"sg.pad: a width is a number from 0, or a (before, after) pair for each of the {rank} "
+            f"axes, not {width!r}"
         )
     return [(before, after) for before, after in pairs]
 

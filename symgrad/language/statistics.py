@@ -55,6 +55,8 @@ def norm(z: Any, p: Any = 2, *, axis: Any = None, keepdims: bool = False) -> sp.
     sum(Abs(x))
     """
     z, p = anonymous(sympify(z)), sympify(p)
+    if not p.is_number:
+        raise TypeError(f"sg.norm wants a number p, or sympy.oo, not {p}")
     over: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
     if p == 0:
         return sum_over(indicator(sp.Ne(z, 0)), **over)

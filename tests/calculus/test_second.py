@@ -194,3 +194,10 @@ def test_directions_and_patterns_that_do_not_fit_are_refused():
         sg.jvp(sg.sum(x) * y, [x, y], {x: np.ones(3)})
     with pytest.raises(ValueError, match=r"sparsity has shape \(2, 2\), and the Jacobian \(3, 3\)"):
         sg.jacobian(x**2, x, sparsity=np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("derivative", [sg.jacobian, sg.hessian, lambda e, v: sg.jvp(e, v, 1)])
+def test_derivatives_are_taken_for_symbols(derivative):
+    y = sg.data("y")
+    with pytest.raises(TypeError, match="for symbols; y.*2 is none"):
+        derivative(y**4, y**2)

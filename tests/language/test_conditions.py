@@ -27,3 +27,11 @@ def test_numbers_are_conditions(rng):
         lambda x: torch.where(torch.any(x != 0, 1), 1, x.sum()),
         [x],
     )
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_a_number_is_a_condition_where_it_is_not_zero(target):
+    x = sg.data("x")
+    f = sg.function([sg.indicator(x), sg.where(x, 3, 4)], [x], target=target)
+    one, other = f([-2.0, 0.0, 0.5])
+    assert one.tolist() == [1, 0, 1] and other.tolist() == [3, 4, 3]

@@ -71,3 +71,8 @@ def test_wrong_pull_backs_are_refused():
         sg.custom(sp.exp, lambda g, y, x: (g, g))(x)
     with pytest.raises(ValueError, match=r"shape \(2,\)"):
         sg.custom(sp.exp, lambda g, y, x: np.ones(2))(x)
+
+
+def test_two_functions_are_wanted():
+    with pytest.raises(TypeError, match="wants two functions, not 1 and 2"):
+        sg.custom(1, 2)

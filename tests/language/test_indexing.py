@@ -134,6 +134,7 @@ def test_scalars_and_iteration():
         (sg.data("f"), TypeError, r"declare the data with sg.data\('f', dtype=int\)"),
         (sp.Symbol("q"), TypeError, "q is not integer"),
         (True, TypeError, "an index is an int"),
+        (sg.data("f") > 0, TypeError, "a condition selects no elements"),
         (slice(0, 2, 0), ValueError, "zero"),
     ],
 )

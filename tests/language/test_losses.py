@@ -127,3 +127,19 @@ def test_cross_entropy_refusals():
     ]:  # fmt: skip
         with pytest.raises(error, match=text):
             call()
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda x, y: sg.huber(x, y, delta=0), "delta above 0, not 0"),
+        (lambda x, y: sg.smooth_l1(x, y, beta=-1), "beta from 0, not -1"),
+        (lambda x, y: sg.quantile(x, y, 1.5), "q from 0 to 1, not 1.5"),
+        (lambda x, y: sg.cross_entropy(x, y, label_smoothing=2), r"in \[0, 1\], not 2"),
+        (lambda x, y: sg.cross_entropy(x, 0, weight=[1.0, 2.0]), "each of the 3 classes"),
+        (lambda x, y: sg.nll(x, 0, weight=2.0), "each of the 3 classes"),
+    ],
+)
+def test_numbers_that_make_no_loss_are_refused(make, text):
+    with pytest.raises(ValueError, match=text):
+        make(sg.data("x", shape=3), sg.data("y", shape=3))

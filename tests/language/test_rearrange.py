@@ -85,3 +85,11 @@ def test_an_axis_that_does_not_exist_is_refused():
     with pytest.raises(IndexError, match="axis 2"):
         sg.unsqueeze(sg.data("x", shape=4), axis=2)
     assert np.prod(sg.unsqueeze(sg.data("x", shape=4), axis=-2).shape) == 4
+
+
+def test_widths_and_places_that_do_not_fit_are_refused():
+    z = sg.data("z", shape=(2, 3, 4))
+    with pytest.raises(ValueError, match="pair for each of the 3 axes, not .1, 1, 2, 2."):
+        sg.pad(z, (1, 1, 2, 2))
+    with pytest.raises(TypeError, match="whole places, not by 1.5"):
+        sg.roll(z, 1.5, axis=0)

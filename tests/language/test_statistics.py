@@ -48,3 +48,8 @@ def test_std_of_equal_elements_has_the_derivative_0():
 def test_a_variance_of_one_element_is_refused():
     with pytest.raises(ValueError, match="correction=0"):
         sg.var(sg.data("x", shape=1))
+
+
+def test_the_power_of_a_norm_is_a_number():
+    with pytest.raises(TypeError, match="wants a number p, or sympy.oo, not y"):
+        sg.norm(sg.data("x", shape=3), sg.data("y"))

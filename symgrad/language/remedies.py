@@ -1,0 +1,36 @@
+"""What to write for a name that other packages have and symgrad has not."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import sympy as sp
+
+SYMPY = {
+    "abs": "Abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
+    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "ceil": "ceiling",
+    "lgamma": "loggamma", "logical_and": "And", "logical_not": "Not", "logical_or": "Or",
+    "maximum": "Max", "minimum": "Min", "mod": "Mod", "pow": "Pow",
+}  # fmt: skip
+OURS = {
+    "absolute": "sp.Abs(x)", "bmm": "a @ b", "cat": "sg.concatenate([a, b])",
+    "clip": "sg.clamp(x, low, high)",
+    "eigh": "sg.eigvalsh(A)", "hstack": "sg.concatenate([a, b], axis=-1)", "mm": "a @ b",
+    "slice": "z[1:3]", "swapaxes": "sg.transpose(z, axes)", "vstack": "sg.concatenate([a, b])",
+}  # fmt: skip
+
+
+def remedy(name: str, ours: Container[str]) -> str:
+    """A sentence on what to write in place of `sg.name`, or nothing.
+
+    >>> remedy("ceil", ())
+    '; it is SymPy\\'s: sympy.ceiling'
+    """
+    if name in OURS:
+        return f"; write {OURS[name]}"
+    if name.removesuffix("_loss") in ours:
+        return f"; write sg.{name.removesuffix('_loss')}"
+    theirs = SYMPY.get(name, name)
+    if hasattr(sp, theirs) and not theirs.startswith("_"):
+        return f"; it is SymPy's: sympy.{theirs}"
+    return ""
