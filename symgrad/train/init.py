@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,36 @@ from symgrad.train.names import unknown
 
 Shape = tuple[int, ...]
 Draw = Callable[[np.random.Generator, Shape], np.ndarray]
+PIECE = 2**16  # elements that are drawn at a time, in float64
 
 
-def initial(name: str, shape: Shape, init: Any, seed: int) -> np.ndarray:
-    """The first value of a parameter, float64, of the given shape; depends on these alone.
+@dataclass(frozen=True, eq=False)
+class Elementwise:
+    """A draw whose elements are independent: the whole is its pieces, drawn one after the other.
+
+    of: the shape of the whole -> the draw of its elements, in any shape
+
+    >>> whole = normal()(np.random.default_rng(0), (2, 3))
+    >>> bool((normal().filled(np.random.default_rng(0), np.empty((2, 3))) == whole).all())
+    True
+    """
+
+    of: Callable[[Shape], Draw]
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> np.ndarray:
+        return self.of(shape)(rng, shape)
+
+    def filled(self, rng: np.random.Generator, array: np.ndarray) -> np.ndarray:
+        """A new array, in memory order, with these values; they need little memory besides."""
+        draw, flat = self.of(array.shape), array.reshape(-1)
+        for start in range(0, array.size, PIECE):
+            piece = flat[start : start + PIECE]
+            piece[:] = draw(rng, piece.shape)
+        return array
+
+
+def initial(name: str, shape: Shape, init: Any, seed: int, dtype: Any = np.float64) -> np.ndarray:
+    """The first value of a parameter, of the given shape and dtype; depends on these alone.
 
     init: number, array, name or callable(rng, shape); None is 0 for rank 0 and 1 and an error
     for higher ranks, where equal rows would stay equal for ever.
@@ -37,12 +64,14 @@ def initial(name: str, shape: Shape, init: Any, seed: int) -> np.ndarray:
         init = _named(name, init)
     if callable(init):
         rng = np.random.default_rng([seed, *name.encode("utf-8", "surrogatepass")])
+        if isinstance(init, Elementwise):
+            return init.filled(rng, np.empty(shape, dtype))
         init = init(rng, shape)
-    return as_values(init, shape, f"the init of parameter {name!r}")
+    return as_values(init, shape, f"the init of parameter {name!r}", dtype)
 
 
-def as_values(value: Any, shape: Shape, what: str) -> np.ndarray:
-    """Real numbers of exactly this shape, or one number for all, as a new float64 array."""
+def as_values(value: Any, shape: Shape, what: str, dtype: Any = np.float64) -> np.ndarray:
+    """Real numbers of exactly this shape, or one number for all, as a new array."""
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -51,7 +80,7 @@ def as_values(value: Any, shape: Shape, what: str) -> np.ndarray:
         raise TypeError(f"{what} wants real numbers, not {value!r} of dtype {array.dtype}")
     if array.shape not in ((), shape):
         raise ValueError(f"{what} has shape {array.shape}; expected {shape}")
-    return np.array(np.broadcast_to(array, shape), dtype=np.float64, order="C")
+    return np.array(np.broadcast_to(array, shape), dtype=dtype, order="C")
 
 
 def _named(parameter: str, name: str) -> Draw:
@@ -63,14 +92,14 @@ def _named(parameter: str, name: str) -> Draw:
 # --- distributions --------------------------------------------------------------------------------
 
 
-def uniform(a: float = 0.0, b: float = 1.0) -> Draw:
+def uniform(a: float = 0.0, b: float = 1.0) -> Elementwise:
     """U(a, b)."""
-    return lambda rng, shape: rng.uniform(a, b, shape)
+    return Elementwise(lambda whole: lambda rng, shape: rng.uniform(a, b, shape))
 
 
-def normal(mean: float = 0.0, std: float = 1.0) -> Draw:
+def normal(mean: float = 0.0, std: float = 1.0) -> Elementwise:
     """N(mean, std**2)."""
-    return lambda rng, shape: rng.normal(mean, std, shape)
+    return Elementwise(lambda whole: lambda rng, shape: rng.normal(mean, std, shape))
 
 
 def trunc_normal(mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Draw:
@@ -82,17 +111,17 @@ def trunc_normal(mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float 
         low, high = ndtr((a - mean) / std), ndtr((b - mean) / std)
         return np.clip(mean + std * ndtri(rng.uniform(low, high, shape)), a, b)
 
-    return draw
+    return Elementwise(lambda whole: draw)
 
 
 def zeros() -> Draw:
     """All 0."""
-    return lambda rng, shape: np.zeros(shape)
+    return Elementwise(lambda whole: lambda rng, shape: np.zeros(shape))
 
 
 def ones() -> Draw:
     """All 1."""
-    return lambda rng, shape: np.ones(shape)
+    return Elementwise(lambda whole: lambda rng, shape: np.ones(shape))
 
 
 def eye() -> Draw:
@@ -176,7 +205,7 @@ def _scaled(
 ) -> Draw:  # fmt: skip
     """A distribution around 0 with the standard deviation that follows from the fans."""
 
-    def draw(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    def of(shape: Shape) -> Draw:
         if len(shape) < 2 and None in (fan_in, fan_out):
             raise ValueError(
                 f"init {name!r} cannot tell fan_in and fan_out from the shape {shape}: give them, "
@@ -188,9 +217,9 @@ def _scaled(
             shape[0] * kernel if fan_out is None else fan_out,
         )
         k = std * math.sqrt(3)
-        return rng.normal(0, std, shape) if kind == "normal" else rng.uniform(-k, k, shape)
+        return (normal(0, std) if kind == "normal" else uniform(-k, k)).of(shape)
 
-    return draw
+    return Elementwise(of)
 
 
 INITS: dict[str, Callable[..., Draw]] = {

@@ -76,7 +76,7 @@ def starting_values(
     values = {}
     for p in parameters:
         init = inits[p] if p in inits else getattr(p, "init", None)
-        values[p] = initial(p.name, getattr(p, "shape", ()), init, seed).astype(dtype)
+        values[p] = initial(p.name, getattr(p, "shape", ()), init, seed, dtype)
     return values
 
 

@@ -1,6 +1,7 @@
 """Initial values: torch's distributions, by name, array, number and function."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -140,3 +141,25 @@ def test_how_an_array_lies_in_memory_does_not_matter(rng):
         assert model.parameters["P"].flags.c_contiguous
         found.append(np.array(model.parameters["P"]))
     assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(set(INITS) - {"eye", "orthogonal"}))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pieces_are_the_numbers_of_the_whole(name, dtype, seed, monkeypatch):
+    rng = np.random.default_rng([seed, *b"W"])
+    whole = INITS[name]()(rng, (30, 7)).astype(dtype)
+    monkeypatch.setattr("symgrad.train.init.PIECE", 11)
+    drawn = initial("W", (30, 7), name, seed, dtype)
+    assert drawn.dtype == dtype and np.array_equal(drawn, whole)
+
+
+def test_a_large_array_is_drawn_without_copies():
+    tracemalloc.start()
+    try:
+        array = initial("W", (2000, 1000), "kaiming_normal", 0, np.float32)
+        assert tracemalloc.get_traced_memory()[1] < 1.2 * array.nbytes
+    finally:
+        tracemalloc.stop()
