@@ -11,10 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from symgrad.lower import costs
 from symgrad.lower import index as ix
-from symgrad.lower.expressions import At
+from symgrad.lower.expressions import At, roots, walk
 from symgrad.lower.kernel import (
     REMARK,
+    Apply,
     Axis,
     Buffer,
     Call,
@@ -30,6 +32,8 @@ from symgrad.lower.sums import NotInPlace
 from symgrad.lower.tasks import Task
 
 MOST_ARRAYS = 16  # in one merged loop: more would not stay in registers and caches
+COSTLY = 10  # additions: functions that are worth a loop of their own, which becomes vectors
+VECTOR = 4  # turns of such a loop at least
 
 
 def linked(tasks: list[Task]) -> None:
@@ -100,17 +104,34 @@ class _Group:
     def __init__(self, axis: Axis | None) -> None:
         self.axis, self.tasks = axis, list[Task]()
         self.arrays: set[Buffer] = set()
+        self.nested = self.costly = False  # loops inside; functions outside of them
 
-    def welcomes(self, t: Task, arrays: set[Buffer]) -> bool:
-        """Whether merging pays: samples and statements always, other loops that share data."""
+    def welcomes(self, t: Task, arrays: set[Buffer], depth: int) -> bool:
+        """Whether merging pays: samples and statements always, other loops that share data.
+
+        Beside a loop, a function would be computed for one element after the other.
+        """
         if self.axis is None or self.axis.extent is None:
             return True
+        nested, costly = _kind(t, depth)
+        if self.axis.extent >= VECTOR and ((self.nested and costly) or (self.costly and nested)):
+            return False
         shared = not self.arrays.isdisjoint(arrays)
         return shared and len(self.arrays | arrays) <= MOST_ARRAYS
 
-    def add(self, t: Task, arrays: set[Buffer]) -> None:
+    def add(self, t: Task, arrays: set[Buffer], depth: int) -> None:
         self.tasks.append(t)
         self.arrays |= arrays
+        nested, costly = _kind(t, depth)
+        self.nested, self.costly = self.nested or nested, self.costly or costly
+
+
+def _kind(t: Task, depth: int) -> tuple[bool, bool]:
+    """Whether a task has loops inside the one at this depth; if not, whether it calls functions."""
+    if len(t.axes) > depth + 1:
+        return True, False
+    found = (x for x in walk(roots(t.statement)) if isinstance(x, Apply))
+    return False, any(costs.COST.get(x.operation, 0) >= COSTLY for x in found)
 
 
 def merged(tasks: list[Task], depth: int = 0) -> list[Statement]:
@@ -130,14 +151,14 @@ def merged(tasks: list[Task], depth: int = 0) -> list[Statement]:
             (
                 i
                 for i in range(first, len(groups))
-                if groups[i].axis is axis and groups[i].welcomes(t, arrays)
+                if groups[i].axis is axis and groups[i].welcomes(t, arrays, depth)
             ),
             None,
         )
         if at is None:
             at = len(groups)
             groups.append(_Group(axis))
-        groups[at].add(t, arrays)
+        groups[at].add(t, arrays, depth)
         where[t] = at
     return [s for g in groups for s in _statements(g, depth)]
 
