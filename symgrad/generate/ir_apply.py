@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from symgrad.generate.ir_operations import CODE, Row
@@ -31,15 +32,21 @@ def _instructions(lines: Lines, row: Row, operands: Sequence[Value], dtype: str)
     of, lanes = operands[0].dtype, operands[0].lanes
     assert all(y.dtype == of for y in operands), [y.typed for y in operands]
     *first, last = row.real if of.startswith("float") and row.real else row.whole or row.real
-    words: dict[str, Any] = {
-        "T": type_of(of, lanes), "S": suffix_of(of, lanes), "B": type_of("bool", lanes),
-        "R": type_of(dtype, lanes), "F": FLAGS, "k": _Constants(of, lanes),
-    }  # fmt: skip
+    words = dict(_words(of, lanes, dtype)) if first else _words(of, lanes, dtype)
     texts = [y.text for y in operands]
     for line in first:
         name, code = NAMED.fullmatch(line).groups()  # type: ignore[union-attr]
         words[name] = lines.value(code.format(*texts, **words), of, lanes).text
     return lines.value(last.format(*texts, **words), dtype, lanes)
+
+
+@cache
+def _words(of: str, lanes: int, dtype: str) -> dict[str, Any]:
+    """What a row's templates call types and constants."""
+    return {
+        "T": type_of(of, lanes), "S": suffix_of(of, lanes), "B": type_of("bool", lanes),
+        "R": type_of(dtype, lanes), "F": FLAGS, "k": _Constants(of, lanes),
+    }  # fmt: skip
 
 
 def _called(lines: Lines, name: str, operands: Sequence[Value], dtype: str) -> Value:

@@ -68,9 +68,13 @@ def uses(body: Iterable[Statement]) -> dict[Buffer, Use]:
             continue
         for buffer, _ in accesses(s):
             if buffer.is_local and buffer.role != "batch_size":
-                found.setdefault(buffer.home, Use()).reads.append(path)
+                home = buffer.home
+                if home not in found:
+                    found[home] = Use()
+                found[home].reads.append(path)
         if isinstance(s, Store | Update | Distinct) and s.buffer.is_local:
             home, added = s.buffer.home, isinstance(s, Update)
-            known = found.setdefault(home, Use(set_first=not added))
-            (known.updates if added else known.stores).append(path)
+            if home not in found:
+                found[home] = Use(set_first=not added)
+            (found[home].updates if added else found[home].stores).append(path)
     return found

@@ -178,14 +178,15 @@ class Part(Writer):
                 self.parts.frame.release(x.type, offset)
 
 
-def _read(piece: Sequence[Statement]) -> set[Buffer]:
-    """The variables that statements read, those that they add to included."""
-    found = {
-        b.home
-        for s in piece
-        if not isinstance(s, Comment)
-        for b, _ in accesses(s)
-        if b.is_local and b.role != "batch_size"
-    }
-    added = (s.buffer for s in piece if isinstance(s, Update))
-    return found | {b.home for b in added if b.is_local}
+def _read(piece: Sequence[Statement]) -> dict[Buffer, None]:
+    """The variables that statements read, those that they add to included, in their order."""
+    found: dict[Buffer, None] = {}
+    for s in piece:
+        if isinstance(s, Comment):
+            continue
+        for b, _ in accesses(s):
+            if b.is_local and b.role != "batch_size":
+                found[b.home] = None
+        if isinstance(s, Update) and s.buffer.is_local:
+            found[s.buffer.home] = None
+    return found

@@ -10,8 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 TYPES = {
     "float64": "double", "float32": "float", "int64": "i64", "int32": "i32", "int8": "i8",
@@ -24,8 +23,7 @@ FLAGS = "reassoc nsz arcp contract afn"  # NaN and infinity keep their meaning
 CONSTANT = re.compile(r"[^%]")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """What stands behind a name, or a constant."""
 
     text: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symgrad.lower.check_threads import check_threads
-from symgrad.lower.expressions import accesses, children, roots
+from symgrad.lower.expressions import accesses, loads, roots
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
     Alone,
@@ -13,11 +13,8 @@ from symgrad.lower.kernel import (
     Call,
     Collect,
     Comment,
-    Counter,
     Distinct,
-    Expression,
     Kernel,
-    Load,
     Loop,
     Prefetch,
     Product,
@@ -59,14 +56,12 @@ def _bounds(s: Loop, open_axes: tuple, known: set[Buffer]) -> None:
 
 
 def _reads(s: Statement, open_axes: tuple, known: set[Buffer]) -> None:
-    for buffer, index in accesses(s):
+    for buffer, _ in accesses(s):
         if buffer.is_local and not isinstance(s, Update):
             given = buffer.home in known or buffer.role == "batch_size"
             assert given, f"{buffer.label} is read before it is set"
-        if index is not None:
-            _index(buffer, index, open_axes)
-    for x in roots(s):
-        _expression(x, open_axes)
+    for x in loads(*roots(s)):
+        _index(x.buffer, x.index, open_axes)
 
 
 def _statement(s: Statement, open_axes: tuple, known: set[Buffer], k: Kernel) -> None:
@@ -113,17 +108,3 @@ def _index(buffer: Buffer, index: tuple[Index, ...], open_axes: tuple) -> None:
             assert not isinstance(atom, Axis) or atom in open_axes, "an index without its loop"
         if all(isinstance(a, Axis) for a, _ in i.terms):
             assert i.lower >= 0 and i.bound < max(size, 1), f"{buffer.label}: {i} beyond {size}"
-
-
-def _expression(root: Expression, open_axes: tuple) -> None:
-    stack, seen = [root], set()
-    while stack:
-        x = stack.pop()
-        if x in seen:
-            continue
-        seen.add(x)
-        stack.extend(children(x))
-        if isinstance(x, Load):
-            _index(x.buffer, x.index, open_axes)
-        for i in x.index if isinstance(x, Load) else ():
-            assert all(isinstance(a, Axis | Counter) or a is not None for a, _ in i.terms)

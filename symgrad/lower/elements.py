@@ -158,6 +158,8 @@ class Elements:
         if not isinstance(x, Node):
             return ()
         lead = index[:1] if x.lead else ()
+        if len(x.extents) == x.lead:
+            return lead
         body = index[node.lead :]
         body = body[len(body) - x.rank :]
         return lead + tuple(ix.ZERO if e == 1 else i for e, i in zip(x.body, body, strict=True))
@@ -169,6 +171,6 @@ def converted(value: Any, dtype: str) -> int | float | bool:
         return bool(value)
     if dtype == "int64":
         return int(value)
-    if isinstance(value, sp.Basic) and value in (sp.true, sp.false):
+    if value is sp.true or value is sp.false:
         return float(bool(value))
     return float(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from symgrad.lower.kernel import (
     Load,
     Loop,
     Matrix,
+    Number,
     Prefetch,
     Product,
     Statement,
@@ -31,33 +32,35 @@ Access = tuple[Buffer, At | None]  # None: the whole buffer
 Place = Callable[[Buffer, At], tuple[Buffer, At]]
 
 
-def walk(expressions: Iterable[Any]) -> Iterator[Any]:
+def walk(expressions: Iterable[Any]) -> Iterable[Any]:
     """Every part of expressions, those inside indices included, each once."""
-    seen: set[Any] = set()
+    seen: dict[Any, None] = {}
     stack: list[Any] = list(expressions)[::-1]
     while stack:
         x = stack.pop()
-        if x in seen:
-            continue
-        seen.add(x)
-        stack.extend(children(x))
-        yield x
+        if x not in seen:
+            seen[x] = None
+            stack.extend(children(x))
+    return seen
 
 
-def loads(*expressions: Any) -> Iterator[Load]:
+def loads(*expressions: Any) -> list[Load]:
     """Every access in expressions."""
-    return (x for x in walk(expressions) if isinstance(x, Load))
+    return [x for x in walk(expressions) if type(x) is Load]
 
 
 def children(x: Any) -> Sequence[Any]:
     """The expressions directly inside an expression or index."""
-    if isinstance(x, Apply):
+    kind = type(x)  # this is asked millions of times in a large program
+    if kind is Apply:
         return x.operands
-    if isinstance(x, Load):
-        return [c for i in x.index for c in children(i)] if x.index else ()
-    if isinstance(x, Whole):
+    if kind is Load:
+        return [c for i in x.index if i.terms for c in _inside(i)] if x.index else ()
+    if kind is Number:
+        return ()
+    if kind is Whole:
         return children(x.index)
-    return _inside(x) if isinstance(x, Index) and x.terms else ()
+    return _inside(x) if kind is Index and x.terms else ()
 
 
 def _inside(i: Index) -> list[Any]:
@@ -76,7 +79,8 @@ def accesses(statement: Statement) -> list[Access]:
     if isinstance(statement, Loop):
         return [(x.buffer, x.index) for x in loads(*statement.bounds)]
     if isinstance(statement, Store | Update):
-        return [(x.buffer, x.index) for x in loads(statement.value, *statement.index)]
+        inside = [i for i in statement.index if i.terms]
+        return [(x.buffer, x.index) for x in loads(statement.value, *inside)]
     if isinstance(statement, Product):
         whole: list[Access] = []
         for m in (statement.a, statement.b):
@@ -146,7 +150,7 @@ def rebuilt(x: Any, known: Mapping[Any, Any], place: Place = as_it_is) -> Any:
 
 def reindexed(i: Index, known: Mapping[Any, Any]) -> Index:
     """An index over new expressions."""
-    if all(not isinstance(a, Load | Apply | ix.Quotient | ix.Remainder) for a, _ in i.terms):
+    if not any(isinstance(a, Load | Apply | ix.Quotient | ix.Remainder) for a, _ in i.terms):
         return i
     parts = []
     for atom, k in i.terms:

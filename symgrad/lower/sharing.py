@@ -222,8 +222,9 @@ class _Shared:
 
     def _locals_fit(self) -> bool:
         """Local variables that differ between threads may not leave their loops, but as sums."""
-        differing = {b for loop in _shared_loops(self.loop) for b in local_writes(loop)}
-        if not self.outermost and differing & set(_reads_outside(self.loop)):
+        found = (b for loop in _shared_loops(self.loop) for b in local_writes(loop))
+        differing = dict.fromkeys(found)  # in their order: the same code in every process
+        if not self.outermost and differing.keys() & set(_reads_outside(self.loop)):
             return False
         for b in differing:
             if b in self.around.used and not (self.outermost and self._sum_of(b)):

@@ -17,6 +17,7 @@ from symgrad.generate.micro_machine import Machine
 from symgrad.language.row import TABLE
 from symgrad.lower import index as ix
 from symgrad.lower import lower, products
+from symgrad.lower.parallel import parallel
 from tests.generate.test_cpu import test_compiled_models as test_compiled_models
 from tests.generate.test_cpu import test_compiled_pointwise_rows as test_compiled_pointwise_rows
 from tests.lower import test_bounds as bounds
@@ -63,6 +64,22 @@ def test_random_programs(size, products_wanted, lanes, seed, monkeypatch):
             rng = np.random.default_rng(seed + k)
             agree(program, batch, rng, limits=LIMITS, ordered=k % 2 == 0, samples=2 * batch + 1,
                   tolerance=1e-7)  # fmt: skip
+
+
+def test_a_program_has_one_text(monkeypatch):
+    """Else no later process would find the kernel that an earlier one has kept."""
+    monkeypatch.setattr(ir_parts, "LARGEST", 3)
+    x, w = sg.data("x"), sg.parameter("w")
+    chain = [sg.let("a", sp.sin(w * x))]
+    for i in range(60):
+        chain.append(sg.let(f"a{i}", sp.tanh(chain[-1] * chain[i // 2] + w)))
+    model = sg.compile(chain[-1] ** 2 + chain[-2], sg.SGD(lr=0.1))
+    program = model.executables.program("step")
+    kernels = [parallel(lower(program, "float32", 1024), n) for n in (1, 1, 1, 2, 2, 2)]
+    texts = [generate(kernel).text for kernel in kernels]
+    assert kernels[-1].threads == 2
+    assert len(set(texts[:3])) == 1
+    assert len(set(texts[3:])) == 1
 
 
 EXPANDED = [pytest.param(n, marks=pytest.mark.full) for n in TABLE if TABLE[n].expand]
