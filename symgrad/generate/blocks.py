@@ -130,12 +130,12 @@ class Blocks:
 
 
 def _shared(bodies: Sequence[Sequence[Statement]], given: set[Buffer]) -> list[Buffer]:
-    """Numbers of the run, and variables that several runs of statements use."""
-    found: dict[Buffer, int] = {}
+    """Numbers of the run, and variables that a run of statements has from another."""
+    found: dict[Buffer, list[bool]] = {}
     for body in bodies:
         for home, use in uses(body).items():
-            found[home] = found.get(home, 0) + (1 if use.set_first else 2)
-    return [b for b, n in found.items() if n > 1 or b in given]
+            found.setdefault(home, []).append(use.set_first)
+    return [b for b, sets in found.items() if not all(sets) or b in given]
 
 
 def _places(

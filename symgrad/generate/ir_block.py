@@ -28,6 +28,8 @@ class Block(Writer):
     def __init__(self, name: str, body: Sequence[Statement], names: Names, table: Table) -> None:
         super().__init__(name, names, table)
         self.uses = uses(body)
+        for home, use in self.uses.items():
+            use.shared = home in table.cells
         self._open()
         self.statements(body)
         self._close()

@@ -34,6 +34,7 @@ class Use:
     updates: list[Path] = field(default_factory=list)
     reads: list[Path] = field(default_factory=list)
     set_first: bool = False  # the first thing that happens to it is a store
+    shared: bool = False  # other runs of statements know it, too
 
     @property
     def written(self) -> bool:
@@ -45,8 +46,8 @@ class Use:
         if not sets:
             return True
         home = sets[0]
-        if home and not self.set_first:
-            return False
+        if home and (self.shared or not self.set_first):
+            return False  # it is read, or stored for others, where the loop is not
         return all(p == home for p in sets) and all(p[: len(home)] == home for p in self.reads)
 
 

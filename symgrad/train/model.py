@@ -159,8 +159,8 @@ class Model:
         >>> model = sg.compile((w*x - y)**2, sg.SGD(lr=0.1), target="reference")
         >>> for batch in ({"x": [1, 2], "y": [3, 6]}, {"x": [1], "y": [3]}):
         ...     print(round(model.partial_fit(batch, batch_size=1), 4))
-        20.88
-        0.1296
+        16.02
+        0.2304
         """
         self._check_trainable()
         return one_pass(self, data, batch_size, accumulate)

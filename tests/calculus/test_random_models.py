@@ -10,6 +10,8 @@ from symgrad.train.targets import TARGETS
 from tests.calculus.random_models import Drawn, models
 from tests.calculus.values import through_expressions
 
+# a table that is looked up and used as a whole is what they are asked for
+pytestmark = pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
 SLOW = settings(
     suppress_health_check=list(HealthCheck), max_examples=settings.default.max_examples // 8
 )
