@@ -100,6 +100,12 @@ def _power(a: np.ndarray, b: Any) -> np.ndarray:
     return exact(a) if exact else np.power(a, b)
 
 
+def _heaviside(x: np.ndarray) -> np.ndarray:
+    """1/2 at 0, in x's own precision; integers have no half."""
+    x = np.asarray(x)
+    return np.heaviside(x, x.dtype.type(0.5) if x.dtype.kind == "f" else 0.5)
+
+
 def _log_of_base(a: Any) -> Any:
     """log(a), for 0**b to have the derivative 0 with respect to b, as in torch."""
     return op.log(a) if isinstance(a.operand, sp.Expr) else op.masked(op.log(a), a)
@@ -177,7 +183,7 @@ register(
     _row("sign",      sp.sign,      np.sign,  None, **_flat),
     _row("floor",     sp.floor,     np.floor, None, **_flat),
     _row("ceiling",   sp.ceiling,   np.ceil,  None, **_flat),
-    _row("heaviside", sp.Heaviside, lambda x: np.heaviside(x, np.asarray(x).dtype.type(0.5)), None,
+    _row("heaviside", sp.Heaviside, _heaviside, None,
          kinked=True, expand=lambda x: HALF*(1 + op.sign(x))),
     _variadic("max", np.maximum, _maximum(lambda a, b: op.heaviside(a - b)), sp.Max, **_flat),
     _variadic("min", np.minimum, _maximum(lambda a, b: op.heaviside(b - a)), sp.Min, **_flat),

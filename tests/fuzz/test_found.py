@@ -65,6 +65,12 @@ def test_numbers_spread_over_the_minibatch_are_not_the_same_for_the_whole_run(ta
     np.testing.assert_array_equal(shifted, DATA + 2)
 
 
+def test_a_step_is_a_half_at_the_integer_0_too(target):
+    step = sp.Heaviside(sg.heaviside(x, 0), evaluate=False)  # the inner one is 0 or 1, integers
+    f = sg.function(step, [x], target=target)
+    np.testing.assert_array_equal(f(DATA), [1, 0.5, 1])
+
+
 def test_what_is_compared_with_its_maximum_is_rounded_once(monkeypatch, rng):
     """A product and a sum, fused in one loop and not in the other, equalled no element: 0/0."""
     monkeypatch.setattr(blocks, "LARGEST", -1)  # all of the kernel is assembly
