@@ -135,6 +135,8 @@ class Builder:
         operands = tuple(self.value(v).operand for v in values)
         if operation == "batch" and not getattr(operands[0], "per_sample", False):
             return self._repeat(operands[0])
+        if operation in LINEAR and operands[0] == ZERO:
+            return Value(self, ZERO)  # 0 x = 0 has left no shape to sum over
         if operation == "reshape" and is_number(operands[0]):
             operation = "broadcast_to"  # structured operations read shapes, and numbers have none
         known = _identity(self, operation, operands)
@@ -170,6 +172,7 @@ class Builder:
         )
 
 
+LINEAR = frozenset({"sum", "mean", "cumsum", "transpose", "slice", "unslice"})
 LEVELS = {"expectation": False, "batch": False, "own": True}  # the others: as their operands
 
 

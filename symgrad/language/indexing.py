@@ -22,7 +22,7 @@ def _gather(leads: tuple[int, ...], table: np.ndarray, *index: np.ndarray) -> np
 def _scatter(leads: tuple[int, ...], g: np.ndarray, *index: np.ndarray, shape: tuple) -> np.ndarray:
     lead = max(leads)
     samples = max((a.shape[0] for a, k in zip((g, *index), leads, strict=True) if k), default=0)
-    out = np.zeros((samples,) * lead + shape, np.result_type(g, np.float32))
+    out = np.zeros((samples,) * lead + shape, np.result_type(np.asarray(g), np.float32))
     np.add.at(out, (*_samples(lead, out.shape, leads[1:], index), *index), g)
     return out
 

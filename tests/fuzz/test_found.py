@@ -71,6 +71,23 @@ def test_a_step_is_a_half_at_the_integer_0_too(target):
     np.testing.assert_array_equal(f(DATA), [1, 0.5, 1])
 
 
+def test_a_number_is_scattered_with_all_its_digits(target):
+    """The reference target scattered it in float32."""
+    z, label = sg.data("z", shape=3), sg.data("label", dtype=int)
+    slope = sg.gradient(-sp.Rational(9, 10) * z[label], z)
+    f = sg.function(slope, [z, label], target=target)
+    assert f(np.zeros((1, 3)), [1])[0, 1] == -0.9
+
+
+def test_a_tangent_of_0_is_summed(target):
+    """0 of no shape was summed over an axis."""
+    z = sg.data("z", shape=3)
+    flat = sg.let("flat", sp.atan2(z**2, z**2))
+    along = sg.jvp(sg.sum(sp.exp(flat) * (flat - z)), z, np.ones(3))
+    f = sg.function(along, [z], target=target)
+    np.testing.assert_allclose(f(np.ones((1, 3))), [-3 * np.exp(np.pi / 4)], rtol=1e-14)
+
+
 def test_what_is_compared_with_its_maximum_is_rounded_once(monkeypatch, rng):
     """A product and a sum, fused in one loop and not in the other, equalled no element: 0/0."""
     monkeypatch.setattr(blocks, "LARGEST", -1)  # all of the kernel is assembly
