@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 RUN    := $(BIN)/python
+SPREAD := -n auto --dist worksteal  # tests over all cores
 
 .PHONY: demo test test-full bench lint clean
 .DELETE_ON_ERROR:
@@ -11,10 +12,10 @@ demo: .venv/.demos
 	$(RUN) demos/mnist_mlp.py
 
 test: .venv/.test
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(SPREAD)
 
 test-full: .venv/.test
-	$(RUN) -m pytest -m "full or not full" --hypothesis-profile=full
+	$(RUN) -m pytest $(SPREAD) -m "full or not full" --hypothesis-profile=full
 
 bench: .venv/.bench
 	$(RUN) -m tests.bench

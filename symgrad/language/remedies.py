@@ -24,7 +24,7 @@ def remedy(name: str, ours: Container[str]) -> str:
     """A sentence on what to write in place of `sg.name`, or nothing.
 
     >>> remedy("ceil", ())
-    '; it is SymPy\\'s: sympy.ceiling'
+    "; it is SymPy's: sympy.ceiling"
     """
     if name in OURS:
         return f"; write {OURS[name]}"

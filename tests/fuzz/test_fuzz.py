@@ -95,7 +95,8 @@ def test_a_wrong_text_is_found_and_shrunk(monkeypatch):
         like = [Mismatch(p, Variant("reference"), "loss", "") for p in long]
         found = next(m for m in map(fails, long, like) if m)
         small = shrunk(found)
-        assert [s.operation for s in small.program.steps] == ["tanh"]
+        left = [s.operation for s in small.program.steps]
+        assert "tanh" in left and len(left) <= 4 < len(found.program.steps)
         space: dict = {}
         exec(script(small).replace('("reference", "cpu")', '("reference",)'), space)
         assert np.abs(space["found"] - space["w"]).max() > 1e-12

@@ -6,28 +6,21 @@
 """
 
 import ctypes
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
+from tests.bench.workloads.gcc import library
 
 TYPES = {"float64": "double", "float32": "float"}
 SUFFIXES = {"float64": "", "float32": "f"}  # of C's functions
 Label = Callable[[Operand], str]  # a name in C, or a number
-FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
 
 
 def compiled(block: Block, dtype: str) -> Callable[[Mapping, np.ndarray], float]:
     """(data, state) -> loss; the state is replaced by the new one."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, library = Path(folder, "step.c"), Path(folder, "step.so")
-        source.write_text(c_code(block, dtype))
-        subprocess.run(["gcc", *FLAGS, str(source), "-o", str(library), "-lm"], check=True)
-        step = ctypes.CDLL(str(library)).step
+    step = library(c_code(block, dtype)).step
     names = [symbol.name for symbol, name in block.inputs.items() if name.per_sample]
     loss = np.zeros(1, dtype)
 

@@ -1,13 +1,11 @@
 """a exp(-b x) + tanh(c x) fitted to a million samples, float32: full-batch gradient and update."""
 
 import ctypes
-import subprocess
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
 from tests.bench.workload import Run, Workload
+from tests.bench.workloads.gcc import library
 
 SAMPLES, STEPS, RATE = 1_000_000, 20, 1e-3
 START = (1.5, 0.5, 0.8)  # a, b, c
@@ -54,12 +52,7 @@ def symgrad_fit(cores: int) -> Run:
 
 def by_gcc(cores: int) -> Run:
     """What a user would write in C; libmvec's vector functions come with -ffast-math."""
-    flags = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
-    with tempfile.TemporaryDirectory() as folder:
-        source, library = Path(folder, "fit.c"), Path(folder, "fit.so")
-        source.write_text(C_CODE)
-        subprocess.run(["gcc", *flags, str(source), "-o", str(library), "-lm"], check=True)
-        descend = ctypes.CDLL(str(library)).descend
+    descend = library(C_CODE).descend
     arrays = (*samples(), np.array(START, np.float32))
     numbers = (ctypes.c_long(SAMPLES), ctypes.c_long(STEPS), ctypes.c_float(RATE))
 
