@@ -68,7 +68,8 @@ def remainder(a: Any, b: Any) -> sp.Expr:
 def fmod(a: Any, b: Any) -> sp.Expr:
     """a - b trunc(a/b), which has a's sign: C's and torch's fmod."""
     a, b = anonymous(sympify(a)), anonymous(sympify(b))
-    return sp.sign(a) * sp.Mod(sp.Abs(a), sp.Abs(b))
+    size = sp.Abs(b)
+    return where(a < 0, -sp.Mod(-a, size), sp.Mod(a, size))  # at 0 its derivative is 1
 
 
 def floor_divide(a: Any, b: Any) -> sp.Expr:

@@ -37,6 +37,11 @@ def test_remainder_is_torchs(name, signs, rng):
     compare(*BINARY[name], [a, b], order=1)
 
 
+def test_the_remainder_of_0_has_a_derivative():
+    """It was written with sign and abs, whose derivatives are 0 there."""
+    compare(*BINARY["fmod"], [np.array([0.0, 0.0]), np.array([2.25, -2.25])], order=1)
+
+
 def test_heaviside_is_torchs():
     x, value = np.array([-1.0, 0.0, 2.0]), np.array(0.3)
     compare(
