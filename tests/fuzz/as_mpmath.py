@@ -124,6 +124,11 @@ def compiled(text: str, count: int) -> Callable[..., Any]:
     return eval(f"lambda {letters}: {text}", SPACE)
 
 
+def knows(program: Program) -> bool:
+    """Whether it is scalar, and every step has a line here: derivatives are not held back."""
+    return program.scalar and all(s.operation in TEXT for s in program.steps)
+
+
 def loss(program: Program, values: dict[str, list]) -> Any:
     """The mean loss, from the inputs' values in lists of samples; adds the steps' values."""
     for s in program.steps:
