@@ -225,6 +225,7 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> sp.Expr:
     x, pieces = anonymous(sympify(x)), []
     if min is not None:
         low = sympify(min) if max is None else where(sympify(min) > max, max, min)
+        low = anonymous(low)  # SymPy rewrites a choice inside a condition without end
         pieces.append((low, x < low))
     if max is not None:
         pieces.append((sympify(max), x > sympify(max)))

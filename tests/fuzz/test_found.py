@@ -79,6 +79,15 @@ def test_a_number_is_scattered_with_all_its_digits(target):
     np.testing.assert_allclose(f(np.zeros((1, 3)), [1])[0], [0.3, -0.6, 0.3], rtol=1e-14)
 
 
+def test_a_bound_may_be_the_whole_mini_batchs(target):
+    """SymPy rewrote the choice between the bounds, inside a condition, without end."""
+    x, d = sg.data("x d")
+    f = sg.function(sg.sum(sg.clamp(x, sg.batch(d), d)), [x, d], target=target)
+    values, bounds = np.array([0.9, -0.2, -3.0]), np.array([-1.0, 0.5, 0.1])
+    within = np.minimum(np.maximum(values[:, None], bounds), bounds[:, None])
+    np.testing.assert_allclose(f(values, bounds), within.sum(axis=1), rtol=1e-14)
+
+
 def test_a_tangent_of_0_is_summed(target):
     """0 of no shape was summed over an axis."""
     z = sg.data("z", shape=3)
