@@ -12,7 +12,15 @@ from collections import defaultdict
 from typing import Any
 
 from symgrad.lower import index as ix
-from symgrad.lower.expressions import At, accesses, children, content, rebuilt, restated, roots
+from symgrad.lower.expressions import (
+    At,
+    accesses,
+    bottom_up,
+    content,
+    rebuilt,
+    restated,
+    roots,
+)
 from symgrad.lower.kernel import (
     Buffer,
     Call,
@@ -100,7 +108,7 @@ class _Rewrite:
 
     def statement(self, s: Statement) -> Statement:
         for x in roots(s):
-            self._expression(x)
+            bottom_up(x, self._known, self._rebuilt)
         if isinstance(s, Loop):
             return s.over(map(self.statement, s.body), self._known)
         return restated(s, self._known, self._place)
@@ -111,15 +119,6 @@ class _Rewrite:
         new, dropped = self.smaller[buffer]
         return new, tuple(x for i, x in enumerate(index) if i not in dropped)
 
-    def _expression(self, root: Expression) -> None:
-        stack = [root]
-        while stack:
-            x = stack[-1]
-            if x not in self._known:
-                missing = [c for c in children(x) if c not in self._known]
-                if missing:
-                    stack.extend(missing)
-                    continue
-                new = rebuilt(x, self._known, self._place)
-                self._known[x] = self._made.setdefault(content(new), new)
-            stack.pop()
+    def _rebuilt(self, x: Expression) -> Expression:
+        new = rebuilt(x, self._known, self._place)
+        return self._made.setdefault(content(new), new)

@@ -117,6 +117,21 @@ def roots(statement: Statement) -> list[Expression]:
 # ---- rewriting
 
 
+def bottom_up(root: Any, known: dict[Any, Any], made: Callable[[Any], Any]) -> Any:
+    """What is `made` of an expression, and of each part before it, once: `known` keeps them."""
+    stack = [root]
+    while stack:
+        x = stack[-1]
+        if x not in known:
+            missing = [c for c in children(x) if c not in known]
+            if missing:
+                stack.extend(missing)
+                continue
+            known[x] = made(x)
+        stack.pop()
+    return known[root]
+
+
 def as_it_is(buffer: Buffer, index: At) -> tuple[Buffer, At]:
     return buffer, index
 

@@ -18,7 +18,7 @@ from symgrad.lower import index as ix
 from symgrad.lower.expressions import (
     At,
     accesses,
-    children,
+    bottom_up,
     rebuilt,
     restated,
     roots,
@@ -323,7 +323,7 @@ class _Apart:
         if not self.apart:
             return s
         for x in roots(s):
-            self._expression(x)
+            bottom_up(x, self._known, lambda x: rebuilt(x, self._known, self._place))
         if isinstance(s, Loop):
             return s.over(map(self.statement, s.body), self._known)
         new = restated(s, self._known, self._place)
@@ -345,15 +345,3 @@ class _Apart:
             return m
         offset = ix.linear([(MINE, parts.shape[1]), (m.offset, 1)])
         return replace(m, buffer=parts, offset=offset)
-
-    def _expression(self, root: Expression) -> None:
-        stack = [root]
-        while stack:
-            x = stack[-1]
-            if x not in self._known:
-                missing = [c for c in children(x) if c not in self._known]
-                if missing:
-                    stack.extend(missing)
-                    continue
-                self._known[x] = rebuilt(x, self._known, self._place)
-            stack.pop()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from symgrad.lower import index as ix
-from symgrad.lower.expressions import At, children, roots
+from symgrad.lower.expressions import At, bottom_up, roots
 from symgrad.lower.index import Index, Quotient, Remainder
 from symgrad.lower.kernel import (
     Apply,
@@ -108,17 +108,7 @@ class Tile:
 
     def expression(self, root: Expression) -> Expression:
         """The same expression for a tile's sample; equal ones stay one object."""
-        stack = [root]
-        while stack:
-            x = stack[-1]
-            if x not in self._known:
-                missing = [c for c in children(x) if c not in self._known]
-                if missing:
-                    stack.extend(missing)
-                    continue
-                self._known[x] = self._rebuilt(x)
-            stack.pop()
-        return self._known[root]
+        return bottom_up(root, self._known, self._rebuilt)
 
     def _rebuilt(self, x: Expression) -> Expression:
         if isinstance(x, Load):
