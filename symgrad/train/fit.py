@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.train.callbacks import Callback, Every, Moment
-from symgrad.train.history import Epoch, History
+from symgrad.train.history import Epoch, History, Room
 from symgrad.train.hogwild import Hogwild, hogwild
 from symgrad.train.interruption import Interruption
 from symgrad.train.orders import Orders
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from symgrad.train.model import Model
 
 CALL = 0.02  # seconds in compiled code before Python is asked again
+FIRST = CALL / 32  # of the first call, if an earlier fit knew the pace: its data were others
+GROWTH = 16  # calls get longer by this factor at most, until they are as long as they may be
 TOGETHER = 2**16  # positions of small epochs that are worked off in one call
 EPOCHS = 2**10  # of them at most: to draw an order takes 20 microseconds, however short it is
 
@@ -67,12 +69,13 @@ class Fit:
     def __init__(self, model: Model, plan: Plan) -> None:
         self.model, self.plan = model, plan
         self.arrays = {**model.arrays, **plan.arrays}
-        self.history = History()
+        self.history, self.room = History(), Room()
         self.interruption = Interruption()
         self.orders = Orders(model.seed, plan.samples)
         self.end = model.epoch + plan.epochs
         self.executable: Executable | None = None
-        self.chunk, self.each = 1, 0.0  # mini-batches of the next call, seconds of one
+        self.each = model.paces.get(self._pace, FIRST)  # seconds of a mini-batch
+        self.chunk, self.timed = _fitting(FIRST, self.each), 0  # mini-batches, next call and last
         self.batch = plan.batch
         self.done = 0  # mini-batches of this epoch
         self.start = plan.start
@@ -90,6 +93,7 @@ class Fit:
         except KeyboardInterrupt:  # while compiling, from another's handler, or a second Ctrl-C
             self.history.interrupted = True
         finally:
+            self.model.paces[self._pace] = self.each
             self.model.behind.settle()
             self.orders.close()
             if isinstance(self.executable, Hogwild):
@@ -107,6 +111,10 @@ class Fit:
     @property
     def key(self) -> str:
         return "step" if self.plan.every == 1 else "accumulate"
+
+    @property
+    def _pace(self) -> tuple[str, int]:
+        return self.key, self.plan.batch
 
     def _stretches(self) -> Iterator[range]:
         """The numbers of the epochs (from 0) that are worked off as one order."""
@@ -141,7 +149,7 @@ class Fit:
     def _stretch(self, epochs: range, bar: Any) -> None:
         started, plan = time.perf_counter(), self.plan
         first, end = self._begin(), plan.samples * len(epochs)
-        order, losses = self._order(epochs), np.empty(-(-(end - first) // plan.batch))
+        order, losses = self._order(epochs), self.room.take(-(-(end - first) // plan.batch))
         self._through(order, losses, range(first, end), epochs[0], bar)
         whole = self.model.epoch - epochs[0]
         if whole:
@@ -193,9 +201,12 @@ class Fit:
         self.model.pending = self.executable.run(
             self.arrays, order, first, last, self.plan.every, self.model.pending, {"loss": losses}
         )
-        # One slow call (another process, a page fault) is not forgotten at the next fast one.
-        self.each = max((time.perf_counter() - began) / len(losses), self.each / 2)
-        self.chunk = int(min(max(CALL / max(self.each, 1e-9), 1), 4 * self.chunk))
+        # One slow call (another process, a page fault) is not forgotten at the next fast one, but
+        # one of few mini-batches tells little beside one of many.
+        kept = self.each * self.timed / (self.timed + len(losses))
+        self.each = max((time.perf_counter() - began) / len(losses), kept)
+        self.timed = len(losses)
+        self.chunk = min(_fitting(CALL, self.each), GROWTH * self.chunk)
 
     def _ended(self) -> bool:
         self.history.interrupted |= self.interruption.asked
@@ -255,6 +266,11 @@ class Fit:
                 return losses.sum(axis=1).tolist()
             total = losses[:, :-1].sum(axis=1) * self.batch + losses[:, -1] * smaller
             return (total / samples).tolist()
+
+
+def _fitting(seconds: float, each: float) -> int:
+    """How many mini-batches of `each` seconds fit, at least 1."""
+    return max(int(seconds / max(each, 1e-9)), 1)
 
 
 def _next(done: int, every: int) -> int:

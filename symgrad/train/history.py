@@ -9,6 +9,7 @@ import numpy as np
 
 SHOWN = 15  # epochs of a long table, at its beginning and at its end
 RECORDED = 10_000_000  # steps whose losses are kept; later ones only count in their epoch's loss
+PIECE = 2**20  # losses for which memory is taken at a time, once there are many
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,25 @@ class Epoch:
     validation: float | None
     seconds: float
     steps: int
+
+
+class Room:
+    """Memory for losses that are kept.
+
+    The first touch of a page of new memory takes as long as many steps of a small model: memory is
+    taken in pieces that grow, which the system backs with large pages and the next fit finds again.
+    """
+
+    def __init__(self) -> None:
+        self._free, self._taken = np.empty(0), 0
+
+    def take(self, count: int) -> np.ndarray:
+        """(count,) float64, its values undefined."""
+        if len(self._free) < count:
+            self._free = np.empty(max(count, min(8 * self._taken, PIECE)))
+        self._taken += count
+        taken, self._free = self._free[:count], self._free[count:]
+        return taken
 
 
 @dataclass(repr=False)

@@ -75,6 +75,7 @@ class Model:
         self.pending: int = 0  # mini-batches since the last update
         self.position: int = 0  # samples of the next epoch that a fit has seen before it ended
         self.every = 1  # mini-batches for each update in the last fit
+        self.paces: dict[tuple[str, int], float] = {}  # seconds of a mini-batch, see `Fit`
         self._step_loss = {"loss": np.empty(1)}  # kept: an executable knows arrays it has seen
 
     # --- training ---------------------------------------------------------------------------------

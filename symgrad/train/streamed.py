@@ -111,7 +111,8 @@ class StreamedFit(Fit):
         self.executable = self._for_block(block)
         self.arrays = {**self.model.arrays, **block.arrays}
         self.batch, self.before = block.batch, self.before - block.first
-        losses = np.zeros(-(-block.visited // block.batch))  # of those not made, too
+        losses = self.room.take(-(-block.visited // block.batch))
+        losses.fill(0)  # those of steps that are not made, too
         self._through(block.order, losses, range(block.first, block.samples), epoch, bar)
         self.tail = self._recent(losses, self.often) if self.often else losses[:0]
         self.before += block.samples

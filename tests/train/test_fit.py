@@ -224,11 +224,33 @@ def test_ctrl_c_among_small_epochs_keeps_those_that_are_done(monkeypatch):
 
     monkeypatch.setattr(fit_module.Fit, "_call", press)
     monkeypatch.setattr(fit_module, "CALL", 1e9)
+    monkeypatch.setattr(fit_module, "GROWTH", 4)
     history = model.fit(points(12), epochs=100, batch_size=3)
     assert history.interrupted and len(history.step_loss) == model.steps == 21
     assert len(history.loss) == model.epoch == 5
     other = line().fit(points(12), epochs=5, batch_size=3)
     assert other.loss == history.loss
+
+
+def test_a_second_fit_begins_at_the_pace_of_the_first(monkeypatch):
+    model, lengths, call = line(), [], fit_module.Fit._call
+
+    def count(self, order, losses, first, last):
+        lengths.append(len(losses))
+        call(self, order, losses, first, last)
+
+    monkeypatch.setattr(fit_module.Fit, "_call", count)
+    monkeypatch.setattr(fit_module, "CALL", 1e9)  # seconds, so that the first call is a 32nd of it
+    monkeypatch.setattr(fit_module, "FIRST", 1e9 / 32)
+    history = model.fit(points(1000), epochs=1, batch_size=1)
+    assert lengths == [1, 16, 256, 727] and len(history.step_loss) == 1000
+    lengths.clear()
+    model.fit(points(1000), epochs=1, batch_size=1)
+    assert lengths == [1000]
+    model.paces["step", 1] = 1e9  # seconds a mini-batch
+    lengths.clear()
+    model.fit(points(1000), epochs=1, batch_size=1)
+    assert lengths[0] == 1
 
 
 @both_targets

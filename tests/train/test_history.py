@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from symgrad.train import history as history_module
-from symgrad.train.history import Epoch, History
+from symgrad.train.history import Epoch, History, Room
 from tests.train.models import line, points
 
 
@@ -81,3 +81,14 @@ def test_only_so_many_steps_are_kept(monkeypatch):
     for k in range(3):
         record.record(np.full(3, float(k)))
     assert list(record.step_loss) == [0, 0, 0, 1, 1, 1, 2]
+
+
+def test_rooms_for_losses_do_not_overlap_and_their_memory_grows(monkeypatch):
+    monkeypatch.setattr(history_module, "PIECE", 64)
+    room, counts = Room(), [3, 3, 30, 1, 100, 5]
+    taken = [room.take(count) for count in counts]
+    for k, part in enumerate(taken):
+        part.fill(k)
+    assert np.array_equal(np.concatenate(taken), np.repeat(range(len(counts)), counts))
+    pieces = [len(t) if t.base is None else len(t.base) for t in taken]
+    assert pieces == [3, 24, 48, 48, 100, 64]

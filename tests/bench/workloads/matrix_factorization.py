@@ -1,39 +1,10 @@
 """Biased matrix factorisation with regularisation, one rating a step."""
 
-from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from tests.bench.workload import Run, Workload
-
-RATE, LAMBDA, MEAN = 0.005, 0.02, 3.0
-
-
-@dataclass(frozen=True)
-class Size:
-    """Ratings of items by users, and how many factors explain them."""
-
-    users: int
-    items: int
-    ratings: int
-    rank: int
-    dtype: str
-
-    def data(self) -> dict[str, np.ndarray]:
-        rng = np.random.default_rng(0)
-        return {
-            "user": rng.integers(0, self.users, self.ratings),
-            "item": rng.integers(0, self.items, self.ratings),
-            "rating": rng.integers(1, 6, self.ratings).astype(self.dtype),
-        }
-
-    def start(self) -> list[np.ndarray]:
-        """P, Q, b, c: factors of users and items, and their biases."""
-        rng = np.random.default_rng(1)
-        factors = [rng.normal(0, 0.1, (n, self.rank)) for n in (self.users, self.items)]
-        biases = [np.zeros(n) for n in (self.users, self.items)]
-        return [a.astype(self.dtype) for a in (*factors, *biases)]
+from tests.bench.workloads.factorisation_by_hand import numba_loop, numba_losses, numba_threads
+from tests.bench.workloads.ratings import LAMBDA, MEAN, RATE, Size
 
 
 def symgrad_fit(size: Size, cores: int, parallel: str | None = None) -> Run:
@@ -51,8 +22,8 @@ def symgrad_fit(size: Size, cores: int, parallel: str | None = None) -> Run:
     more = {"parallel": parallel} if parallel else {}
 
     def run() -> int:
-        model.fit(data, epochs=1, batch_size=1, shuffle=False, progress=False, **more)
-        return size.ratings
+        model.fit(data, size.epochs, batch_size=1, shuffle=False, progress=False, **more)
+        return size.epochs * size.ratings
 
     return run
 
@@ -61,47 +32,17 @@ def hogwild(size: Size, cores: int) -> Run:
     return symgrad_fit(size, cores, "hogwild")
 
 
-def numba_loop(size: Size, cores: int) -> Run:
-    """What a user would write by hand."""
-    from numba import njit
-
-    number = np.dtype(size.dtype).type
-
-    @njit(fastmath={"contract", "reassoc", "arcp", "nsz"})
-    def descend(user, item, rating, P, Q, b, c, mean, rate, lam):
-        for s in range(len(rating)):
-            u, i = user[s], item[s]
-            dot = number(0)
-            for k in range(P.shape[1]):
-                dot += P[u, k] * Q[i, k]
-            error = rating[s] - (mean + b[u] + c[i] + dot)
-            b[u] += rate * (error - lam * b[u])
-            c[i] += rate * (error - lam * c[i])
-            for k in range(P.shape[1]):
-                p, q = P[u, k], Q[i, k]
-                P[u, k] = p + rate * (error * q - lam * p)
-                Q[i, k] = q + rate * (error * p - lam * q)
-
-    arguments = *size.data().values(), *size.start(), *map(number, (MEAN, RATE, LAMBDA))
-
-    def run() -> int:
-        descend(*arguments)
-        return size.ratings
-
-    return run
-
-
 def surprise_svd(size: Size, cores: int) -> Run:
     """scikit-surprise, Cython; always float64."""
     import pandas as pd
     from surprise import SVD, Dataset, Reader
 
     ratings = Dataset.load_from_df(pd.DataFrame(size.data()), Reader()).build_full_trainset()
-    model = SVD(n_factors=size.rank, n_epochs=1)
+    model = SVD(n_factors=size.rank, n_epochs=size.epochs)
 
     def run() -> int:
         model.fit(ratings)
-        return size.ratings
+        return size.epochs * size.ratings
 
     return run
 
@@ -173,7 +114,8 @@ def _workload(size: Size, aim: str, peers: dict, cores: tuple[int, ...] = (1,)) 
 
 
 PEERS = {
-    "symgrad": symgrad_fit, "numba by hand": numba_loop, "scikit-surprise": surprise_svd,
+    "symgrad": symgrad_fit, "numba by hand": numba_loop, "the same, losses kept": numba_losses,
+    "scikit-surprise": surprise_svd,
     "JAX scan": jax_scan, "torch sparse, 1": partial(torch_sparse, 1),
     "torch sparse, 1024": partial(torch_sparse, 1024),
 }  # fmt: skip
@@ -186,7 +128,12 @@ SMALL = {
 LARGE = _workload(
     Size(138_000, 27_000, 20_000_000, 32, "float32"),
     "1.0x of numba on one core, hogwild 1.7x on two",
-    {"symgrad": symgrad_fit, "symgrad, hogwild": hogwild, "numba by hand": numba_loop},
+    {
+        "symgrad": symgrad_fit,
+        "symgrad, hogwild": hogwild,
+        "numba by hand": numba_loop,
+        "numba by hand, threads": numba_threads,
+    },
     cores=(1, 2),
 )
 
