@@ -21,6 +21,7 @@ from symgrad.language.walk import postorder
 
 Roles = Mapping[sp.Symbol, str]
 PER_SAMPLE = ("data", "length", "random")  # roles
+ARITHMETIC = ("add", "mul", "pow")
 MANY_FACTORS = 6  # each factor's derivative multiplies all the others
 
 
@@ -58,6 +59,7 @@ def capture_into(
     order = list(postorder(roots, reader.children))
     for node in order:
         reader.memo[id(node)] = reader.read(node)
+    reader.check_constants(roots)
     _check_names(builder)
     return [reader.shaped(reader.memo[id(root)], describe(root)[0]) for root in roots]
 
@@ -75,6 +77,7 @@ class _Reader:
         self.builder, self.roles, self.independent = builder, roles, independent
         self.rewrites = rewrites
         self.memo: dict[int, Operand] = {}
+        self.complex: list[sp.Basic] = []  # constants, which only branches not taken may be made of
         self.below: dict[int, tuple] = {}
 
     def children(self, e: sp.Basic) -> tuple:
@@ -87,7 +90,7 @@ class _Reader:
     def _children(self, e: sp.Basic) -> tuple:
         if isinstance(e, sp.Symbol):
             return (e.definition,) if self._is_defined(e) else ()
-        if isinstance(e, sp.Piecewise):
+        if HEADS.get(type(e)) == "select":
             return tuple(x for pair in e.args for x in pair.args)
         rewritten = REWRITTEN.get(type(e))
         if rewritten is not None:
@@ -109,13 +112,36 @@ class _Reader:
         if isinstance(e, Operation):
             return self._apply(e.row, parts, e.attributes)
         if not parts:
-            return _checked_constant(e)
-        if isinstance(e, sp.Piecewise):
-            return self._piecewise(parts)
+            return self._constant(e)
         operation = HEADS[type(e)]
+        if operation == "select":
+            return self._piecewise(parts)
         if operation == "heaviside":
             parts = parts[:1]
         return self._apply(operation, parts, {})
+
+    def _constant(self, e: sp.Basic) -> sp.Basic:
+        if not _is_complex(e):
+            return e
+        self.complex.append(e)
+        return sp.nan
+
+    def check_constants(self, roots: list[sp.Expr]) -> None:
+        """Refuse complex numbers, but in branches: SymPy folded a function into them, which is
+        NaN there as in NumPy."""
+        if not self.complex:
+            return
+        always = set(map(id, postorder(roots, self._always)))
+        for e in self.complex:
+            if id(e) in always:
+                raise ValueError(
+                    f"the constant {e} is complex; symgrad's models are real"
+                    + (" (a division by zero)" if e.has(sp.zoo) else "")
+                )
+
+    def _always(self, e: sp.Basic) -> tuple:
+        """What is computed for a node whatever the data are: of a choice, the first condition."""
+        return self.children(e)[1:2] if HEADS.get(type(e)) == "select" else self.children(e)
 
     def shaped(self, value: Operand, shape: tuple) -> Operand:
         """The value in an expression's shape, where identities (0 x = 0) left a number of it."""
@@ -141,6 +167,8 @@ class _Reader:
                 f"sg.batch stacks the mini-batch's values of something per sample; {parts[0]} is "
                 "the same for every sample"
             )
+        if operation in ARITHMETIC and any(x is sp.nan for x in parts):
+            return sp.nan  # as of numbers: no derivative is taken of it
         if operation == "mul" and len(parts) > MANY_FACTORS:
             while len(parts) > 2:  # pairwise: the derivatives of long products stay simple
                 parts = [self._pair(operation, parts[k : k + 2]) for k in range(0, len(parts), 2)]
@@ -190,15 +218,9 @@ def is_constant(e: sp.Basic) -> bool:
     )
 
 
-def _checked_constant(e: sp.Basic) -> sp.Basic:
-    if isinstance(e, BooleanAtom):
-        return e
-    if e.has(sp.I, sp.zoo) or e.is_extended_real is False:
-        raise ValueError(
-            f"the constant {e} is complex; symgrad's models are real"
-            + (" (a division by zero)" if e.has(sp.zoo) else "")
-        )
-    return e
+def _is_complex(e: sp.Basic) -> bool:
+    real = isinstance(e, BooleanAtom)
+    return not real and (e.has(sp.I, sp.zoo) or e.is_extended_real is False)
 
 
 def unknown(e: sp.Basic) -> str:

@@ -1,15 +1,51 @@
-"""Choosing by a condition, with SymPy's Piecewise kept from rewriting the condition."""
+"""Choosing by a condition."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import sympy as sp
-from sympy.core.relational import Relational
-from sympy.logic.boolalg import BooleanFunction
+from sympy.functions.elementary.piecewise import ExprCondPair
 
-from symgrad.language.symbols import anonymous
-from symgrad.language.tensor import sympify
+from symgrad.language.pointwise import Pointwise
+from symgrad.language.tensor import HEADS, sympify
+
+
+class Piecewise(Pointwise):
+    """SymPy's Piecewise, taken as it is written: the value of the first pair whose condition holds.
+
+    SymPy folds what is done with its own class into the branches, also where that has no meaning
+    (the root of a branch that is -1, the logarithm of one that is 0), and choices inside conditions
+    into conditions on conditions, for some without end.  It does not know this one as its own;
+    printers, which go by the name, do.
+    """
+
+    def __new__(cls, *pairs: Any, **_: Any) -> sp.Expr:
+        kept: list[ExprCondPair] = []
+        for pair in (ExprCondPair(*getattr(p, "args", p)) for p in pairs):
+            if pair.cond != sp.false:
+                kept.append(pair)
+            if pair.cond == sp.true:
+                break
+        if not kept:
+            return sp.nan
+        return kept[0].expr if kept[0].cond == sp.true else sp.Basic.__new__(cls, *kept)
+
+    def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
+        return self.func(*((e.diff(s), c) for e, c in self.args))
+
+    def _eval_evalf(self, precision: int) -> sp.Expr:
+        return self.func(*((e._evalf(precision), c) for e, c in self.args))
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = printer._print_Piecewise(self)
+        return rf"\left({text}\right)^{{{exp}}}" if exp else text
+
+    def _eval_rewrite_as_Piecewise(self, *pairs: Any, **_: Any) -> sp.Expr:
+        return sp.Piecewise(*pairs)
+
+
+HEADS.update(dict.fromkeys((Piecewise, sp.Piecewise, ExprCondPair), "select"))
 
 
 def where(condition: Any, x: Any, y: Any) -> sp.Expr:
@@ -24,23 +60,6 @@ def where(condition: Any, x: Any, y: Any) -> sp.Expr:
 
 
 def choose(condition: sp.Basic, x: sp.Expr, y: sp.Expr) -> sp.Expr:
-    """Piecewise((x, condition), (y, True)), as it is written.
-
-    SymPy's evaluation of it rewrites conditions, for some without end.  A Piecewise inside the
-    condition gets a name: SymPy would fold it into conditions on conditions, simplifying them at
-    great cost, and substituting numbers for tensors.
-    """
-    if condition in (sp.true, sp.false) or x == y:
-        return x if condition != sp.false else y
-    if condition.has(sp.Piecewise):
-        condition = _named(condition)
-    others = y.args if isinstance(y, sp.Piecewise) else ((y, True),)
-    return sp.Piecewise((x, condition), *others, evaluate=False)
-
-
-def _named(condition: sp.Basic) -> sp.Basic:
-    if isinstance(condition, Relational):
-        return condition.func(*map(anonymous, condition.args))
-    if isinstance(condition, BooleanFunction):
-        return condition.func(*map(_named, condition.args))
-    return condition
+    """Piecewise((x, condition), (y, True)), a choice in y's place joined to it."""
+    others = y.args if isinstance(y, Piecewise | sp.Piecewise) else ((y, True),)
+    return x if x == y else Piecewise((x, condition), *others)

@@ -222,11 +222,9 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> sp.Expr:
     """
     if min is None and max is None:
         raise ValueError("sg.clamp wants a lower bound, an upper bound, or both")
-    x, pieces = anonymous(sympify(x)), []
-    if min is not None:
-        low = sympify(min) if max is None else where(sympify(min) > max, max, min)
-        low = anonymous(low)  # SymPy rewrites a choice inside a condition without end
-        pieces.append((low, x < low))
-    if max is not None:
-        pieces.append((sympify(max), x > sympify(max)))
-    return sp.Piecewise(*pieces, (x, True))
+    x = anonymous(sympify(x))
+    within = x if max is None else where(x > sympify(max), max, x)
+    if min is None:
+        return within
+    low = anonymous(sympify(min) if max is None else where(sympify(min) > max, max, min))
+    return where(x < low, low, within)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from sympy.core.kind import UndefinedKind
 
 from symgrad.language.digest import digest, expression_digests
 from symgrad.language.names import each_name, printable, split_names
@@ -92,6 +93,8 @@ class TensorSymbol(Shaped, sp.Symbol):
 
 class Let(TensorSymbol):
     """A named intermediate value; anonymous where an operation names its composite operand."""
+
+    kind = UndefinedKind  # else SymPy tries numbers in place of what is hidden in the definition
 
     @property
     def definition(self) -> sp.Expr:

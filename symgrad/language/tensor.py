@@ -133,8 +133,6 @@ def _describe(e: sp.Basic, parts: list[tuple[tuple, str]]) -> tuple[tuple, str]:
 
 
 def _keeps_integers(e: sp.Basic) -> bool:
-    if isinstance(e, sp.Piecewise | sp.functions.elementary.piecewise.ExprCondPair):
-        return True
     row = TABLE.get(HEADS.get(type(e), ""))
     return row is not None and row.result in ("same", "int")
 

@@ -19,8 +19,6 @@ from tests.fuzz.shrink import script, shrunk
 SAMPLES = (3, 1, 3, 17, 3)  # by turns
 REFUSED = (  # documented refusals, which SymPy's simplification can bring about
     "sg.batch stacks the mini-batch's values of something per sample",
-    "symgrad's models are real (a division by zero)",  # SymPy divides each branch by a choice of 0
-    "is complex; symgrad's models are real",  # ... and takes the root of each branch
     "derivatives of digamma are known up to order",
     "cannot be saved",  # a user's own derivative
 )

@@ -5,6 +5,7 @@ import torch
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from symgrad.language.choice import Piecewise
 from symgrad.language.matrix_nodes import MatrixUnit
 
 FUNCTIONS = {
@@ -99,6 +100,7 @@ def _piecewise(e, of):
 RULES = {
     sp.MatrixSlice: _slice,
     sp.Piecewise: _piecewise,
+    Piecewise: _piecewise,
     sp.Transpose: lambda e, of: of(e.arg).T,
     sp.Trace: lambda e, of: torch.trace(of(e.arg)),
     sp.Determinant: lambda e, of: torch.det(of(e.arg)),
