@@ -104,6 +104,7 @@ class Blocks:
         self.made: list[Block] = []
         touched = _touched([body for plain, body in everything if not plain])
         used = {places[b][0] if b in places else b for b in touched}
+        used |= {kernel.memory[b] for b in touched if b in kernel.memory}
         used |= {b for b in (kernel.fault, kernel.sync) if b}
         if any(isinstance(s, Prefetch) for s in statements(kernel.step)):  # it asks for their size
             used |= {b for b in kernel.buffers if b.role == "data"}

@@ -93,6 +93,8 @@ class _Writer:
             self.names.set(kernel.sync, "sync")
         for b in kernel.buffers:
             self.names(b)
+        for b, array in kernel.memory.items():
+            self.names.set(b, self.names(array))
         if is_large(kernel):
             self.blocks = Blocks(kernel, self.names)
             self.kernel, self.printer.cells = self.blocks.kernel, self.blocks.cells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from symgrad.lower.check_memory import check_memory
 from symgrad.lower.check_threads import check_threads
 from symgrad.lower.expressions import accesses, loads, roots
 from symgrad.lower.index import Index
@@ -26,10 +27,12 @@ from symgrad.lower.kernel import (
 
 def check(kernel: Kernel) -> None:
     """Raise AssertionError unless the kernel is well formed."""
-    known = set(kernel.buffers)
-    assert len(known) == len(kernel.buffers), "a buffer is given twice"
+    known = {*kernel.buffers, *kernel.memory}
+    assert len(set(kernel.buffers)) == len(kernel.buffers), "a buffer is given twice"
     for section in kernel.sections:
         _body(section, (), known, kernel)
+    if kernel.memory:
+        check_memory(kernel)
     if kernel.threads > 1:
         check_threads(kernel)
 

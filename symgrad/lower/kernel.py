@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sympy as sp
 
@@ -356,6 +356,7 @@ class Kernel:
     written: the parameters and states that it changes; of rank 0, they are local variables that
              go back to their arrays at the end
     fault:   one integer, set to 1 where a computed index had to be clamped
+    memory:  scratch arrays that share others with each other: in which of the buffers they lie
     threads: how many run it together; all execute every statement but those of an `Alone`
     sync:    the memory of its barriers
     plan:    how they share the work, and what it should cost, for people
@@ -369,6 +370,7 @@ class Kernel:
     update: tuple[Statement, ...] | None
     written: frozenset[Buffer] = frozenset()
     fault: Buffer | None = None
+    memory: Mapping[Buffer, Buffer] = field(default_factory=dict)
     threads: int = 1
     sync: Buffer | None = None
     plan: str = ""

@@ -59,8 +59,9 @@ def cpu_source(
     from symgrad.generate.cpu import generate
     from symgrad.lower import lower
     from symgrad.lower.parallel import parallel
+    from symgrad.lower.reuse import reused
 
-    return generate(parallel(lower(program, dtype, batch_size, layout), threads))
+    return generate(reused(parallel(lower(program, dtype, batch_size, layout), threads)))
 
 
 TARGETS: dict[str, Make] = {
