@@ -59,7 +59,7 @@ def kernel_library(
     load_numba()
     library = KernelLibrary(cpu_target.target_context.codegen(), name)
     library.enable_object_caching()
-    library.vectors = not assembly
+    library.assembly = bool(assembly)
     result = compile_extra(
         cpu_target.typing_context, cpu_target.target_context, dispatcher.py_func,
         tuple(_numba_type(kind) for kind in kinds if kind != IN_TABLE), types.int64,

@@ -22,11 +22,13 @@ HALVED = "+prefer-256-bit"
 class KernelLibrary(JITCodeLibrary):
     """numba's container of a module, optimised our way.
 
-    vectors: look for instructions that make up a vector outside loops too.  Assembly of large
-             kernels has its vectors already, and the search takes longer than all else together.
+    assembly: the module has the assembly of a large kernel.  That has its vectors already, and no
+              number in it is computed twice: to look for instructions that make up a vector outside
+              loops, for stores that a later one overwrites and for equal numbers would take longer
+              than all else together, and find nothing.
     """
 
-    vectors = True
+    assembly = False
 
     def add_ir_module(self, ir_module: Any) -> None:
         module = parsed(cgutils.normalize_ir_text(str(ir_module)))
@@ -38,7 +40,7 @@ class KernelLibrary(JITCodeLibrary):
 
     def _optimize_final_module(self) -> None:
         for inlining in (True, False):
-            manager, builder = _passes(inlining, self.vectors)
+            manager, builder = _passes(inlining, self.assembly)
             manager.run(self._final_module, builder)
 
 
@@ -55,10 +57,10 @@ def parsed(text: str) -> Any:
     return module
 
 
-def _passes(inlining: bool, vectors: bool) -> tuple[Any, Any]:
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+def _passes(inlining: bool, assembly: bool) -> tuple[Any, Any]:
+    tuning = llvm.create_pipeline_tuning_options(speed_level=1 if assembly else 3)
     tuning.loop_vectorization = tuning.loop_interleaving = True
-    tuning.slp_vectorization = vectors
+    tuning.slp_vectorization = not assembly
     builder = llvm.create_pass_builder(_machine(), tuning)
     if not inlining:
         return builder.getModulePassManager(), builder

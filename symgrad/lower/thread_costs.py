@@ -52,7 +52,8 @@ def cycles(s: Statement, threads: int, batch: int) -> float:
     if isinstance(s, Loop):
         times = _times(s.axis, batch)
         times = -(-times // threads) if s.shared else times
-        return 2.0 + times * sum(_inner(t, s, threads, batch) for t in s.body)
+        inmost = all(not isinstance(t, Loop) for t in s.body)
+        return 2.0 + times * sum(_inner(t, inmost, threads, batch) for t in s.body)
     if isinstance(s, Product):
         return _product(s, threads, batch)
     if isinstance(s, Call):
@@ -73,12 +74,11 @@ def _times(axis: Axis, batch: int) -> int:
     return axis.extent
 
 
-def _inner(s: Statement, loop: Loop, threads: int, batch: int) -> float:
-    """Cycles of a statement in one iteration of a loop."""
+def _inner(s: Statement, inmost: bool, threads: int, batch: int) -> float:
+    """Cycles of a statement in one iteration of a loop; inmost: which has no loops inside."""
     if not isinstance(s, Store | Update):
         return cycles(s, threads, batch)
-    plain = all(not isinstance(t, Loop) for t in loop.body)
-    if not plain:
+    if not inmost:
         return _element(s) / SCALAR
     size = ITEM_BYTES.get(s.buffer.dtype, 1)
     moved = size * (1 + sum(not b.is_local for b, _ in accesses(s)))
