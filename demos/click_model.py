@@ -8,20 +8,24 @@ no single pixel says, and pairs of pixels do.
 """
 
 import argparse
+import re
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
+from matplotlib.figure import Figure
+from sklearn.datasets import load_digits, load_svmlight_file
+from sklearn.preprocessing import maxabs_scale
 
 import symgrad as sg
 
 
 def load(file: Path | None) -> dict:
     """The features as a CSR matrix, scaled to 1 at most, and 1 for a click."""
-    from sklearn.datasets import load_digits, load_svmlight_file
-    from sklearn.preprocessing import maxabs_scale
-
     if file:
+        for number, line in enumerate(file.read_bytes().splitlines(), 1):
+            if not re.fullmatch(rb"\s*([-+.\deE]+(\s+\d+:[-+.\deE]+)*\s*)?(#.*)?", line):
+                raise ValueError(f"line {number} is {line[:60]!r}")
         x, label = load_svmlight_file(str(file))
     else:
         digits = load_digits()
@@ -61,8 +65,6 @@ def learn(name: str, loss, z, data: dict, epochs: int) -> np.ndarray:
 
 
 def picture(curves: dict[str, np.ndarray], samples: int, file: Path) -> None:
-    from matplotlib.figure import Figure
-
     axes = Figure(figsize=(6, 4), layout="constrained").subplots()
     for name, curve in curves.items():
         axes.plot(curve[:samples], label=name)
@@ -73,11 +75,14 @@ def picture(curves: dict[str, np.ndarray], samples: int, file: Path) -> None:
 
 
 def main(options: argparse.Namespace) -> None:
-    data = load(options.libsvm)
+    options.output.mkdir(parents=True, exist_ok=True)
+    try:
+        data = load(options.libsvm)
+    except (OSError, ValueError) as error:
+        wanted = "`label column:value ...` lines, columns rising"
+        raise SystemExit(f"{options.libsvm}: {error}; expected {wanted}") from None
     samples, features = data["x"].shape
-    print(
-        f"{samples:,} samples, {features:,} features, {data['x'].nnz / samples:.1f} in a sample\n"
-    )
+    print(f"{samples:,} samples, {features:,} features, {data['x'].nnz / samples:.1f} in each\n")
     models = {
         "logistic regression": logistic_regression(features),
         "factorisation machine": factorization_machine(features, options.rank),
@@ -92,6 +97,4 @@ if __name__ == "__main__":
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    main(options)
+    main(parser.parse_args())

@@ -2,46 +2,43 @@
 
     python demos/matrix_factorization.py [--ratings FILE] [--rank K] [--epochs N] [--output DIR]
 
-FILE is MovieLens' u.data (100K), ratings.dat (1M, 10M) or ratings.csv (20M and later).  Without it
-the matrix is 1,797 handwritten digits by 64 pixels from scikit-learn, a tenth of its entries held
-out: pixels that the model finds alike turn out to be neighbours in the image.
+FILE is MovieLens' u.data (100K), ratings.dat (1M, 10M) or ratings.csv (20M and later).  Without it:
+scikit-learn's 1,797 digits rate 64 pixels, and pixels found alike are neighbours in the image.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
 
 import symgrad as sg
 
 
-def read_ratings(file: Path) -> dict:
-    """MovieLens' three formats: tabs, `::`, or commas under a heading."""
-    import pandas as pd
-
-    with file.open() as lines:
-        first = next(lines)
-    sign = next(s for s in ("::", "\t", ",") if s in first)
-    heading = 0 if first.startswith("userId") else None
-    engine = "python" if len(sign) > 1 else "c"
-    table = pd.read_csv(file, sep=sign, header=heading, usecols=[0, 1, 2], engine=engine)
-    codes = {name: pd.factorize(table.iloc[:, k])[0] for k, name in enumerate(("user", "item"))}
-    return codes | {"rating": table.iloc[:, 2].to_numpy(float)}
-
-
-def digits() -> dict:
-    """Every pixel's darkness, 0 to 16, in every image."""
-    from sklearn.datasets import load_digits
-
-    darkness = load_digits().data
-    image, pixel = np.indices(darkness.shape)
-    return {"user": image.ravel(), "item": pixel.ravel(), "rating": darkness.ravel()}
-
-
-def held_out(ratings: dict, seed: int = 0) -> tuple[dict, dict]:
-    """Nine tenths to learn from, one tenth to test on."""
-    test = np.random.default_rng(seed).random(len(ratings["rating"])) < 0.1
-    return tuple({k: v[rows] for k, v in ratings.items()} for rows in (~test, test))
+def load(file: Path | None) -> dict:
+    """A file's ratings; without one every pixel's darkness, 0 to 16, in every image."""
+    if file is None:
+        darkness = load_digits().data
+        image, pixel = np.indices(darkness.shape)
+        return {"user": image.ravel(), "item": pixel.ravel(), "rating": darkness.ravel()}
+    with file.open(errors="replace") as lines:
+        first = lines.readline()
+    sign = next((s for s in ("::", "\t", ",") if s in first), None)
+    if sign is None:
+        raise ValueError(f"line 1 is {first[:60]!r}")
+    heading, columns = int(first.startswith("userId")), np.arange(3) * len(sign)
+    table = pd.read_csv(file, sep=sign[0], names=range(columns[-1] + 1), usecols=columns,
+                        skiprows=heading, index_col=False, encoding_errors="replace",
+                        skip_blank_lines=False, low_memory=False)  # fmt: skip
+    user, item = (pd.factorize(table[k])[0] for k in columns[:2])
+    rating = pd.to_numeric(table[columns[2]], errors="coerce").to_numpy(float)
+    if (wrong := ~np.isfinite(rating) | (user < 0) | (item < 0)).any():
+        at = int(wrong.argmax())
+        raise ValueError(f"line {heading + 1 + at} holds {[str(table[k][at]) for k in columns]}")
+    if len(rating) < 100:
+        raise ValueError(f"{len(rating)} ratings are too few to hold a tenth out")
+    return {"user": user, "item": item, "rating": rating}
 
 
 def factorization(users: int, items: int, rank: int, mean: float):
@@ -61,19 +58,23 @@ def nearest(Q: np.ndarray, items: range) -> None:
     """The items whose factors point most nearly the same way."""
     unit = Q / np.maximum(np.linalg.norm(Q, axis=1, keepdims=True), 1e-12)
     for item in items:
-        order = np.argsort(-unit @ unit[item], kind="stable")
-        others = [int(k) for k in order if k != item][:4]
-        print(f"nearest to item {item:4}: {', '.join(map(str, others))}")
+        others = [str(k) for k in np.argsort(-unit @ unit[item], kind="stable") if k != item]
+        print(f"nearest to item {item:4}: {', '.join(others[:4])}")
 
 
 def main(options: argparse.Namespace) -> None:
-    ratings = read_ratings(options.ratings) if options.ratings else digits()
+    options.output.mkdir(parents=True, exist_ok=True)
+    try:
+        ratings = load(options.ratings)
+    except (OSError, ValueError) as error:
+        wanted = "user, item and rating, with tabs, `::` or commas between them"
+        raise SystemExit(f"{options.ratings}: {error}; expected {wanted}") from None
     users, items = (int(ratings[name].max()) + 1 for name in ("user", "item"))
-    train, test = held_out(ratings)
+    out = np.random.default_rng(0).random(len(ratings["rating"])) < 0.1
+    train, test = ({k: v[rows] for k, v in ratings.items()} for rows in (~out, out))
     print(f"{len(train['rating']):,} ratings of {items:,} items by {users:,} users", end="\n\n")
     loss, expected = factorization(users, items, options.rank, float(train["rating"].mean()))
-    rate = 0.01 if options.ratings else 0.004  # darkness goes to 16, stars to 5
-    model = sg.compile(loss, optimizer=sg.SGD(lr=rate), outputs={"rating": expected})
+    model = sg.compile(loss, optimizer=sg.SGD(lr=0.005), outputs={"rating": expected})
     print(model, end="\n\n")
     errors: list[float] = []
 
@@ -82,11 +83,10 @@ def main(options: argparse.Namespace) -> None:
         errors.append(float(np.sqrt(np.mean(missed**2))))
         print(f"epoch {moment.epoch:2}: RMSE {errors[-1]:.4f} on {len(test['rating']):,} held out")
 
-    model.fit(
-        train, epochs=options.epochs, batch_size=1, callbacks=[log], progress=False
-    ).plot().savefig(options.output / "matrix_factorization.png")
+    history = model.fit(train, options.epochs, batch_size=1, callbacks=[log], progress=False)
+    history.plot().savefig(options.output / "matrix_factorization.png")
     nearest(model.parameters["Q"], range(18, min(items, 64), 9))
-    assert errors[-1] < np.std(test["rating"]), "should do better than the mean"
+    assert options.ratings or errors[-1] < np.std(test["rating"]), "should do better than the mean"
 
 
 if __name__ == "__main__":
@@ -95,6 +95,4 @@ if __name__ == "__main__":
     parser.add_argument("--rank", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    main(options)
+    main(parser.parse_args())

@@ -2,9 +2,9 @@
 
     python demos/ranking.py [--choices FILE] [--rank K] [--epochs N] [--output DIR]
 
-FILE holds `user item` a line, by blanks, tabs or commas, further columns ignored (MovieLens' u.data
-will do).  Without it the users are scikit-learn's handwritten digits, and they chose the pixels
-that have ink.  The item that was not chosen is drawn inside the kernel, anew at every step.
+FILE holds `user item` a line, by blanks, commas or `::`, further columns ignored, as in MovieLens'
+files.  Without it scikit-learn's handwritten digits are the users, and chose the pixels that have
+ink.  The item that was not chosen is drawn inside the kernel, anew at every step.
 """
 
 import argparse
@@ -12,32 +12,27 @@ import re
 from pathlib import Path
 
 import numpy as np
+from sklearn.datasets import load_digits
 
 import symgrad as sg
 
-
-def read_choices(file: Path) -> dict[str, np.ndarray]:
-    with file.open() as lines:
-        pairs = np.array([re.split(r"[\s,]+", line.strip())[:2] for line in lines if line.strip()])
-    return {
-        k: np.unique(pairs[:, j], return_inverse=True)[1] for j, k in enumerate(("user", "item"))
-    }
+PAIR = re.compile(r"\s*([^\s,:\0]+)(?:::|[\s,]+)([^\s,:\0]+)")
 
 
-def ink() -> dict[str, np.ndarray]:
-    """Which pixels of which image have ink."""
-    from sklearn.datasets import load_digits
-
-    return dict(zip(("user", "item"), np.nonzero(load_digits().data > 8), strict=True))
-
-
-def last_held_out(choices: dict[str, np.ndarray]) -> tuple[dict, dict]:
-    """One choice of every user to test on, the others to learn from."""
-    order = np.random.default_rng(0).permutation(len(choices["user"]))
-    user = choices["user"][order]
-    test = np.zeros(len(user), bool)
-    test[np.unique(user, return_index=True)[1]] = True
-    return tuple({k: v[order][rows] for k, v in choices.items()} for rows in (~test, test))
+def load(file: Path | None) -> dict[str, np.ndarray]:
+    """A file's choices; without one, which pixels of which image have ink."""
+    if file is None:
+        return dict(zip(("user", "item"), np.nonzero(load_digits().data > 8), strict=True))
+    pairs: list[tuple] = []
+    for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
+        if not (pair := PAIR.match(line)):
+            raise ValueError(f"line {number} is {line[:60]!r}")
+        if number > 1 or pair[1] != "userId":  # MovieLens' heading
+            pairs.append(pair.groups())
+    if len(pairs) == (users := len({user for user, _ in pairs})):
+        raise ValueError(f"{len(pairs)} choices by {users} users leave none to learn from")
+    columns = zip(("user", "item"), np.transpose(pairs), strict=True)
+    return {name: np.unique(ids, return_inverse=True)[1] for name, ids in columns}
 
 
 def ranking(users: int, items: int, rank: int):
@@ -55,37 +50,41 @@ def ranking(users: int, items: int, rank: int):
 
 def probability(scores: np.ndarray, train: dict, test: dict) -> float:
     """How probably a held-out choice scores above an item that its user did not choose: the AUC."""
-    chosen = np.zeros(scores.shape, bool)
+    free = np.ones(scores.shape, bool)
     for part in (train, test):
-        chosen[part["user"], part["item"]] = True
-    own = scores[test["user"], test["item"]][:, None]
-    others = scores[test["user"]]
+        free[part["user"], part["item"]] = False
+    own, others = scores[test["user"], test["item"]][:, None], scores[test["user"]]
     above = (own > others) + 0.5 * (own == others)
-    free = ~chosen[test["user"]]
+    free = free[test["user"]]
     return float(np.mean((above * free).sum(axis=1) / np.maximum(free.sum(axis=1), 1)))
 
 
 def main(options: argparse.Namespace) -> None:
-    choices = read_choices(options.choices) if options.choices else ink()
+    options.output.mkdir(parents=True, exist_ok=True)
+    try:
+        choices = load(options.choices)
+    except (OSError, ValueError) as error:
+        wanted = "`user item` lines, some users on several"
+        raise SystemExit(f"{options.choices}: {error}; expected {wanted}") from None
     users, items = (int(choices[name].max()) + 1 for name in ("user", "item"))
-    train, test = last_held_out(choices)
+    order = np.random.default_rng(0).permutation(len(choices["user"]))
+    out = order[np.unique(choices["user"][order], return_index=True)[1]]  # one of every user
+    train, test = ({k: v[at] for k, v in choices.items()} for at in (np.setdiff1d(order, out), out))
     print(f"{len(train['user']):,} choices among {items:,} items by {users:,} users", end="\n\n")
     loss, scores = ranking(users, items, options.rank)
     model = sg.compile(loss, optimizer=sg.SGD(lr=0.05), outputs={"scores": scores})
     print(model, end="\n\n")
-    found: list[float] = []
+    found, every = [], {"user": np.arange(users)}
 
     def log(moment) -> None:
-        every = model.predict({"user": np.arange(users)}, "scores")
-        found.append(probability(every, train, test))
+        found.append(probability(model.predict(every, "scores"), train, test))
         print(f"epoch {moment.epoch:2}: loss {moment.loss:.4f}, held-out AUC {found[-1]:.2%}")
 
-    model.fit(
-        train, epochs=options.epochs, batch_size=1, callbacks=[log], progress=False
-    ).plot().savefig(options.output / "ranking.png")
+    history = model.fit(train, options.epochs, batch_size=1, callbacks=[log], progress=False)
+    history.plot().savefig(options.output / "ranking.png")
     popular = np.broadcast_to(np.bincount(train["item"], minlength=items), (users, items))
-    print(f"by popularity alone: {probability(popular, train, test):.2%}")
-    assert found[-1] > probability(popular, train, test), "should know more than what is popular"
+    print(f"by popularity alone: {(least := probability(popular, train, test)):.2%}")
+    assert options.choices or found[-1] > least, "should know more than what is popular"
 
 
 if __name__ == "__main__":
@@ -94,6 +93,4 @@ if __name__ == "__main__":
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    main(options)
+    main(parser.parse_args())

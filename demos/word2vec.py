@@ -11,43 +11,41 @@ import re
 import time
 from collections import Counter
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import numpy as np
 
 import symgrad as sg
 
-WINDOW, NEGATIVES, FREQUENT = 5, 5, 1e-3
+WINDOW, NEGATIVES, FREQUENT, LEAST = 5, 5, 1e-3, 5
 SHOWN = ["list", "string", "class", "integer", "exception", "true"]
 
 
 def words(file: Path | None) -> list[str]:
     if file is None:
-        from pydoc_data.topics import topics
-
         text = "\n".join(topics.values())
-    else:
-        text = file.read_text(errors="replace")
+    elif "\0" in (text := file.read_text(errors="replace")):
+        raise ValueError("zeros are in it, and in no text")
     return re.findall(r"[a-z_]+", text.lower())
 
 
 class Corpus:
     """The words that occur often enough, as numbers, most frequent first."""
 
-    def __init__(self, text: list[str], least: int = 5) -> None:
-        counts = [(w, n) for w, n in Counter(text).most_common() if n >= least]
+    def __init__(self, text: list[str]) -> None:
+        counts = [(w, n) for w, n in Counter(text).most_common() if n >= LEAST]
         self.vocabulary = [w for w, _ in counts]
         self.number = {w: k for k, w in enumerate(self.vocabulary)}
         self.counts = np.array([n for _, n in counts], float)
         self.text = np.array([self.number[w] for w in text if w in self.number])
+        if len(self.text) < 200:
+            raise ValueError(f"{len(self.text)} of {len(text)} words stand {LEAST} times or more")
         share = self.counts / self.counts.sum()
         self.kept = np.sqrt(FREQUENT / share) + FREQUENT / share  # a probability
 
-    def thinned(self, rng: np.random.Generator) -> np.ndarray:
-        """The text without many of the frequent words."""
-        return self.text[rng.random(len(self.text)) < self.kept[self.text]]
-
-    def pairs(self, text: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Every word with those around it, each window's width drawn, in the order of the text."""
+    def pairs(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Many of the frequent words left out, each with those around it in a window's width."""
+        text = self.text[rng.random(len(self.text)) < self.kept[self.text]]
         apart = np.array([d for d in range(-WINDOW, WINDOW + 1) if d])
         place = np.arange(len(text))[:, None] + apart
         width = rng.integers(1, WINDOW + 1, len(text))[:, None]
@@ -68,20 +66,22 @@ def skip_gram(counts: np.ndarray, dimension: int) -> tuple:
 
 def neighbours(corpus: Corpus, W: np.ndarray, shown: list[str]) -> None:
     unit = W / np.linalg.norm(W, axis=1, keepdims=True)
-    for word in [w for w in shown if w in corpus.number]:
+    for word in [w for w in shown if w in corpus.number] or corpus.vocabulary[:6]:
         order = np.argsort(-unit @ unit[corpus.number[word]], kind="stable")[1:6]
         print(f"{word:>12}: {', '.join(corpus.vocabulary[k] for k in order)}")
 
 
 def main(options: argparse.Namespace) -> None:
-    corpus = Corpus(words(options.text))
+    try:
+        corpus = Corpus(words(options.text))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{options.text}: {error}; expected some hundred words of text") from None
     print(f"{len(corpus.text):,} words, {len(corpus.vocabulary):,} different ones", end="\n\n")
-    loss = skip_gram(corpus.counts, options.dimension)
-    model = sg.compile(loss, optimizer=sg.SGD(lr=0.025))
+    model = sg.compile(skip_gram(corpus.counts, options.dimension), optimizer=sg.SGD(lr=0.025))
     print(model, end="\n\n")
     rng = np.random.default_rng(0)
     for epoch in range(options.epochs):
-        pairs, begin = corpus.pairs(corpus.thinned(rng), rng), time.perf_counter()
+        pairs, begin = corpus.pairs(rng), time.perf_counter()
         model.hyper["lr"] = 0.025 * (1 - epoch / options.epochs)
         (mean,) = model.fit(pairs, epochs=1, batch_size=1, progress=False).loss
         rate = len(pairs["word"]) / (time.perf_counter() - begin) / 1e6
