@@ -37,6 +37,10 @@ class hardtanh(Pointwise):
         return None if bounds else cls(x, sp.S.NegativeOne, sp.S.One)
 
 
+class hardswish(Pointwise):
+    """x relu6(x + 3)/6, with derivative 0 at -3 and 1 at 3."""
+
+
 def _inside(x: Any, low: Any, high: Any) -> Any:
     return getattr(op, "and")(op.gt(x, low), op.lt(x, high))
 
@@ -49,6 +53,9 @@ register(
          lambda g, y, x, low, high: g*op.indicator(op.ge(x, high))),
         head=hardtanh, kinked=True, domain=Domain(((-2.0, 2.0), (-1.0, -0.5), (0.5, 1.0))),
         expand=lambda x, low, high: op.min(op.max(x, low), high)),
+    Row("hardswish", "pointwise", lambda x: x*np.minimum(np.maximum(x + 3, 0), 6)/6,
+        (lambda g, y, x: g*op.select(op.le(x, -3), 0, op.select(op.lt(x, 3), x/3 + HALF, 1)),),
+        head=hardswish, kinked=True, expand=lambda x: x*op.min(op.max(x + 3, 0), 6)/6),
 )
 # fmt: on
 
@@ -68,12 +75,6 @@ def relu6(x: Any) -> sp.Expr:
 def hardsigmoid(x: Any) -> sp.Expr:
     """relu6(x + 3)/6."""
     return relu6(sympify(x) + 3) / 6
-
-
-def hardswish(x: Any) -> sp.Expr:
-    """x relu6(x + 3)/6."""
-    x = anonymous(sympify(x))
-    return x * relu6(x + 3) / 6
 
 
 def prelu(x: Any, weight: Any) -> sp.Expr:
@@ -143,13 +144,13 @@ def softsign(x: Any) -> sp.Expr:
 def softshrink(x: Any, lambd: Any = HALF) -> sp.Expr:
     """x drawn towards 0 by lambd, and 0 within lambd of it."""
     x, lambd = anonymous(sympify(x)), sympify(lambd)
-    return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, 0))
+    return where(sp.Abs(x) <= lambd, 0, where(x > lambd, x - lambd, x + lambd))
 
 
 def hardshrink(x: Any, lambd: Any = HALF) -> sp.Expr:
     """x, but 0 within lambd of 0."""
     x, lambd = anonymous(sympify(x)), sympify(lambd)
-    return where(x > lambd, x, where(x < -lambd, x, 0))
+    return where(sp.Abs(x) <= lambd, 0, x)
 
 
 def tanhshrink(x: Any) -> sp.Expr:
@@ -161,4 +162,4 @@ def tanhshrink(x: Any) -> sp.Expr:
 def threshold(x: Any, threshold: Any, value: Any) -> sp.Expr:
     """x where it is above the threshold, value elsewhere."""
     x = anonymous(sympify(x))
-    return where(x > sympify(threshold), x, value)
+    return where(x <= sympify(threshold), value, x)

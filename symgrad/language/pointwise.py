@@ -175,7 +175,7 @@ register(
     _row("cosh",  sp.cosh,  np.cosh,    lambda g, y, x: g*op.sinh(x), **_pole),
     _row("tanh",  sp.tanh,  np.tanh,    lambda g, y, x: g*(1 - y**2)),
     _row("asinh", sp.asinh, np.arcsinh, lambda g, y, x: g*(x**2 + 1)**-HALF),
-    _row("acosh", sp.acosh, np.arccosh, lambda g, y, x: g*(x - 1)**-HALF*(x + 1)**-HALF,
+    _row("acosh", sp.acosh, np.arccosh, lambda g, y, x: g*((x - 1)*(x + 1))**-HALF,
          on=(1.2, 3.0), **_pole),
     _row("atanh", sp.atanh, np.arctanh, lambda g, y, x: g/(1 - x**2), on=(-0.9, 0.9), **_pole),
     # ---- kinks and steps

@@ -69,7 +69,11 @@ def _expand_polygamma(n: int, x: Any) -> Any:
     """Recurrence and Stirling's series above 0, the reflection formula below (DLMF 5.15, 5.11)."""
     above = op.gt(x, 0)
     value = _polygamma_above(n, op.select(above, x, 1 - x))
-    return op.select(above, value, (-1) ** n * value - _cotangent(n, x))
+    below = (-1) ** n * value - _cotangent(n, x)
+    if n == 0:  # infinite of either sign beside the poles below 0; at 0 its sign tells
+        pole = getattr(op, "and")(op.eq(x, op.floor(x)), op.lt(x, 0))
+        below = op.select(pole, sp.nan, below)
+    return op.select(above, value, below)
 
 
 def _polygamma_above(n: int, x: Any) -> Any:

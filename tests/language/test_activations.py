@@ -56,6 +56,23 @@ def test_activation_is_torchs_at_its_kinks(name):
 
 def test_hardswish_is_torchs(rng):
     compare(sg.hardswish, F.hardswish, [rng.uniform(-5, 5, 20)])
+    compare(sg.hardswish, F.hardswish, [KINKS], order=1)
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_activations_of_non_finite_inputs_are_torchs(target):
+    """Derivatives at infinity; at NaN torch's own depend on the vector's length."""
+    x, points = sg.data("x"), np.array([np.nan, np.inf, -np.inf])
+    table = {**ACTIVATIONS, "hardswish": (sg.hardswish, F.hardswish)}
+    values = [ours(x) for ours, _ in table.values()]
+    slopes = [sg.gradient(e, x) for e in values]
+    found = sg.function([*values, *slopes], [x], target=target)(points)
+    for k, (name, (_, theirs)) in enumerate(table.items()):
+        t = torch.tensor(points, requires_grad=True)
+        y = theirs(t)
+        (slope,) = torch.autograd.grad(y.sum(), t)
+        np.testing.assert_array_equal(found[k], y.detach(), err_msg=name)
+        np.testing.assert_array_equal(found[k + len(table)][1:], slope[1:], err_msg=name)
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 3)])

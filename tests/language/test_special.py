@@ -59,6 +59,26 @@ def test_expansion_is_exact(function):
         np.testing.assert_allclose(value, want, rtol=2e-13, err_msg=str(point))
 
 
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_poles_and_edges_are_torchs(target):
+    """trigamma's poles are infinite; torch's are what rounding leaves of them."""
+    x, poles = sg.data("x"), np.array([0.0, -1.0, -2.0, -7.0, np.nan, np.inf])
+    edges = np.array([-np.inf, -3.0, -0.5, 0.5, 1.0, np.inf])
+    outputs = [sg.digamma(x), *(sg.gradient(e, x) for e in (
+        sp.loggamma(x), sg.digamma(x), sp.acosh(x)))]  # fmt: skip
+    f = sg.function(outputs, [x], target=target)
+    digamma, slope, trigamma, _ = f(poles)
+    t = torch.tensor(poles)
+    np.testing.assert_array_equal(digamma, torch.digamma(t))
+    np.testing.assert_array_equal(slope, torch.digamma(t))
+    rest = np.array([True, False, False, False, True, True])
+    np.testing.assert_array_equal(trigamma[rest], torch.polygamma(1, t)[rest])
+    assert (trigamma[~rest] == np.inf).all() and (torch.polygamma(1, t)[~rest] > 1e30).all()
+    t = torch.tensor(edges, requires_grad=True)
+    (slope,) = torch.autograd.grad(torch.acosh(t).sum(), t)
+    np.testing.assert_allclose(f(edges)[3], slope, rtol=1e-14)
+
+
 def test_polygamma_beyond_the_known_orders_is_refused():
     with pytest.raises(ValueError, match="n = 0, 1, 2 and 3"):
         sg.polygamma(4, sg.data("x"))
