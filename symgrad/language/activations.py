@@ -81,8 +81,8 @@ def prelu(x: Any, weight: Any) -> sp.Expr:
     """x where x > 0, weight x elsewhere; a vector of weights counts along x's first axis."""
     x, weight = sympify(x), sympify(weight)
     rank, own = len(describe(x)[0]), describe(weight)[0]
-    if len(own) == 1 and rank > 1:
-        weight = reshape(weight, own + (1,) * (rank - 1))
+    if len(own) == 1 and (rank > 1 or own == (1,)):
+        weight = reshape(weight, (own + (1,) * (rank - 1))[:rank])
     return leaky_relu(x, weight)
 
 

@@ -19,6 +19,7 @@ from symgrad.language.reductions import mean
 from symgrad.language.reductions import sum as sum_over
 from symgrad.language.symbols import anonymous
 from symgrad.language.tensor import describe, sympify
+from symgrad.language.views import reshape
 
 
 def pair(a: Any, b: Any, what: str) -> tuple[sp.Expr, sp.Expr]:
@@ -169,10 +170,18 @@ def gaussian_nll(prediction: Any, target: Any, var: Any, *, full: bool = False,
     """The normal distribution's negative log-likelihood: (log v + (p - y)**2/v)/2.
 
     The variance v is at least eps; its derivative does not see that, as in torch.
-    full: log(2 pi)/2 is added.
+    full: log(2 pi)/2 is added.  A variance without the prediction's last axis counts for all of it.
     """
     p, y = pair(prediction, target, "gaussian_nll")
     var = anonymous(sympify(var))
+    own, whole = describe(var)[0], max(describe(p)[0], describe(y)[0], key=len)
+    if own not in ((), whole, whole[:-1], (*whole[:-1], 1)):
+        raise ValueError(
+            f"sg.gaussian_nll wants a variance of shape {whole} or {whole[:-1]}, the prediction's "
+            f"or that without its last axis; this one has shape {own}"
+        )
+    if own == whole[:-1] != ():
+        var = reshape(var, (*own, 1))
     v = anonymous(var + stop_gradient(sp.Max(var, sympify(eps)) - var))
     loss = (sp.log(v) + (p - y) ** 2 / v) / 2
     return averaged(loss + sp.log(2 * sp.pi) / 2 if full else loss)

@@ -25,7 +25,7 @@ def mnist() -> digits.Digits:
     return digits.mnist(directory)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("activation", LEAST)
 def test_accuracy(mnist, activation):
     loss, logits = mnist_mlp.network(784, activation)

@@ -143,3 +143,9 @@ def test_cross_entropy_refusals():
 def test_numbers_that_make_no_loss_are_refused(make, text):
     with pytest.raises(ValueError, match=text):
         make(sg.data("x", shape=3), sg.data("y", shape=3))
+
+
+def test_a_variance_of_another_shape_is_refused():
+    p = sg.data("p", shape=(2, 3))
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) or \(2,\).*this one has shape \(3,\)"):
+        sg.gaussian_nll(p, p, sg.data("v", shape=3))

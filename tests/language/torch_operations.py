@@ -72,6 +72,12 @@ def mean_loss(f: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def gaussian_nll(prediction: Any, target: Any, var: Any, **options: Any) -> Any:
+    if sg.shape(prediction) != sg.shape(target):
+        return NotImplemented  # a loss of ours wants equal shapes
+    return mean_loss(sg.gaussian_nll)(prediction, target, var, **options)
+
+
 def norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     if not sg.shape(x) or ord < 0:
         return NotImplemented
@@ -178,7 +184,7 @@ def prelu(x: Any, weight: Any) -> Any:
     (n,), rank = sg.shape(weight) or (1,), len(sg.shape(x))
     if n > 1 and rank < 2:
         return NotImplemented
-    return sg.prelu(x, sg.reshape(weight, (n, *(1,) * max(rank - 2, 0))) if n > 1 else weight)
+    return sg.prelu(x, sg.reshape(weight, (1, n, *(1,) * (rank - 2))) if n > 1 else weight)
 
 
 def triangular(
@@ -298,7 +304,7 @@ FUNCTIONAL: dict[str, Callable[..., Any]] = {
     "nll_loss": lambda x, y, weight=None, **more: (
         classified(sg.nll)(x, y, **more) if weight is None else NotImplemented),
     "binary_cross_entropy_with_logits": mean_loss(sg.binary_cross_entropy_with_logits),
-    "gaussian_nll_loss": mean_loss(sg.gaussian_nll),
+    "gaussian_nll_loss": gaussian_nll,
     "cosine_embedding_loss": mean_loss(sg.cosine_embedding),
 }  # fmt: skip
 

@@ -1,8 +1,6 @@
 """A compiled model: step, loss, gradients, predict, and what it says of itself."""
 
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -229,38 +227,6 @@ def test_a_summary_states_the_memory_of_a_step(size, threads, numbers, monkeypat
 def test_a_summary_is_of_a_number_of_samples():
     with pytest.raises(ValueError, match="batch_size is 0, and should be at least 1"):
         classifier().summary(0)
-
-
-PEAK = r"""
-import re, resource, sys
-import numpy as np, sympy as sp, symgrad as sg
-
-def most():
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-def network(width):
-    h = sg.data("x", shape=width)
-    for k in range(2):
-        h = sg.let(f"h{k}", sp.tanh(sg.parameter(f"W{k}", shape=(width, width), init=0) @ h))
-    return sg.compile(sg.sum(h**2), sg.SGD(0.001, momentum=0.9))
-
-sg.set_threads(1)
-network(64).step({"x": np.zeros((4000, 64), np.float32)})  # the compiler takes memory, too
-data = {"x": np.ones((4000, 2000), np.float32)}
-before = most()
-model = network(2000)
-stated = int(re.search(r"peak ([\d,]+)", model.summary(4000))[1].replace(",", ""))
-model.step(data)
-print(stated, most() - before)
-"""
-
-
-@pytest.mark.full
-def test_a_process_takes_the_memory_that_a_summary_states():
-    done = subprocess.run([sys.executable, "-c", PEAK], check=True, capture_output=True, text=True)
-    stated, real = map(int, done.stdout.split())
-    assert abs(real - stated) < 0.1 * stated, (stated, real)
 
 
 def test_every_stage_is_explained():
