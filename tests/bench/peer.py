@@ -26,6 +26,7 @@ class Peer:
     first: tuple[float, float, int] = (0.0, 0.0, 0)  # of import, preparation, compilation, one run
     runs: list[float] = field(default_factory=list)  # seconds per unit
     work: list[float] = field(default_factory=list)  # processor seconds per unit
+    absent: str = ""  # why it cannot run here
 
     def start(self) -> None:
         self.cache = tempfile.TemporaryDirectory()

@@ -44,6 +44,9 @@ def show(console: Console, workload: Workload, rows: list[dict]) -> None:
         table.add_column(heading, justify="right")
     ours = {row["cores"]: row["median"] for row in rows if row["peer"] == "symgrad"}
     for row in rows:
+        if "absent" in row:
+            table.add_row(row["peer"], str(row["cores"]), "does not run here")
+            continue
         scaled = {key: f"{row[key] * SCALES[workload.scale]:.4g}" for key in TIMES}
         table.add_row(
             row["peer"],

@@ -27,6 +27,18 @@ def test_peers_run_in_turn_and_become_rows():
     assert "numba by hand" in console.export_text()
 
 
+def test_a_peer_that_does_not_run_here_is_left_out():
+    workload = WORKLOADS["linear_regression"]
+    peers = {"symgrad": workload.peers["symgrad"], "nobody": None}
+    workload = dataclasses.replace(workload, peers=peers)
+    ours, theirs = measure("linear_regression", workload, (1,), 1, print)
+    assert ours["median"] > 0
+    assert theirs["absent"] == "nobody on linear_regression ended with 1"
+    console = Console(width=120, record=True, file=io.StringIO())
+    report.show(console, workload, [ours, theirs])
+    assert "does not run here" in console.export_text()
+
+
 def test_a_peer_that_fails_is_named():
     peer = Peer("linear_regression", "nobody", 1)
     with pytest.raises(RuntimeError, match="nobody on linear_regression ended with 1"):

@@ -104,4 +104,4 @@ def expression(equation: Equation, label: Label, dtype: str) -> str:
             return product if exponent > 0 else f"1 / ({product})"
         case "sin" | "cos" as function:
             return f"{function}{SUFFIXES[dtype]}({operands[0]})"
-    raise NotImplementedError(f"{equation.operation} has no C code here")
+    raise ValueError(f"{equation.operation} has no C code here")

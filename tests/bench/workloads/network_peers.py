@@ -63,7 +63,8 @@ def peers(network: Network) -> dict[str, Callable[[int], Run]]:
     """Everybody who trains it."""
     return {
         "symgrad": lambda cores: symgrad_fit(network),
-        "torch eager": lambda cores: torch_eager(network, cores),
+        "torch eager": lambda cores: torch_fit(network, cores),
+        "torch.compile": lambda cores: torch_fit(network, cores, compiled=True),
         "JAX scan": lambda cores: jax_scan(network),
         "JAX per step": lambda cores: jax_steps(network),
     }
@@ -116,7 +117,8 @@ def symgrad_fit(net: Network) -> Run:
 # ---- torch
 
 
-def torch_eager(net: Network, cores: int) -> Run:
+def torch_fit(net: Network, cores: int, compiled: bool = False) -> Run:
+    """With a fused optimiser; the loss and its gradient as torch.compile makes them, or eager."""
     import torch
     from torch.nn import functional as F
 
@@ -131,13 +133,18 @@ def torch_eager(net: Network, cores: int) -> Run:
         momentum = MOMENTUM if net.optimizer == "momentum" else 0
         optimizer = torch.optim.SGD(parameters, lr=net.rate, momentum=momentum, fused=True)
 
-    def step(x, target) -> None:
+    def loss(x, target) -> torch.Tensor:
         for layer in layers[:-1]:
             x = activation(F.linear(x, *layer))
         z = F.linear(x, *layers[-1])
-        loss = F.cross_entropy(z, target) if net.labelled else ((z - target) ** 2).sum(1).mean()
+        return F.cross_entropy(z, target) if net.labelled else ((z - target) ** 2).sum(1).mean()
+
+    if compiled:
+        loss = torch.compile(loss)
+
+    def step(x, target) -> None:
         optimizer.zero_grad()
-        loss.backward()
+        loss(x, target).backward()
         optimizer.step()
 
     def run() -> int:
