@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from symgrad.lower import index as ix
-from symgrad.lower.expressions import At, content, loads, roots
+from symgrad.lower.costs import COST
+from symgrad.lower.expressions import At, content, loads, roots, walk
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
     AT,
@@ -45,6 +46,7 @@ LINE = 64  # bytes
 MOST_LINES = 8  # of one stretch of memory: the machine foresees the rest of a longer one
 IN_FLIGHT = 64  # lines that are asked for and not yet needed, at each stage
 NEAREST, FARTHEST = 2, 16  # samples ahead
+SHORT = 20  # additions: the processor begins the steps after one of fewer while it waits
 LARGEST_BATCH = 64  # samples whose rows stay at hand until their mini-batch comes
 TABLES = ("parameter", "state")
 ARITHMETIC = ("add", "mul")
@@ -58,7 +60,8 @@ def ahead(section: Sequence[Statement], batch: int) -> list[Statement]:
     found = {a: _stage(*a) for a in _accesses(section)}
     wanted = {a: stage for a, stage in found.items() if stage}
     deepest = max(wanted.values(), default=0)
-    if deepest < 2 and (_row_bytes(wanted) < LINE or _multiplies(section)):
+    foreseen = _row_bytes(wanted) < LINE and _is_short(section)
+    if deepest < 2 and (foreseen or _multiplies(section)):
         return []  # the processor is ahead by itself, or busy for longer than it waits
     stages: dict[tuple[bool, int], _Requests] = {}
     for (buffer, index), stage in wanted.items():
@@ -91,6 +94,14 @@ def _accesses(section: Iterable[Statement]) -> dict[tuple[Buffer, At], None]:
 
 def _row_bytes(places: Iterable[tuple[Buffer, At]]) -> int:
     return sum(b.nbytes for b in {b for b, _ in places})
+
+
+def _is_short(section: Iterable[Statement]) -> bool:
+    """Whether a step is so little work that the processor has several in hand."""
+    parts = list(statements(tuple(section)))
+    made = walk(e for s in parts for e in roots(s))
+    work = sum(COST.get(x.operation, 1) for x in made if isinstance(x, Apply))
+    return work < SHORT and not any(isinstance(s, Loop) for s in parts)
 
 
 def _multiplies(section: Iterable[Statement]) -> bool:

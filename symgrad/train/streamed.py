@@ -30,11 +30,16 @@ class Sum:
         self.total, self.rest = 0.0, np.empty(0)
 
     def add(self, terms: np.ndarray) -> None:
-        terms = np.concatenate([self.rest, terms])
+        first = min(-len(self.rest) % self.TOGETHER, len(terms))
+        self._add(np.concatenate([self.rest, terms[:first]]))
+        if first < len(terms):
+            self._add(terms[first:])
+
+    def _add(self, terms: np.ndarray) -> None:
         whole = len(terms) - len(terms) % self.TOGETHER
-        for part in terms[:whole].reshape(-1, self.TOGETHER):
-            self.total += part.sum()
-        self.rest = terms[whole:]
+        for part in terms[:whole].reshape(-1, self.TOGETHER).sum(axis=1).tolist():
+            self.total += part
+        self.rest = terms[whole:].copy()
 
     @property
     def value(self) -> float:
@@ -111,15 +116,14 @@ class StreamedFit(Fit):
         self.executable = self._for_block(block)
         self.arrays = {**self.model.arrays, **block.arrays}
         self.batch, self.before = block.batch, self.before - block.first
-        losses = self.room.take(-(-block.visited // block.batch))
-        losses.fill(0)  # those of steps that are not made, too
+        losses, begun = self.room.take(-(-block.visited // block.batch)), self.done
         self._through(block.order, losses, range(block.first, block.samples), epoch, bar)
+        losses = losses[: self.done - begun]
         self.tail = self._recent(losses, self.often) if self.often else losses[:0]
         self.before += block.samples
-        if self.model.reduction == "mean":
-            sizes = np.full(len(losses), self.batch)
-            sizes[-1] = block.visited - self.batch * (len(losses) - 1)
-            losses = losses * sizes
+        if self.model.reduction == "mean" and self.batch > 1:
+            smaller = block.visited - self.batch * (len(losses) - 1)
+            losses = np.append(losses[:-1] * self.batch, losses[-1:] * smaller)
         self.sum.add(losses)
 
     def _reached(self, epoch: int, position: int) -> None:

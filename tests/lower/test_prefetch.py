@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import scipy.sparse
+import sympy as sp
 
 import symgrad as sg
 from symgrad.lower import driver, prefetch
@@ -74,6 +75,9 @@ def test_small_tables_and_small_rows_are_left_alone():
     x, y = sg.data("x y")
     line = sg.compile((sg.parameter("w") * x - y) ** 2, sg.SGD(0.1))
     assert requests(line, 1) == []
+    curve = sg.compile((sp.tanh(sg.parameter("w") * x) - y) ** 2, sg.SGD(0.1))  # no short step
+    assert [s[:11] for s in requests(curve, 1)] == ["prefetch(x,", "prefetch(y,"]
+    assert len(requests(factorization(), 1)) == 3  # nor are rows of tables
     assert [s[:11] for s in requests(linear(30, sparse=False), 1)].count("prefetch(x,") == 5
 
 

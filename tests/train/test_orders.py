@@ -1,9 +1,11 @@
 """The order of an epoch: from seed and epoch alone, and never a reason to wait for Ctrl-C."""
 
+import itertools
 import threading
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
 from symgrad.train import orders as orders_module
 from symgrad.train.orders import Orders, shuffled
@@ -45,3 +47,17 @@ def test_waiting_for_an_order_can_end(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         orders.of(range(1), range(0), interrupted)
     orders.close()
+
+
+@pytest.mark.parametrize("long", [0, 10**9])
+def test_every_order_is_as_likely(long, monkeypatch):
+    monkeypatch.setattr(orders_module, "LONG", long)
+    found = [tuple(shuffled(0, epoch, 4).tolist()) for epoch in range(4800)]
+    counts = np.array([found.count(order) for order in itertools.permutations(range(4))])
+    assert counts.sum() == 4800
+    assert chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("n", [1, 2, 2**18 - 1, 2**18, 2**18 + 1])
+def test_long_orders_hold_every_sample_once(n):
+    assert np.array_equal(np.sort(shuffled(3, 1, n)), np.arange(n))
