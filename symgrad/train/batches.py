@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,13 @@ class Intake:
                 column.accept(data[column.name])
         if self.computed is not None and self.computed.indices:
             self.read(data)
+
+    def trusting(self) -> Intake:
+        """The same for data whose indices were checked before."""
+        other = copy(self)
+        other.columns = tuple(replace(c, size=None) for c in self.columns)
+        other.computed = None
+        return other
 
     def named(self, data: Any) -> dict[str, Any]:
         """Columns by name.  Those of a DataFrame that the model does not know do not matter."""

@@ -96,7 +96,8 @@ class Block:
     """Samples in memory.
 
     order: of the samples, None as they lie; first: the position in it to begin at, where a fit is
-    continued; batch: samples in a mini-batch; room: whose memory it is
+    continued; batch: samples in a mini-batch; room: whose memory it is, or where the samples are
+    in memory of their `own`, its place in the queue
     """
 
     samples: int
@@ -104,6 +105,7 @@ class Block:
     room: Room
     order: np.ndarray | None = None
     first: int = 0
+    own: dict[Any, np.ndarray] | None = None
 
     @property
     def visited(self) -> int:
@@ -112,7 +114,7 @@ class Block:
 
     @property
     def arrays(self) -> dict[Any, np.ndarray]:
-        return self.room.first(self.samples)
+        return self.room.first(self.samples) if self.own is None else self.own
 
 
 class Pool:
@@ -153,12 +155,14 @@ class Cut:
     size:  samples in a block
     order: of a block's samples, None as they come
     skip:  samples of the epoch to pass over
+    lasts: whether pieces stay as they are: then those in order are not copied
     """
 
     batch: int
     size: int
     order: Order | None = None
     skip: int = 0
+    lasts: bool = False
 
     @property
     def passed(self) -> int:
@@ -205,6 +209,10 @@ class Cutter:
         try:
             for arrays, first, stop in pieces:
                 self.pool.check()
+                if self.cut.lasts and self._is_block(stop - first):
+                    own = {symbol: array[first:stop] for symbol, array in arrays.items()}
+                    yield Block(stop - first, self.batch, self.pool.take(0), own=own)
+                    continue
                 while first < stop:
                     first += self._fill(arrays, first, stop)
                     if full := self._all(self.cut.size):
@@ -215,6 +223,10 @@ class Cutter:
             raise
         if last := self._all(self.first + 1):
             yield last
+
+    def _is_block(self, samples: int) -> bool:
+        """Whether so many samples are whole mini-batches, and none of others come before."""
+        return not (self.cut.order or self.filled or samples % self.batch)
 
     def _fill(self, arrays: dict[Any, np.ndarray], first: int, stop: int) -> int:
         """Copy what fits of a piece's samples first ... stop - 1; how many those are."""

@@ -101,8 +101,8 @@ class StreamedFit(Fit):
         def order(number: int, samples: int) -> np.ndarray:
             return shuffled(self.model.seed, epoch, samples, apart=number)
 
-        cut = Cut(self.plan.batch, self.size, order if self.plan.shuffle else None, skip)
-
+        shuffle = order if self.plan.shuffle else None
+        cut = Cut(self.plan.batch, self.size, shuffle, skip, self.source.lasts)
         cutter = Cutter(cut, pool)
 
         def blocks() -> Iterator[Block]:

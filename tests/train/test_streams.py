@@ -664,6 +664,23 @@ def test_what_is_there_may_be_taken_at_any_moment(error, rng):
     assert stolen
 
 
+@pytest.mark.parametrize("lasts", [False, True])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_only_pieces_that_stay_as_they_are_are_not_copied(lasts, shuffle):
+    x, numbers = sg.data("x"), np.arange(50.0)
+    pool = blocks_module.Pool([blocks_module.Room() for _ in range(3)])
+    order = (lambda number, n: np.arange(n)) if shuffle else None
+    cutter = blocks_module.Cutter(blocks_module.Cut(4, 12, order, lasts=lasts), pool)
+    pieces = (({x: numbers}, first, min(first + 12, 50)) for first in range(0, 50, 12))
+    got, shared = [], []
+    for block in cutter.blocks(pieces):
+        got.extend(block.arrays[x])
+        shared.append(np.shares_memory(block.arrays[x], numbers))
+        pool.give(block.room)
+    assert got == numbers.tolist()
+    assert shared == [lasts and not shuffle] * 4 + [False]  # the last is no whole mini-batch
+
+
 # --- sparse and ragged data -----------------------------------------------------------------------
 
 
