@@ -192,8 +192,6 @@ def interpreted(program: BlockProgram, dtype: str, batch: int, *_: Any) -> Any:
     return Interpreted(generate(lower(program, dtype, batch)))
 
 
-NOT_COMPILED = ("eigvalsh",)  # operations that the compiled targets have no code for
-
 MAKERS = {**TARGETS, "interpreted": interpreted}
 
 
@@ -248,12 +246,6 @@ def check(
             yield from _singly(programs, known, listed, error)
             continue
         for v in listed:
-            if v.target != "reference" and len(able := _compiled(programs)) < len(programs):
-                some = [
-                    e for p, e in zip(programs, known, strict=True) if any(p is q for q in able)
-                ]
-                yield from check(able, some, [v] if able else [])
-                continue
             try:
                 found = run(chunk, block, v.target, v.dtype)
                 bad = list(differences(chunk, known, found, v))
@@ -261,10 +253,6 @@ def check(
                 yield from _singly(programs, known, [v], error)
             else:
                 yield from bad
-
-
-def _compiled(programs: Sequence[Program]) -> list[Program]:
-    return [p for p in programs if not any(s.operation in NOT_COMPILED for s in p.steps)]
 
 
 def _singly(

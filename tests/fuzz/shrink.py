@@ -52,7 +52,9 @@ def shrunk(found: Mismatch, fails: Callable = fails) -> Mismatch:
 
 
 def _smaller(program: Program) -> Iterator[Program]:
-    """Programs with one step less, or a simpler one."""
+    """Programs with one step less, or a simpler one, or of one sample."""
+    if program.samples > 1:
+        yield _of_one_sample(program)
     read = {x for s in program.steps for x in s.operands}
     sinks = [s for s in program.steps if s.name not in read]
     half = {s.name for s in sinks[: len(sinks) // 2]}
@@ -76,11 +78,19 @@ def _without(program: Program, names: set[str]) -> Program:
     return replace(program, steps=steps).without_dead_steps()
 
 
+def _of_one_sample(program: Program) -> Program:
+    first = {x.name: slice(1 if x.role == "data" else None) for x in program.inputs}
+    values = {k: v[first[k]] if v.shape else v for k, v in program.values.items()}
+    return replace(program, values=values, samples=1)
+
+
 def _cut(program: Program, step: Step, value: np.ndarray) -> Program:
-    """The step's value as data."""
+    """The step's value as an input: a parameter where samples share it, for its gradient."""
     steps = tuple(s for s in program.steps if s is not step)
-    inputs = (*program.inputs, Input(step.name, "data", step.shape))
-    values = {**program.values, step.name: value}
+    shared = (value == value[:1]).all()
+    role = "parameter" if shared else "data"
+    inputs = (*program.inputs, Input(step.name, role, step.shape))
+    values = {**program.values, step.name: value[0] if shared else value}
     return replace(program, inputs=inputs, steps=steps, values=values).without_dead_steps()
 
 
