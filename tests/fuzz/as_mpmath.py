@@ -146,7 +146,7 @@ def run(program: Program) -> tuple[dict[str, list], Any, dict[str, Any]]:
     """Values, the loss, and its derivatives by differences, with 50 digits."""
     with mp.workdps(50):
         start = {
-            x.name: [mpf(float(a)) for a in program.values[x.name]] if x.role == "data"
+            x.name: [mpf(float(a)) for a in program.values[x.name]] if x.sampled
             else [mpf(float(program.values[x.name]))] * program.samples
             for x in program.inputs
         }  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 
 import symgrad as sg
-from tests.fuzz.programs import Program, Shape, Step, weights
+from tests.fuzz.programs import Input, Program, Shape, Step, weights
 
 # fmt: off
 TEXT: dict[str, str] = {
@@ -124,7 +124,8 @@ TEXT: dict[str, str] = {
     # ---- indexing
     "take": "sg.take({a}, {spec})", "take_array": "sg.take({a}, np.array({index}))",
     "take_at": "sg.take({a}, {b})", "take_at_two": "sg.take({a}, ({b}, {c}))",
-    "take_column": "sg.take({a}, (slice(None), {b}))", "one_hot": "sg.one_hot({a}, {classes})",
+    "take_column": "sg.take({a}, (slice(None), {b}))", "lookup": "sg.take({a}, {b})",
+    "one_hot": "sg.one_hot({a}, {classes})",
     "gather": "sg.gather({a}, np.array({index}), axis={axis})", "as_float": "1.0*{a}",
     "scalar_at": "sg.let('s', {a})[{spec}]",
     # ---- linear algebra
@@ -158,6 +159,8 @@ TEXT: dict[str, str] = {
     "batch_total": "sg.mean({a})", "batch_scores": "sg.matmul({a}, {b})",
     "normalized": "({a} - sg.expectation({a}))/sp.sqrt(sg.expectation(({a} - "
     "sg.expectation({a}))**2) + 0.1)",
+    # ---- random draws
+    "noisy": "{a} + {b}/2",
     # ---- derivatives
     "gradient": "sg.gradient({a}, {b})", "hvp": "sg.hvp({a}, {b}, weights({shape}))",
     "hessian": "sg.hessian({a}, {b})", "jacobian": "sg.jacobian({a}, {b})",
@@ -184,16 +187,28 @@ def joined(e: Any, shape: Shape) -> sp.Expr:
 SPACE = {"sp": sp, "sg": sg, "np": np, "kept": kept, "joined": joined, "weights": weights}
 MAKE = {
     "data": "sg.data({!r}, shape={})", "parameter": "sg.parameter({!r}, shape={}, init=0)",
-    "hyper": "sg.hyper({!r}, np.zeros({}))",
+    "hyper": "sg.hyper({!r}, np.zeros({}))", "normal": "sg.random.normal({!r}, shape={})",
+    "uniform": "sg.random.uniform({!r}, shape={})",
 }  # fmt: skip
+
+
+def made(x: Input, prefix: str = "") -> str:
+    """How an input is made.  A draw's numbers depend on its name, which has no prefix."""
+    if x.role == "integers":
+        return f"sg.random.integers({x.name!r}, {x.limit}, shape={x.shape})"
+    text = MAKE[x.role].format(x.name if x.random else prefix + x.name, x.shape)
+    return f"{text[:-1]}, dtype=int)" if x.limit else text
+
+
+def symbol(x: Input) -> Any:
+    return eval(made(x), dict(SPACE))
 
 
 def lines(program: Program, prefix: str = "") -> list[str]:
     """The program's text: its last line makes `loss`.  prefix: of the symbols' names."""
     out = []
     for x in program.inputs:
-        made = MAKE[x.role].format(prefix + x.name, x.shape)
-        out.append(f"{x.name} = {made[:-1]}, dtype=int)" if x.limit else f"{x.name} = {made}")
+        out.append(f"{x.name} = {made(x, prefix)}")
     for s in program.steps:
         out.append(f"{s.name} = {line(s)}")
     terms = [f"joined({s.name}, {s.shape})" for s in program.sinks if s.kind == "float"]

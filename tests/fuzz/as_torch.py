@@ -135,6 +135,7 @@ TEXT: dict[str, str] = {
     "pad_mode": "F.pad(a[None, None], flat({width}), mode={mode})[0, 0]",
     # ---- indexing
     "take": "picked(a, {spec})", "take_array": "a[torch.tensor({index})]", "take_at": "a[b]",
+    "lookup": "a[b]", "noisy": "a + b/2",
     "take_at_two": "a[b, c]", "take_column": "a[:, b]",
     "one_hot": "F.one_hot(a, {classes}).double()",
     "gather": "torch.gather(a, {axis}, torch.tensor({index}))", "as_float": "a.double()",

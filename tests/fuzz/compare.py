@@ -23,6 +23,7 @@ from symgrad.calculus.block import Block, Name
 from symgrad.calculus.builder import Builder
 from symgrad.calculus.capture import capture
 from symgrad.calculus.derive import derive
+from symgrad.calculus.draws import drawn
 from symgrad.calculus.program import Program as BlockProgram
 from symgrad.calculus.rewrite import Rewrite
 from symgrad.calculus.simplify import simplify
@@ -32,7 +33,7 @@ from symgrad.lower import lower
 from symgrad.train.evaluate import evaluate
 from symgrad.train.memory import constants
 from symgrad.train.targets import TARGETS
-from tests.fuzz import as_mpmath, as_symgrad, torch_run
+from tests.fuzz import as_mpmath, as_symgrad, draws, torch_run
 from tests.fuzz.programs import Program
 from tests.generate.interpreted import Interpreted
 
@@ -144,8 +145,9 @@ class Chunk:
         for k, program in enumerate(self.programs):
             made = as_symgrad.expressions(program, f"q{k}_")
             for x in program.inputs:
-                self.arrays[made[x.name]] = program.values[x.name]
-                if x.role != "data":
+                if not x.random:
+                    self.arrays[made[x.name]] = program.values[x.name]
+                if not x.sampled:
                     self.wrt[f"{k} d {x.name}"] = made[x.name]
             wanted |= {f"{k} {s.name}": sp.sympify(made[s.name]) for s in outputs(program)}
             wanted[f"{k} loss"] = sp.sympify(made["loss"])
@@ -198,7 +200,7 @@ MAKERS = {**TARGETS, "interpreted": interpreted}
 def run(chunk: Chunk, block: Block, target: str, dtype: str = "float64") -> dict[str, Any]:
     """Every output of the block on a target."""
     n, kind = chunk.samples, np.dtype(dtype)
-    executable = MAKERS[target](BlockProgram(block).check(), dtype, n, {}, 1)
+    executable = MAKERS[target](BlockProgram(drawn(block, dtype)).check(), dtype, n, {}, 1)
     fixed = [s for s in block.inputs if getattr(s, "role", "") == "constant"]
     arrays = {
         s: np.asarray(a, np.int64 if a.dtype.kind == "i" else
@@ -206,7 +208,8 @@ def run(chunk: Chunk, block: Block, target: str, dtype: str = "float64") -> dict
         for s, a in chunk.arrays.items()
     }  # fmt: skip
     with np.errstate(all="ignore"):
-        return evaluate(executable, arrays | constants(fixed, kind), n, n, block.outputs, kind)
+        arrays |= constants(fixed, kind) | draws.SOURCES
+        return evaluate(executable, arrays, n, n, block.outputs, kind)
 
 
 def differences(

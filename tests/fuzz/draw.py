@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.fuzz import as_mpmath
+from tests.fuzz import as_mpmath, draws
 from tests.fuzz.operations import OPERATIONS, POINTWISE, RESULTS, STRUCTURED
 from tests.fuzz.picks import ANY, MOST
-from tests.fuzz.programs import Input, Program, Shape, Step
+from tests.fuzz.programs import RANDOM, Input, Program, Shape, Step
 from tests.fuzz.torch_run import Evaluation
 
 SHAPES = [(), (), (3,), (3,), (2,), (2, 3), (3, 2), (3, 3), (2, 2), (1, 3), (4,), (2, 1, 3), (1,)]
 LARGEST = 1e3  # of a value that is kept
 LONGEST = 24  # nodes of a value before it gets a name, for SymPy's sake
 NAMED = 0.35  # of the values get one anyway
+OFTEN = ("lookup", "noisy")  # tables and random draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,8 @@ class Drawing:
         self.steps: list[Step] = []
         self.arrays: dict[str, np.ndarray] = {}
         self.pool: list[Value] = []
+        self.tables: list[Value] = []
+        self.drawn: set[str] = set()
         self.evaluation = Evaluation(samples)
         for role in ("parameter", "parameter", "data", "data", self.one(["data", "hyper"])):
             self.input(role, () if scalar else self.one(SHAPES))
@@ -66,20 +69,38 @@ class Drawing:
     # ---- inputs
 
     def input(self, role: str, shape: Shape, limit: int | None = None) -> Value:
-        name = f"{role[0] if limit is None else 'i'}{len(self.inputs)}"
-        lead = (self.samples,) if role == "data" else ()
-        if limit is None:
-            array = self.rng.uniform(-2, 2, lead + shape)
-        else:
-            array = self.rng.integers(0, limit, lead + shape)
-        self.inputs.append(Input(name, role, shape, limit))
-        self.arrays[name] = array
-        self.evaluation.give(name, array, role == "data", limit is not None)
-        kind = "float" if limit is None else "int"
-        value = Value(name, shape, kind, limit, role == "data", low=-2.0, high=2.0,
-                      sources=frozenset([name]))  # fmt: skip
+        value = self._input(role, shape, limit)
         self.pool.append(value)
         return value
+
+    def table(self, shape: Shape) -> Value:
+        """A parameter that only `lookup` reads."""
+        self.tables.append(self._input("parameter", shape))
+        return self.tables[-1]
+
+    def draw(self, distribution: str, shape: Shape, limit: int | None = None) -> Value:
+        """New random numbers."""
+        value = self.input(distribution, shape, limit)
+        self.drawn.add(value.name)
+        return value
+
+    def _input(self, role: str, shape: Shape, limit: int | None = None) -> Value:
+        name = f"{role[0] if limit is None else 'i'}{len(self.inputs)}"
+        lead = (self.samples,) if role == "data" else ()
+        if role in RANDOM:  # a name of this program alone: a chunk's draws of one name are equal
+            x = Input(f"{name}_{self.rng.integers(10**9)}", role, shape, limit)
+            array = draws.values(x, self.samples)
+        elif limit is None:
+            x, array = Input(name, role, shape), self.rng.uniform(-2, 2, lead + shape)
+        else:
+            x = Input(name, role, shape, limit)
+            array = self.rng.integers(0, limit, lead + shape)
+        self.inputs.append(x)
+        self.arrays[x.name] = array
+        self.evaluation.give(x.name, array, x.sampled, limit is not None)
+        kind, size = "float" if limit is None else "int", 2.0 if role not in RANDOM else 6.0
+        return Value(x.name, shape, kind, limit, x.sampled, low=-size, high=size,
+                     sources=frozenset([x.name]))  # fmt: skip
 
     def index(self, size: int, rank: tuple[int, int] = (0, 1)) -> Value:
         """Integers below a size: data, or places that an argmax found."""
@@ -130,7 +151,8 @@ class Drawing:
 
     def step(self, name: str = "") -> None:
         """Draw one operation (or the named one), if operands for it are found."""
-        name = name or self.one(SCALAR if self.scalar else OPERATIONS)
+        often = not self.scalar and self.rng.random() < 0.06
+        name = name or self.one(OFTEN if often else SCALAR if self.scalar else OPERATIONS)
         if name not in POINTWISE:
             found = STRUCTURED[name](self)
         else:

@@ -1,6 +1,6 @@
 """What a fuzzed program is: plain data, from which every target's text is printed and run.
 
-    inputs   data (one row a sample), parameters, hypers, and integer data below a limit
+    inputs   data (one row a sample), parameters, hypers, integer data below a limit, random draws
     steps    name = operation(operands, attributes), in order; every name has a shape and a kind
 
 A shape may hold "B" in front: the mini-batch's values, stacked.
@@ -15,17 +15,27 @@ from typing import Any
 import numpy as np
 
 LETTERS = "abcdefg"
+RANDOM = ("normal", "uniform", "integers")
 Shape = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Input:
-    """limit: integer data stay below it; None for floats."""
+    """limit: integers stay below it; None for floats."""
 
     name: str
-    role: str  # data, parameter or hyper
+    role: str  # data, parameter, hyper, or the distribution in sg.random
     shape: Shape
     limit: int | None = None
+
+    @property
+    def random(self) -> bool:
+        return self.role in RANDOM
+
+    @property
+    def sampled(self) -> bool:
+        """Whether every sample has its own value."""
+        return self.role == "data" or self.random
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class Program:
     @property
     def trained(self) -> list[Input]:
         """The inputs that gradients are taken for."""
-        return [x for x in self.inputs if x.role != "data"]
+        return [x for x in self.inputs if not x.sampled]
 
     @property
     def scalar(self) -> bool:

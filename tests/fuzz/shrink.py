@@ -79,7 +79,7 @@ def _without(program: Program, names: set[str]) -> Program:
 
 
 def _of_one_sample(program: Program) -> Program:
-    first = {x.name: slice(1 if x.role == "data" else None) for x in program.inputs}
+    first = {x.name: slice(1 if x.sampled else None) for x in program.inputs}
     values = {k: v[first[k]] if v.shape else v for k, v in program.values.items()}
     return replace(program, values=values, samples=1)
 

@@ -15,7 +15,9 @@ from tests.fuzz.session import chunk, report_of
 from tests.fuzz.shrink import fails, script, shrunk
 
 UNDRAWN = {  # rows that one operation alone need not have in its value or gradient
-    **dict.fromkeys(("mixed", "unit", "below", "either"), "random bits: torch draws others"),
+    **dict.fromkeys(
+        ("mixed", "unit", "below", "either"), "what draws are made of: inputs until then"
+    ),
     "cofactor_along": "the derivative of cofactor: in a second derivative of det",
     "pentagamma": "the derivative of polygamma(2, x): where x depends on a parameter",
     "own": "arises where an adjoint of the whole mini-batch meets a sample: in longer programs",

@@ -161,7 +161,7 @@ def run(program: Program, noise: float = 0.0, seed: int = 0) -> Result:
     """The program's values, its mean loss over the samples, and the loss's gradients."""
     e = Evaluation(program.samples, noise, seed)
     for x in program.inputs:
-        e.give(x.name, program.values[x.name], x.role == "data", x.limit is not None)
+        e.give(x.name, program.values[x.name], x.sampled, x.limit is not None)
     for step in program.steps:
         e.apply(step)
     floats = [s for s in program.sinks if s.kind == "float"]

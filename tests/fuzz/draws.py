@@ -1,0 +1,20 @@
+"""The numbers that `sg.random` draws in a fuzzed program: the reference target's, torch's data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad.calculus.capture import capture
+from symgrad.calculus.draws import drawn, seed_word
+from symgrad.calculus.reference import evaluate
+from symgrad.language import symbols
+from tests.fuzz import as_symgrad
+from tests.fuzz.programs import Input
+
+SOURCES = {symbols.seed: seed_word(0), symbols.step: np.zeros((), np.int64)}  # of a first step
+
+
+def values(x: Input, samples: int) -> np.ndarray:
+    """What the first step of a model draws for a random input: (samples, *shape)."""
+    block = drawn(capture({"drawn": as_symgrad.symbol(x)}), "float64")
+    return np.array(evaluate(block, SOURCES, n=samples)[block.outputs["drawn"]])
