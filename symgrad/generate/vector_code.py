@@ -79,6 +79,11 @@ class Real:
     def times(self, y: Any) -> Real:
         return self._do("fmul", self, y, EXACT)
 
+    def times_plus(self, y: Any, z: Any) -> Real:
+        """self * y + z in one instruction where the machine has one, even if self * y is there."""
+        y, z = self.of(y), self.of(z)
+        return self._call("llvm.fma", self, y, z) if has_fused() else self * y + z
+
     def fused(self, y: Any, z: Any) -> Real:
         """self * y + z, as good as rounded once where z is nearly the negative product."""
         y, z = self.of(y), self.of(z)
@@ -103,7 +108,8 @@ class Real:
 
     def _call(self, name: str, *operands: Real) -> Real:
         module = self.builder.module
-        declared = _intrinsic(module, name, self.format, len(operands))
+        kind = self.format.type
+        declared = _intrinsic(module, name, kind, [kind] * len(operands))
         called = self.builder.call(declared, [x.value for x in operands], fastmath=CONTRACT)
         return Real(self.builder, self.format, called)
 
@@ -169,9 +175,25 @@ class Real:
 
     def nearest(self) -> tuple[Real, Bits]:
         """The nearest integer, as a number and as bits; |self| < 2**(mantissa - 2)."""
+        if has_scaling() and self.format.name == FLOAT.name:  # one instruction each way
+            short, real = self.format.integer, self.format.type
+            whole = _intrinsic(self.builder.module, "llvm.lrint", short, [real], real)
+            low = self.builder.call(whole, [self.value])
+            number = self.builder.sitofp(low, real)
+            return Real(self.builder, self.format, number), Bits(self, low)
         shifted = self + self.format.shift
         low = shifted.bits - self.of(self.format.shift).bits
         return shifted.minus(self.format.shift), low
+
+    def turns(self, turn: float) -> tuple[Real, Real]:
+        """2**n, a normal number, and f: self * turn = n + f, |f| <= 1/2.
+
+        n comes with the exponent's bias into the lowest bits, from where a shift takes it.
+        """
+        shift = self.format.shift + self.format.bias
+        shifted = self.times_plus(turn, shift)
+        f = self.times_plus(turn, -shifted.minus(shift))
+        return (shifted.bits << self.format.mantissa).real, f
 
     def scaled(self, n: Bits) -> Real:
         """self * 2**n, rounded once, with infinities and denormals; |n| < 2 * bias."""
@@ -183,7 +205,8 @@ class Real:
     def _scaled_at_once(self, n: Bits) -> Real:
         short = FLOAT.across(self.format.lanes).integer
         whole = n.value if n.value.type == short else self.builder.trunc(n.value, short)
-        declared = _intrinsic(self.builder.module, "llvm.ldexp", self.format, 1, short)
+        real = self.format.type
+        declared = _intrinsic(self.builder.module, "llvm.ldexp", real, [real, short], short)
         return Real(self.builder, self.format, self.builder.call(declared, [self.value, whole]))
 
 
@@ -282,13 +305,13 @@ def _element(builder: Any, table: Any, at: Any, double: Format) -> Any:
     return builder.call(gather, [builder.bitcast(table, POINTER), at])
 
 
-def _intrinsic(module: Any, name: str, format: Format, n: int, *others: Any) -> Any:
-    """LLVM's own function of n arguments of a format, and of integers of other types."""
-    kinds, lanes = [format.type, *others], f"v{format.lanes}" if format.lanes > 1 else ""
-    for kind in kinds:
+def _intrinsic(module: Any, name: str, result: Any, given: Sequence[Any], *kinds: Any) -> Any:
+    """LLVM's own function of given types; kinds: others than the result's that its name holds."""
+    for kind in (result, *kinds):
+        lanes = f"v{kind.count}" if isinstance(kind, ir.VectorType) else ""
         name += f".{lanes}{getattr(kind, 'element', kind).intrinsic_name}"
-    signature = ir.FunctionType(format.type, [format.type] * n + list(others))
-    return module.globals.get(name) or ir.Function(module, signature, name)
+    known = module.globals.get(name)
+    return known or ir.Function(module, ir.FunctionType(result, given), name)
 
 
 def _signature(kind: Any, n: int) -> Any:

@@ -8,54 +8,56 @@ log 2 is taken in two parts, the upper one so short that its products with n are
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from symgrad.generate.vector_code import Bits, Real, polynomial
-from symgrad.generate.vector_coefficients import ERF, ERFC, EXP, LIMITS, LOG, LOG2
+from symgrad.generate.vector_coefficients import ERF, ERFC, EXP, EXP2, LIMITS, LOG, LOG2
 
 
-def _reduced(x: Real, rest: Any = 0.0) -> tuple[Bits, Real]:
-    """n and exp(r) - 1 for x + rest between the limits of exp."""
-    name = x.format.name
+def _reduced(x: Real, rest: Real | None = None) -> tuple[Bits, Real]:
+    """n and r for x + rest between the limits of exp."""
     n, bits = (x * (1 / math.log(2))).nearest()
-    high, low = LOG2[name]
-    r = x - n * high - n * low + rest
-    return bits, r + r * r * polynomial(r, EXP[name])
+    high, low = LOG2[x.format.name]
+    r = x - n * high - n * low
+    return bits, r if rest is None else r + rest
+
+
+def _exp_reduced(n: Bits, r: Real) -> Real:
+    return polynomial(r, (1.0, 1.0, *EXP[r.format.name])).scaled(n)
 
 
 def exp(x: Real) -> Real:
     low, high = LIMITS[x.format.name].exp
-    n, q = _reduced(x.at_least(low).at_most(high))
-    return (q + 1.0).scaled(n)
+    return _exp_reduced(*_reduced(x.at_least(low).at_most(high)))
 
 
 def exp_of_sum(x: Real, rest: Real) -> Real:
     """exp(x + rest), |rest| much smaller than 1."""
     low, high = LIMITS[x.format.name].exp
-    n, q = _reduced(x.at_least(low).at_most(high), rest)
-    return (q + 1.0).scaled(n)
+    return _exp_reduced(*_reduced(x.at_least(low).at_most(high), rest))
 
 
 def exp_half(x: Real) -> Real:
     """exp(x) / 2, which is finite a little longer; for x >= 0."""
-    n, q = _reduced(x.at_most(LIMITS[x.format.name].exp[1] + 1.0))
-    return (q + 1.0).scaled(n - 1)
+    n, r = _reduced(x.at_most(LIMITS[x.format.name].exp[1] + 1.0))
+    return _exp_reduced(n - 1, r)
 
 
 def expm1(x: Real) -> Real:
     limits = LIMITS[x.format.name]
-    n, q = _reduced(x.at_least(limits.minus_one).at_most(limits.exp[1]))
+    n, r = _reduced(x.at_least(limits.minus_one).at_most(limits.exp[1]))
+    q = r + r * r * polynomial(r, EXP[x.format.name])
     half = (n - 1).power_of_two()  # 2**n would overflow before the result does
     y = q.where(n.equals(0), (half * q + (half - 0.5)) * 2.0)
     return x.where(abs(x) < limits.tiny, y)
 
 
 def tanh(x: Real) -> Real:
-    """e / (e + 2) with e = exp(2 |x|) - 1, where 2 |x| is so small that 2**n is a number."""
-    n, q = _reduced(abs(x).at_most(LIMITS[x.format.name].tanh) * 2.0)
-    power = n.power_of_two()
-    e = power * q + (power - 1.0)
-    return (e / (e + 2.0)).with_sign_of(x)
+    """e / (e + 2) with e = exp(2 x) - 1 = 2**(n + f) - 1, where 2 x is so small that 2**n is a
+    number.  What n + f loses to rounding matters where tanh is next to 1 only, and there not."""
+    last = LIMITS[x.format.name].tanh
+    power, f = x.at_least(-last).at_most(last).turns(2 / math.log(2))
+    e = power * (f * polynomial(f, EXP2[x.format.name])) - (1.0 - power)  # -0 for x = -0
+    return e / (e + 2.0)
 
 
 def sigmoid(x: Real) -> Real:

@@ -211,18 +211,31 @@ class Normalizer:
         """The sum over samples, moved inwards to the contraction or scatter that it can join."""
         if not isinstance(z, Node) or not z.lead:
             return self.mul(self.samples(), z)
-        if z.uses == 1 and depth < 50:
-            if z.operation == "mul" and any(is_scalar(x) for x in z.operands):
-                rest = [x for x in z.operands if not is_scalar(x)]
-                inner = rest[0] if len(rest) == 1 else self._product(rest, z)
-                if inner.extents == z.extents:
-                    scale = [x for x in z.operands if is_scalar(x)]
-                    return self.mul(*scale, self.total(inner, depth + 1))
-            if _core(z) in ("einsum", "scatter"):
-                return self._moved(z, depth)
+        scale, inner = self._unscaled(z, depth)
+        if scale and _is_free(inner, z):
+            return self.mul(*scale, self.total(inner, depth + 1))
+        if z.uses == 1 and depth < 50 and _core(z) in ("einsum", "scatter"):
+            return self._moved(z, depth)
         x = self.make("total", [z], z.extents[1:], lead=0, kind="float", label=z.label)
         x.uses = 1
         return x
+
+    def _unscaled(self, z: Node, depth: int = 0) -> tuple[list, Node]:
+        """The numbers and scalars of the step that z is a multiple of, and what is left of it.
+
+        Those of a factor that others use too count where what is left of it is there already.
+        """
+        if z.operation != "mul" or not z.lead or depth > 50:
+            return [], z
+        scale = [x for x in z.operands if is_scalar(x)]
+        rest = []
+        for x in (x for x in z.operands if not is_scalar(x)):
+            inner, core = self._unscaled(x, depth + 1)
+            free = _is_free(core, x)
+            scale += inner if free else []
+            rest.append(core if free else x)
+        core = rest[0] if len(rest) == 1 else self._product(rest, z)
+        return (scale, core) if scale and core.extents == z.extents else ([], z)
 
     def _product(self, factors: list, z: Node) -> Node:
         x = self.make("mul", factors, z.extents)
@@ -242,6 +255,11 @@ class Normalizer:
                       kind="float", label=z.label)  # fmt: skip
         x.uses = 1
         return x
+
+
+def _is_free(core: Node, z: Node) -> bool:
+    """Whether nothing more is computed for what is left of z without its scalar factors."""
+    return z.uses == 1 or any(core is x for x in z.operands)
 
 
 def is_total(x: Operand) -> bool:

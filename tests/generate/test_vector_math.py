@@ -211,6 +211,7 @@ def log_long(z, name):
 # table, the function that it approximates, and the interval
 POLYNOMIALS = {
     "EXP": (lambda r, name: mp.hyp1f1(1, 3, r) / 2, -mp.log(2) / 2, mp.log(2) / 2),
+    "EXP2": (lambda f, name: mp.expm1(f * mp.log(2)) / f, -0.5, 0.5),
     "LOG": (lambda z, name: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, 0, 0.02943725152),
     "LOG_LONG": (log_long, 0, 0.02943725152),
     "SIN": (lambda z, name: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, mp.pi**2 / 16),
