@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from symgrad.generate.blocks import Blocks, is_driving, is_large, runs
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
+from symgrad.generate.jam import TOGETHER, jammed, jams
 from symgrad.generate.pieces import pieces
 from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.source import Source
@@ -318,14 +319,28 @@ class _Writer:
         bounds = ", ".join(map(self.printer.text, s.bounds)) or extent
         if s.axis.step > 1:
             bounds = f"{'' if s.shared else '0, '}{bounds}, {s.axis.step}"
+        if not self.blocks and jams(s):
+            bounds = self._jammed(s, bounds)
         ranges = [f"{a}, {b}" if a else str(b) for a, b in pieces(s, self.kernel.dtype)]
         for part in ranges or [bounds]:
-            with self.lines.block(f"for {axis_name(s.axis)} in range({part}):"):
-                if self.blocks and is_driving(s):
-                    self._statements(s.body)
-                    continue
-                for t in s.body:
-                    self._statement(t)
+            self._range(s, part, s.body)
+
+    def _jammed(self, s: Loop, bounds: str) -> str:
+        """Four turns at a time; the bounds of those that are left."""
+        begin, _, end = bounds.rpartition(", ")
+        end = end if end.isidentifier() else f"({end})"
+        count = f"({end} - {begin})" if begin else end
+        middle = f"{begin and begin + ' + '}{count} // {TOGETHER} * {TOGETHER}"
+        self._range(s, f"{begin or 0}, {middle}, {TOGETHER}", jammed(s))
+        return f"{middle}, {end}"
+
+    def _range(self, s: Loop, bounds: str, body: Sequence[Statement]) -> None:
+        with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
+            if self.blocks and is_driving(s):
+                self._statements(body)
+                return
+            for t in body:
+                self._statement(t)
 
     def _update(self, s: Update) -> None:
         place, value = self.printer.place(s.buffer, s.index), self.printer.text(s.value)
