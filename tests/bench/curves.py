@@ -1,6 +1,6 @@
 """Times as curves, ours and everybody's: pictures and JSON in tests/bench/results.
 
-python -m tests.bench.curves [batch] [width] [depth] [table] [equations] [--rounds N] [--cores N]
+python -m tests.bench.curves [CURVE ...] [--rounds N] [--cores N]
 """
 
 import argparse
@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from tests.bench.measure import in_turn, row
 from tests.bench.report import SCALES, machine
 from tests.bench.workload import Workload
-from tests.bench.workloads.curve_points import BATCHES, DEPTHS, EQUATIONS, TABLES, WIDTHS
+from tests.bench.workloads.curve_points import (
+    ADAGRAD,
+    BATCHES,
+    DEPTHS,
+    EQUATIONS,
+    TABLES,
+    WIDTHS,
+)
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -36,6 +44,7 @@ CURVES = {
     "width": Curve("network 64-n-n-10, batch 32, tanh, SGD, float32", "width n", WIDTHS),
     "depth": Curve("network of n layers of 32, batch 32, tanh, SGD, float32", "layers n", DEPTHS),
     "table": Curve("one-sample step on two rows of a table", "rows of the table", TABLES),
+    "adagrad": Curve("the same with Adagrad", "rows of the table", ADAGRAD),
     "equations": Curve(
         "compilation and first step of a scalar model, float64", "equations", EQUATIONS
     ),
@@ -50,6 +59,18 @@ def measured(name: str, rounds: int, cores: int, console: Console) -> dict[str, 
             for peer in in_turn(f"{name}_{number}", workload, cores, rounds, status.update):
                 found.setdefault(peer.name, {})[number] = row(peer)
     return found
+
+
+def table(name: str, found: Mapping[str, Mapping[int, dict]]) -> Table:
+    """Processor time, which other people's load disturbs least."""
+    workload = next(iter(CURVES[name].points.values()))
+    scale, made = SCALES[workload.scale], Table(title=CURVES[name].title)
+    made.add_column(f"processor, {workload.scale} a {workload.unit}")
+    for number in CURVES[name].points:
+        made.add_column(f"{number:,}", justify="right")
+    for peer, points in found.items():
+        made.add_row(peer, *(f"{p['processor'] * scale:.4g}" for p in points.values()))
+    return made
 
 
 def picture(name: str, found: Mapping[str, Mapping[int, dict]], cores: int) -> Path:
@@ -92,6 +113,7 @@ def main() -> None:
         found = measured(name, options.rounds, options.cores, console)
         results = {"machine": machine(), "cores": options.cores, "peers": found}
         (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+        console.print(table(name, found))
         console.print(f"written: {picture(name, found, options.cores)}")
 
 

@@ -3,7 +3,7 @@
 from tests.bench.workload import Workload
 from tests.bench.workloads.equations import EQUATIONS
 from tests.bench.workloads.network_peers import Network, peers
-from tests.bench.workloads.table_rows import TABLES
+from tests.bench.workloads.table_rows import ADAGRAD, TABLES
 
 RUN = 3e8  # additions and multiplications of a run, about: a tenth of a second or less
 STEPS = (2, 2_000)  # of a run, at least and at most
@@ -27,7 +27,7 @@ POINTS = {
     f"{curve}_{n}": workload
     for curve, workloads in (
         ("batch", BATCHES), ("width", WIDTHS), ("depth", DEPTHS), ("table", TABLES),
-        ("equations", EQUATIONS),
+        ("adagrad", ADAGRAD), ("equations", EQUATIONS),
     )
     for n, workload in workloads.items()
 }  # fmt: skip
