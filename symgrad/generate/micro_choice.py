@@ -14,7 +14,6 @@ from symgrad.generate.micro_vectors import ITEM_BYTES
 PANEL_BYTES = 40 * 1024  # of a panel of b: most of it stays in a first-level cache
 LONGEST = 1024  # terms of one sum: longer ones are added up from panels, which rounds less
 FILLED = 3 / 4  # of the registers hold sums
-START = 4000.0  # cycles until other threads work
 
 
 @dataclass(frozen=True)
@@ -29,44 +28,31 @@ class Choice:
     plan: Plan
     seconds: float
     blas_seconds: float
-    threads: int
 
     def __str__(self) -> str:
         s = self.shape
         ways = f"{s.m}x{s.k}{'ᵀ' if s.ta else ''} @ {s.k}x{s.n}{'ᵀ' if s.tb else ''} {s.dtype}"
         times = f"{self.seconds * 1e6:.2f} us, BLAS {self.blas_seconds * 1e6:.2f} us"
         how = "BLAS" if self.library else self.plan
-        return f"{ways} on {self.threads} thread(s): {how}; {times}"
+        return f"{ways}: {how}; {times}"
 
 
 @functools.lru_cache(4096)
-def choose(shape: Shape, threads: int = 1, machine: Machine | None = None) -> Choice:
-    """The cheapest way to compute a product on so many threads.
+def choose(shape: Shape, machine: Machine | None = None) -> Choice:
+    """The cheapest way to compute a product.
 
     >>> zen4 = Machine(64, 32, True, True, 64)
-    >>> choice = choose(Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0), 1, zen4)
+    >>> choice = choose(Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0), zen4)
     >>> not choice.library and choice.seconds < choice.blas_seconds
     True
     """
     machine = machine or host()
-    part = share(shape, threads)
     best, plan = min(
-        ((cycles(part, p, machine), p) for p in plans(part, machine)), key=lambda found: found[0]
+        ((cycles(shape, p, machine), p) for p in plans(shape, machine)), key=lambda found: found[0]
     )
-    started = START if threads > 1 else 0.0
-    library = blas_cycles(shape, machine) / threads + 2 * started
     unit = 1e-9 / machine.gigahertz
-    ours, theirs = (best + started) * unit, library * unit
-    return Choice(shape, theirs < ours, plan, ours, theirs, threads)
-
-
-def share(shape: Shape, threads: int) -> Shape:
-    """One thread's part of a product: a stretch of its longer side."""
-    if threads == 1:
-        return shape
-    if shape.m > shape.n:
-        return replace(shape, m=-(-shape.m // threads))
-    return replace(shape, n=-(-shape.n // threads))
+    ours, theirs = best * unit, blas_cycles(shape, machine) * unit
+    return Choice(shape, theirs < ours, plan, ours, theirs)
 
 
 def plans(shape: Shape, machine: Machine) -> Iterator[Plan]:

@@ -14,7 +14,6 @@ from llvmlite import ir
 from symgrad.generate.micro_finish import Finish, Part, put
 from symgrad.generate.micro_tile import internal
 from symgrad.generate.micro_vectors import (
-    BIT,
     FLOATS,
     I64,
     POINTER,
@@ -28,11 +27,8 @@ from symgrad.generate.micro_vectors import (
 )
 
 EDGE_ROWS = 4  # as many multiply-adds as take the time of one
-WHOLE = (
-    "depth", "rows", "columns", "a_row", "a_k", "b_k", "c_row", "c_column", "bias_row",
-    "bias_column",
-)  # fmt: skip
-ARGUMENTS = ("a", "b", "c", "bias", "alpha", "beta", "finish", *WHOLE)
+WHOLE = ("depth", "rows", "columns", "a_row", "a_k", "b_k", "c_row", "c_column")
+ARGUMENTS = ("a", "b", "c", "alpha", "beta", *WHOLE)
 
 
 def edge_function(
@@ -40,7 +36,7 @@ def edge_function(
 ) -> ir.Function:
     """A function: a block of c of any size, its columns anywhere; arguments: ARGUMENTS."""
     x = FLOATS[dtype]
-    function = internal(module, name, [*[POINTER] * 4, x, x, BIT, *[I64] * len(WHOLE)])
+    function = internal(module, name, [*[POINTER] * 3, x, x, *[I64] * len(WHOLE)])
     function.attributes.add("optsize")  # it is rarely run
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     given = dict(zip(ARGUMENTS, function.args, strict=True))
@@ -101,7 +97,4 @@ class _Edge:
         v, given = Vectors(self.v.builder, self.v.dtype, 1, self.v.fused), self.given
         value = v.load(v.at(given["room"], (r, self.v.lanes), (c, 1)))
         place = v.at(given["c"], (i, given["c_row"]), (j, given["c_column"]))
-        bias = None
-        if self.finish.bias:
-            bias = v.load(v.at(given["bias"], (i, given["bias_row"]), (j, given["bias_column"])))
-        put(v, self.finish, [Part(value, place, None, bias)], given)
+        put(v, self.finish, [Part(value, place, None)], given)

@@ -21,7 +21,6 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from symgrad.generate.micro_choice import choose
-from symgrad.generate.micro_finish import ACTIVATIONS
 from symgrad.generate.micro_machine import Machine, host
 from symgrad.generate.micro_plan import Plan, RunTime, Shape
 from symgrad.generate.micro_product import product_function
@@ -39,20 +38,18 @@ NUMBA = {"float32": types.float32, "float64": types.float64}
 
 def matrix_product(
     dtype: str, ta: int, tb: int, m: int, n: int, k: int, lda: int, ldb: int, ldc: int, *,
-    sampled: RunTime = "", beta: int | None = None, bias: bool = False,
-    activation: str | None = None, threads: int = 1,
+    sampled: RunTime = "", beta: int | None = None,
 ) -> Any:  # fmt: skip
-    """For nopython code, a function: c = activation(alpha op(a) @ op(b) + beta c + bias).
+    """For nopython code, a function: c = alpha op(a) @ op(b) + beta c.
 
     op(a) is (m, k) and the transpose of what lies in memory where ta is 1; likewise op(b), (k, n).
     sampled names the size ("m", "n" or "k") that is given at each call, at most what stands here.
-    beta is 0 (c is not read), 1, or None: given at each call.  bias is a vector (n,) added to every
-    row; activation one of ACTIVATIONS.
+    beta is 0 (c is not read), 1, or None: given at each call.
 
-        product(size, alpha, a, a_offset, b, b_offset, beta, c, c_offset[, bias, bias_offset])
+        product(size, alpha, a, a_offset, b, b_offset, beta, c, c_offset)
 
     size is used where `sampled` is given, beta where it is None.  c must not overlap a and b.
-    ValueError: sizes that do not fit together, an unknown dtype or activation.
+    ValueError: sizes that do not fit together, an unknown dtype.
 
     >>> product = matrix_product("float64", 0, 0, 2, 1, 3, 3, 1, 1, beta=0)
     >>> @nb.njit
@@ -63,10 +60,10 @@ def matrix_product(
     >>> times(np.arange(6.0), np.ones(3), c); c
     array([ 3., 12.])
     """
-    shape = Shape(dtype, ta, tb, m, n, k, lda, ldb, ldc, sampled, beta, bias, activation)
+    shape = Shape(dtype, ta, tb, m, n, k, lda, ldb, ldc, sampled, beta)
     _check(shape)
-    choice = choose(shape, threads)
-    if choice.library and not (bias or activation):
+    choice = choose(shape)
+    if choice.library:
         return _by_blas(shape)
     return micro_kernel(shape, choice.plan)
 
@@ -82,9 +79,6 @@ def _check(s: Shape) -> None:
             raise ValueError(f"{name} is {given}, and a row has {least} elements: {s}")
     if s.dtype not in ITEM_BYTES:
         raise ValueError(f"a product of {s.dtype}: expected one of {', '.join(ITEM_BYTES)}")
-    if s.activation is not None and s.activation not in ACTIVATIONS:
-        names = ", ".join(ACTIVATIONS)
-        raise ValueError(f"no activation {s.activation!r} in a product: expected one of {names}")
     if min(s.m, s.n, s.k) < 0 or s.beta not in (0, 1, None) or s.sampled not in ("", *"mnk"):
         raise ValueError(
             f"expected sizes of at least 0, beta 0, 1 or None, and sampled '', 'm', 'n' or 'k': {s}"
@@ -100,14 +94,7 @@ def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> An
         signature = _signature(shape, a, b, c)
         return signature and (signature, code)
 
-    @intrinsic
-    def biased(
-        typing, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset, bias, bias_offset
-    ):  # fmt: skip
-        signature = _signature(shape, a, b, c, bias)
-        return signature and (signature, code)
-
-    return biased if shape.bias else product
+    return product
 
 
 def _signature(shape: Shape, *arrays: Any) -> Any:
@@ -130,11 +117,11 @@ def _code(shape: Shape, plan: Plan, machine: Machine) -> Callable[..., Any]:
         for t, array, offset in zip(kinds, rest[0::2], rest[1::2], strict=True):
             data = context.make_array(t)(context, builder, array).data
             pointers.append(builder.bitcast(builder.gep(data, [offset]), POINTER))
-        a, b, c, *bias = pointers
+        a, b, c = pointers
         if plan.turned:
             a, b = b, a
         function = product_function(builder.module, shape, plan, machine)
-        builder.call(function, [size, alpha, a, b, beta, c, bias[0] if bias else c])
+        builder.call(function, [size, alpha, a, b, beta, c])
         return context.get_dummy_value()
 
     return code

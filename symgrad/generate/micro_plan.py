@@ -34,8 +34,6 @@ class Shape:
     ldc: int
     sampled: RunTime = ""
     beta: int | None = None
-    bias: bool = False
-    activation: str | None = None
 
     @property
     def work(self) -> int:

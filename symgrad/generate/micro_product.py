@@ -21,7 +21,6 @@ from symgrad.generate.micro_plan import Plan, Shape, View, column_tiles, row_cou
 from symgrad.generate.micro_tile import SHORT, Memory, Tile, internal, tile_function
 from symgrad.generate.micro_turn import copy_function, square, turn_function
 from symgrad.generate.micro_vectors import (
-    BIT,
     FLOATS,
     I64,
     ITEM_BYTES,
@@ -35,20 +34,20 @@ from symgrad.generate.micro_vectors import (
     smaller,
 )
 
-ARGUMENTS = ("size", "alpha", "a", "b", "beta", "c", "bias")
+ARGUMENTS = ("size", "alpha", "a", "b", "beta", "c")
 
 
 def product_function(module: ir.Module, shape: Shape, plan: Plan, machine: Machine) -> ir.Function:
     """The function in this module that computes products of this shape; its arguments: ARGUMENTS.
 
-    size is the size that is only known when the code runs; beta and bias may be left out of use.
+    size is the size that is only known when the code runs; beta may be left out of use.
     Where the plan turns the product round, b is given for a and a for b.
     """
     name = _named("product", shape, plan, machine.fused)
     if name in module.globals:
         return module.globals[name]
     x, p = FLOATS[shape.dtype], POINTER
-    function = internal(module, name, [I64, x, p, p, x, p, p])
+    function = internal(module, name, [I64, x, p, p, x, p])
     given = dict(zip(ARGUMENTS, function.args, strict=True))
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     v = Vectors(builder, shape.dtype, plan.lanes, machine.fused)
@@ -94,7 +93,7 @@ class _Emitter:
         side = square(dtype)
         tall = -(-plan.rows // side) * side
         return {
-            "alpha": self.given["alpha"], "beta": beta, "one": one, "finish": BIT(1),
+            "alpha": self.given["alpha"], "beta": beta, "one": one,
             "panel": self.v.room(min(plan.panel, view.depth) * plan.width) if view.packed else None,
             "tile": self.v.room(tall * plan.width) if plan.turned else None,
         }  # fmt: skip
@@ -113,8 +112,7 @@ class _Emitter:
             now = smaller(builder, length, minus(builder, depth, start))
             first = builder.icmp_signed("==", p, i64(0))
             beta = builder.select(first, work["beta"], work["one"])
-            finish = builder.icmp_signed("==", p, last)
-            cover(work | self._stretch(start, now) | {"beta": beta, "finish": finish})
+            cover(work | self._stretch(start, now) | {"beta": beta})
 
         repeat(builder, builder.add(last, i64(1)), each)
 
@@ -178,13 +176,11 @@ class _Emitter:
             self._tile(here, tile, self._finish)
 
     def _placed(self, work: dict, i: Count, j: Count) -> dict[str, Any]:
-        """With a, c and bias at row i and column j."""
+        """With a and c at row i and column j."""
         v, view = self.v, self.view
-        along = i if self.plan.turned else j
         return work | {
             "a": v.at(work["a"], (i, view.a[0])),
             "c": v.at(self.given["c"], (i, view.c[0]), (j, view.c[1])),
-            "bias": v.at(self.given["bias"], (along, 1)) if self.shape.bias else self.given["bias"],
         }
 
     # ---- edges, where there are fewer rows or columns than was planned for
@@ -218,9 +214,8 @@ class _Emitter:
 
     @property
     def _finish(self) -> Finish:
-        shape, several = self.shape, self._several
-        beta = None if shape.beta == 0 and several else shape.beta
-        return Finish(True, beta, several, shape.bias, shape.activation)
+        beta = self.shape.beta
+        return Finish(beta=None if beta == 0 and self._several else beta)
 
     def _packed(self, work: dict, columns: Count, stored: int) -> Any:
         """A panel with these columns of b, filled up to so many."""
@@ -232,12 +227,12 @@ class _Emitter:
             return work["panel"]
         source, target = (work["b"], self.view.b[1]), (work["panel"], self.plan.width)
         sizes = (columns, work["depth"], stored)
-        self._turn(source, target, sizes, Finish(False), work, work["b"])
+        self._turn(source, target, sizes, Finish(False), work)
         return work["panel"]
 
     def _tile(self, work: dict, tile: Tile, finish: Finish) -> None:
         function = self._function(tile_function, self._memory, tile, finish)
-        names = ("depth", "alpha", "a", "b", "beta", "c", "bias", "finish")
+        names = ("depth", "alpha", "a", "b", "beta", "c")
         self.v.builder.call(function, [work[name] for name in names])
 
     def _turned(self, work: dict, tile: Tile) -> None:
@@ -246,24 +241,21 @@ class _Emitter:
         self._tile(work | {"c": work["tile"]}, tile, Finish(plain))
         ends = (work["tile"], self.plan.width), (work["c"], self.view.c[1])
         sizes = (tile.rows, tile.columns, tile.rows)
-        self._turn(*ends, sizes, Finish(False) if plain else self._finish, work, work["bias"])
+        self._turn(*ends, sizes, Finish(False) if plain else self._finish, work)
 
     def _edge(self, work: dict, rows: Count, columns: Count) -> None:
         facts = (self.shape.dtype, self.plan.lanes, self.v.fused, self._finish)
         function = self._function(edge_function, *facts)
-        view, turned = self.view, self.plan.turned
-        strides = (*view.a, self._memory.b, *view.c, int(turned), int(not turned))
-        names = ("a", "b", "c", "bias", "alpha", "beta", "finish", "depth")
+        strides = (*self.view.a, self._memory.b, *self.view.c)
+        names = ("a", "b", "c", "alpha", "beta", "depth")
         sizes = [i64(n) for n in (rows, columns, *strides)]
         self.v.builder.call(function, [*(work[name] for name in names), *sizes])
 
-    def _turn(
-        self, source: tuple, target: tuple, sizes: tuple, finish: Finish, work: dict, bias: Any
-    ) -> None:
+    def _turn(self, source: tuple, target: tuple, sizes: tuple, finish: Finish, work: dict) -> None:
         function = self._function(turn_function, self.shape.dtype, self.v.fused, finish)
         self.v.builder.call(function, [
             source[0], i64(source[1]), target[0], i64(target[1]), *map(i64, sizes), work["alpha"],
-            work["beta"], bias, work["finish"],
+            work["beta"],
         ])  # fmt: skip
 
     def _function(self, make: Callable[..., ir.Function], *facts: object) -> ir.Function:

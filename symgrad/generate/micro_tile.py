@@ -13,7 +13,6 @@ from llvmlite import ir
 
 from symgrad.generate.micro_finish import Finish, Part, put
 from symgrad.generate.micro_vectors import (
-    BIT,
     FLOATS,
     I64,
     POINTER,
@@ -60,7 +59,7 @@ class Memory:
 
 
 SHORT = 8  # terms of a sum that is worth unrolling
-ARGUMENTS = ("depth", "alpha", "a", "b", "beta", "c", "bias", "finish")
+ARGUMENTS = ("depth", "alpha", "a", "b", "beta", "c")
 
 
 def tile_function(
@@ -68,7 +67,7 @@ def tile_function(
 ) -> ir.Function:
     """The function that works one tile off; its arguments are ARGUMENTS."""
     x, p = FLOATS[memory.dtype], POINTER
-    function = internal(module, name, [I64, x, p, p, x, p, p, BIT])
+    function = internal(module, name, [I64, x, p, p, x, p])
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     v = Vectors(builder, memory.dtype, tile.lanes, memory.fused)
     given = dict(zip(ARGUMENTS, function.args, strict=True))
@@ -131,7 +130,4 @@ class _Emitter:
         """Row i, vector j of the tile."""
         v, tile, mask = self.v, self.tile, self._mask(j)
         place = v.at(self.given["c"], (i, self.memory.c), (j, tile.lanes))
-        bias = None
-        if self.finish.bias:
-            bias = v.load(v.at(self.given["bias"], (j, tile.lanes)), mask)
-        return Part(value, place, mask, bias)
+        return Part(value, place, mask)

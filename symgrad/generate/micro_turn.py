@@ -1,7 +1,7 @@
 """Matrices turned round: panels of b on their way to tiles, tiles on their way to c.
 
 Small squares are transposed in registers.  The plain copy is one function for all products of a
-module; a tile that is added to c, or that gets a bias, has its own.
+module; a tile that is added to c has its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from llvmlite import ir
 from symgrad.generate.micro_finish import Finish, Part, put
 from symgrad.generate.micro_tile import internal
 from symgrad.generate.micro_vectors import (
-    BIT,
     FLOATS,
     I64,
     ITEM_BYTES,
@@ -28,7 +27,7 @@ from symgrad.generate.micro_vectors import (
 SQUARE_BYTES = 32  # wider ones need more code and are no faster
 ARGUMENTS = (
     "source", "source_step", "target", "target_step", "rows", "columns", "stored",
-    "alpha", "beta", "bias", "finish",
+    "alpha", "beta",
 )  # fmt: skip
 
 
@@ -46,7 +45,7 @@ def turn_function(
     `stored`; where that is more than `rows`, the last row of the source is repeated.
     """
     x, p = FLOATS[dtype], POINTER
-    function = internal(module, name, [p, I64, p, I64, I64, I64, I64, x, x, p, BIT])
+    function = internal(module, name, [p, I64, p, I64, I64, I64, I64, x, x])
     function.attributes.add("optsize")  # unrolled shuffles take long to compile
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     given = dict(zip(ARGUMENTS, function.args, strict=True))
@@ -113,7 +112,7 @@ class _Turn:
         v, given = self.v, self.given
         corner = v.at(given["source"], (row, given["source_step"]), (column, 1))
         rows = [v.load(v.at(corner, (r, given["source_step"]))) for r in range(v.lanes)]
-        self._put(rows, row, column, [None] * v.lanes, None)
+        self._put(rows, row, column, [None] * v.lanes)
 
     def partial(self, row: Any, column: Any) -> None:
         v, builder, given = self.v, self.v.builder, self.given
@@ -130,17 +129,14 @@ class _Turn:
         for c in range(v.lanes):
             there = builder.icmp_signed("<", builder.add(column, i64(c)), given["columns"])
             masks.append(builder.select(there, kept, nothing))
-        self._put(rows, row, column, masks, v.first(builder.sub(given["rows"], row)))
+        self._put(rows, row, column, masks)
 
-    def _put(
-        self, rows: list[Any], row: Any, column: Any, masks: list[Any], biased: Any | None
-    ) -> None:
-        """Store the columns of a square; biased: the lanes in which there is a bias."""
+    def _put(self, rows: list[Any], row: Any, column: Any, masks: list[Any]) -> None:
+        """Store the columns of a square."""
         v, given = self.v, self.given
-        bias = v.load(v.at(given["bias"], (row, 1)), biased) if self.finish.bias else None
         corner = v.at(given["target"], (column, given["target_step"]), (row, 1))
         parts = [
-            Part(value, v.at(corner, (c, given["target_step"])), mask, bias)
+            Part(value, v.at(corner, (c, given["target_step"])), mask)
             for c, (value, mask) in enumerate(zip(v.transposed(rows), masks, strict=True))
         ]
         put(v, self.finish, parts, given)

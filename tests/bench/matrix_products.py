@@ -4,7 +4,8 @@
 
 One thread.  Products run in turn; times are the thread's own (others on the machine do not count),
 medians over the rounds.  The peak is that of multiply-adds on registers, measured in every round;
-the model's times are for the clock that this peak says.
+the model's times are for the clock that this peak says.  A row is a shape, the model's choice, and
+what both ways take; the last line says how often the choice was the faster way.
 """
 
 import os
@@ -68,6 +69,7 @@ PRODUCTS = {
     "1024": (0, 0, 1024, 1024, 1024, 0),
 }
 AIM = 2e-3  # seconds of work between two looks at the clock
+CLOSE = 1.05  # ways whose times differ by less are as fast as each other
 
 
 def shaped(dtype, ta, tb, m, n, k, beta):
@@ -161,6 +163,7 @@ def measure(contenders, rounds):
 
 
 def row(name, dtype, rounds, peak):
+    """Print what one product takes; how much longer than the other way the chosen one takes."""
     shape = shaped(dtype, *PRODUCTS[name])
     choice = choose(shape)
     rng = np.random.default_rng(0)
@@ -184,6 +187,7 @@ def row(name, dtype, rounds, peak):
         f"{'BLAS' if choice.library else choice.plan}",
         flush=True,
     )
+    return theirs / ours if choice.library else ours / theirs
 
 
 def main():
@@ -198,8 +202,11 @@ def main():
         f"{'BLAS/ours':>6} model/ours /BLAS  plan"
     )
     peak = multiply_adds(given.dtype)
-    for name in given.names:
-        row(name, given.dtype, given.rounds, peak)
+    found = {name: row(name, given.dtype, given.rounds, peak) for name in given.names}
+    wrong = [f"{name} ({ratio:.2f}x)" for name, ratio in found.items() if ratio > CLOSE]
+    print(
+        f"the faster way was chosen for {len(found) - len(wrong)} of {len(found)} products", *wrong
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ _kept = []  # compiled code and pages stay as long as the process
 
 
 def compiled(shape, plan, machine=None):
-    """f(size, alpha, a, b, beta, c, bias) on flat arrays."""
+    """f(size, alpha, a, b, beta, c) on flat arrays."""
     module = ir.Module("products")
     module.triple = llvm.get_process_triple()
     function = product_function(module, shape, plan, machine or host())
@@ -34,14 +34,14 @@ def compiled(shape, plan, machine=None):
     _kept.append(engine)
     x = ctypes.c_float if shape.dtype == "float32" else ctypes.c_double
     p = ctypes.c_void_p
-    call = ctypes.CFUNCTYPE(None, ctypes.c_int64, x, p, p, x, p, p)(
+    call = ctypes.CFUNCTYPE(None, ctypes.c_int64, x, p, p, x, p)(
         engine.get_function_address(function.name)
     )
     turned = plan.turned
 
-    def run(size, alpha, a, b, beta, c, bias=None):
-        a, b, c, bias = (p(0 if v is None else v.ctypes.data) for v in (a, b, c, bias))
-        call(size, alpha, b if turned else a, a if turned else b, beta, c, bias)
+    def run(size, alpha, a, b, beta, c):
+        a, b, c = (p(v.ctypes.data) for v in (a, b, c))
+        call(size, alpha, b if turned else a, a if turned else b, beta, c)
 
     return run
 
