@@ -77,6 +77,10 @@ def _place(cls: type, what: str, z: Any, axis: Any, keepdims: bool) -> sp.Expr:
     shape = describe(z)[0]
     (at,) = normalize_axes(axis, len(shape), what)
     if shape[at] in (0, batch_size):
-        raise ValueError(f"sg.{what}: axis {at} of {z} has {shape[at]} elements to choose from")
+        remedy = ": samples are no places; sg.indicator(sp.Eq(z, sg.max(sg.batch(z)))) marks one"
+        raise ValueError(
+            f"sg.{what}: axis {at} of {z} has {shape[at]} elements to choose from"
+            + remedy * (shape[at] != 0)
+        )
     place = cls(z, axis=at)
     return reshape(place, kept) if keepdims else place

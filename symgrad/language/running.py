@@ -71,5 +71,9 @@ def cumsum(z: Any, *, axis: Any = None, reverse: bool = False) -> sp.Expr:
     shape = describe(z)[0]
     (at,) = normalize_axes(axis, len(shape), "cumsum")
     if shape[at] == batch_size:
-        raise ValueError(f"sg.cumsum: axis {at} of {z} has the symbolic size {shape[at]}")
+        raise ValueError(
+            f"sg.cumsum: axis {at} of {z} has the symbolic size {shape[at]}, and samples have no "
+            "order in a mini-batch: compare them, sg.sum(sg.indicator(sg.batch(t) <= t)"
+            "*sg.batch(z)) adds up those that come before by t"
+        )
     return CumulativeSum(z, axis=at, reverse=bool(reverse))

@@ -142,6 +142,30 @@ def test_batch_of_a_parameter_is_refused():
         capture({"loss": sg.sum(sg.batch(W))})
 
 
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_outputs_may_have_the_mini_batchs_axis(target, arrays):
+    """Resolved when the number of samples is known; per sample or not, whole or clamped."""
+    S, X = arrays[s], arrays[x]
+    outputs = {
+        "stacked": (sg.batch(x), X),
+        "per sample": (sg.clamp(s, sg.batch(s), 0.3 + sg.batch(s)),
+                       np.clip(S[:, None], S, S + 0.3)),
+        "pairs": (sg.batch(x) @ x, X @ X.T),
+        "beside": (sg.concatenate([sg.batch(x), 2 * sg.batch(x)], axis=1), np.hstack([X, 2 * X])),
+        "counted": (sg.sum(sg.indicator(sg.batch(s) <= s)), (S <= S[:, None]).sum(1)),
+    }  # fmt: skip
+    f = sg.function([e for e, _ in outputs.values()], [x, s], target=target)
+    for got, (name, (_, want)) in zip(f(X, S), outputs.items(), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-14, err_msg=name)
+
+
+def test_samples_have_no_order_and_no_places():
+    with pytest.raises(ValueError, match=r"adds up those that come before"):
+        sg.cumsum(sg.batch(s), axis=0)
+    with pytest.raises(ValueError, match=r"marks one"):
+        sg.argmax(sg.batch(s))
+
+
 def test_symbolic_sizes_are_only_used_as_a_whole():
     with pytest.raises(IndexError, match="symbolic size B is only sliced as a whole"):
         sg.batch(x)[1:]
