@@ -158,7 +158,7 @@ def _jacobian(e: sp.Expr, v: sp.Symbol, sparsity: Any) -> sp.Expr:
         raise ValueError(f"a Jacobian wants known sizes, not {rows} and {columns}")
     m, n = math.prod(rows), math.prod(columns)
     if not m * n:
-        return broadcast_to(0, (*rows, *columns))
+        return _nothing((*rows, *columns))
     if sparsity is not None and np.size(sparsity) != m * n:
         raise ValueError(
             f"sg.jacobian: the sparsity has shape {np.shape(sparsity)}, and the Jacobian "
@@ -169,14 +169,29 @@ def _jacobian(e: sp.Expr, v: sp.Symbol, sparsity: Any) -> sp.Expr:
     sweeps = _Sweeps(e, [v])
     if by_columns.groups < by_rows.groups:
         found = [sweeps.along([seed]) for seed in by_columns.seeds(sweeps.builder, columns)]
+        if all(map(_is_nothing, found)):
+            return _nothing((*rows, *columns))
         matrix = spread_out(found, by_columns, pattern.T, rows)
         turned = sweeps.builder.apply("transpose", matrix, axes=(1, 0)) if n > 1 else matrix
         result = reshaped(turned, (*rows, *columns))
     else:
         found = [sweeps.against(seed) for seed in by_rows.seeds(sweeps.builder, rows)]
+        if all(map(_is_nothing, found)):
+            return _nothing((*rows, *columns))
         matrix = spread_out(found, by_rows, pattern, columns)
         result = reshaped(matrix, (*rows, *columns))
     return sweeps.expressions([result])[0]
+
+
+def _nothing(shape: tuple) -> sp.Expr:
+    return broadcast_to(0, shape) if shape else sp.S.Zero
+
+
+def _is_nothing(x: Value) -> bool:
+    """Whether it is 0, in whatever shape."""
+    e = x.builder.definition(x.operand) if isinstance(x.operand, Name) else None
+    number = x.operand if e is None else e.operands[0] if e.operation == "broadcast_to" else None
+    return bool(number == 0)
 
 
 def total(x: Value) -> Value:

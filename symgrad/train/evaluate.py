@@ -36,7 +36,7 @@ def evaluate(
         part |= {label: _room(shapes[label] or (1,), x, dtype) for label, x in plain.items()}
         between()
         executable.run(arrays, None, first, last, outputs=part)
-        for label, x in plain.items():
+        for label in plain:
             means[label] += part[label].reshape(shapes[label]) * ((last - first) / n)
     rounded = {label: means[label].astype(dtype) if x.shape else means[label]
                for label, x in plain.items()}  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sympy as sp
+import torch
 
 import symgrad as sg
 from symgrad.calculus.capture import capture
@@ -216,6 +217,28 @@ def test_tensor_conditions(rng):
     V = arrays[v]
     want = np.where(V > 0, np.log(np.where(V > 0, V, 1)), 0).mean(0)
     np.testing.assert_allclose(g, want, rtol=1e-13)
+
+
+@pytest.mark.parametrize("subscripts", ["ij,jk->ik", "ij,jk->ki", "ij,ik->jk", "ij,jk->ijk"])
+def test_contractions_of_infinite_elements_in_the_branch_not_taken(subscripts, rng):
+    """What meets an infinite element is infinite itself: where the loss is finite no adjoint
+    reaches it, and each element may be masked as a whole."""
+    first, out = subscripts.split(",")[0], subscripts.split("->")[1]
+    W, v, c = sg.parameter("W", shape=(3, 3)), sg.data("v", shape=(3, 3)), sg.data("c", shape=3)
+    product = sg.einsum(subscripts, W, log(v))
+    axis = out.index("k")
+    chosen = sg.reshape(c, tuple(3 if a == axis else 1 for a in range(len(out))))
+    e = sg.expectation(sg.sum(where(chosen > 0, product**2, 0)))
+    V, C = rng.uniform(0.5, 2, (4, 3, 3)), rng.uniform(0.5, 2, (4, 3))
+    V[0, 1, 2], C[0, 2], V[2, :, 0], C[2, 0] = 0, 0, 0, -1  # columns k
+    arrays = {W: rng.standard_normal((3, 3)), v: V, c: C}
+    t = torch.tensor(arrays[W], requires_grad=True)
+    logs = torch.tensor(np.log(np.where(V > 0, V, 1)))
+    terms = torch.einsum(f"{first},n{subscripts.split('->')[0].split(',')[1]}->n{out}", t, logs)
+    keep = torch.tensor(C > 0).reshape(4, *(3 if a == axis else 1 for a in range(len(out))))
+    (want,) = torch.autograd.grad(torch.where(keep, terms**2, 0).sum() / 4, t)
+    for route in (gradients, through_expressions):
+        np.testing.assert_allclose(route(e, [W], arrays)[0], want, rtol=1e-12)
 
 
 def test_masked_rows_of_a_softmax_do_not_reach_the_gradient(rng):

@@ -128,6 +128,16 @@ def test_a_direction_of_another_shape_is_refused():
         sg.jacobian(sg.batch(sg.data("z")) * 1.0, x)
 
 
+def test_second_derivatives_that_vanish_are_short():
+    w, b, x = sg.parameter("w", shape=3), sg.parameter("b"), sg.data("x", shape=3)
+    e = w @ x + 2 * b
+    assert str(sg.hessian(e, w)) == "broadcast_to(0, shape=(3, 3))"
+    assert sg.hessian(e, b) == 0 and sg.hessian(e, [w, b])[b][b] == 0
+    assert str(sg.jacobian(w * 1.0, x)) == "broadcast_to(0, shape=(3, 3))"
+    f = sg.function(sg.hessian(e, w), [w], target="reference")
+    np.testing.assert_array_equal(f(np.ones(3)), np.zeros((3, 3)))
+
+
 def test_what_sympy_folds_keeps_its_shape(rng):
     """Halves of a product of three hold a vector of ones, which is written as x = x."""
     x, point = sg.parameter("x", shape=(2, 3)), rng.standard_normal((2, 3))

@@ -152,7 +152,7 @@ def test_outputs_may_have_the_mini_batchs_axis(target, arrays):
                        np.clip(S[:, None], S, S + 0.3)),
         "pairs": (sg.batch(x) @ x, X @ X.T),
         "beside": (sg.concatenate([sg.batch(x), 2 * sg.batch(x)], axis=1), np.hstack([X, 2 * X])),
-        "counted": (sg.sum(sg.indicator(sg.batch(s) <= s)), (S <= S[:, None]).sum(1)),
+        "counted": (sg.sum(sg.indicator(sg.batch(s) <= s)), (S[:, None] >= S).sum(1)),
     }  # fmt: skip
     f = sg.function([e for e, _ in outputs.values()], [x, s], target=target)
     for got, (name, (_, want)) in zip(f(X, S), outputs.items(), strict=True):
