@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from sympy.logic.boolalg import Boolean
 
 import symgrad as sg
 from tests.fuzz.programs import Input, Program, Shape, Step, weights
@@ -174,6 +175,8 @@ def kept(e: Any, shape: Shape) -> Any:
     wanted = tuple(sg.batch_size if s == "B" else s for s in shape)
     if sg.shape(e) == wanted:
         return e
+    if isinstance(e, Boolean):
+        return sg.broadcast_to(sg.indicator(e), wanted) > 0
     return sg.broadcast_to(sp.Float(e) if e.is_Integer else e, wanted)
 
 
@@ -217,7 +220,7 @@ def lines(program: Program, prefix: str = "") -> list[str]:
 
 def line(s: Step) -> str:
     text = s.text(TEXT[s.operation])
-    if s.kind != "bool" and s.shape:
+    if s.shape:
         text = f"kept({text}, {s.shape})"
     return f"sg.let({s.name!r}, {text})" if s.let else text
 

@@ -108,3 +108,13 @@ def test_what_is_compared_with_its_maximum_is_rounded_once(monkeypatch, rng):
     values = {"z": rng.uniform(-2, 2, (200, 3))}
     program = Program((Input("z", "data", (3,)),), steps, values, 200)
     assert list(map(str, check([program], [expected(program)], [Variant("interpreted")]))) == []
+
+
+def test_conditions_that_never_hold_keep_the_programs_shape():
+    """The text of a program keeps it, as it does for numbers: SymPy's False has none."""
+    never = Step("never", "ne", ("i", "i"), {}, (2,), "bool")
+    any_of = Step("any", "any", ("never",), {"axis": 0, "keepdims": True}, (1,), "bool")
+    shown = Step("shown", "indicator", ("any",), {}, (1,))
+    inputs = (Input("i", "data", (2,), 2),)
+    program = Program(inputs, (never, any_of, shown), {"i": np.array([[1, 0]])}, 1)
+    assert list(check([program], [expected(program)], [Variant("reference")])) == []
