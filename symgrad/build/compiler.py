@@ -65,6 +65,7 @@ def kernel_library(
         tuple(_numba_type(kind) for kind in kinds if kind != IN_TABLE), types.int64,
         _flags(dispatcher, alone=not assembly), {}, library=library,
     )  # fmt: skip
+    library.kernel = result.fndesc.llvm_func_name
     around = entry_text(name, result.fndesc.llvm_func_name, kinds)
     target = f'target triple = "{llvm.get_process_triple()}"\n'
     for text in (around, *([with_definitions(assembly)] if assembly else [])):

@@ -26,9 +26,11 @@ class KernelLibrary(JITCodeLibrary):
               number in it is computed twice: to look for instructions that make up a vector outside
               loops, for stores that a later one overwrites and for equal numbers would take longer
               than all else together, and find nothing.
+    kernel:   numba's function, which nothing but the entry point calls
     """
 
     assembly = False
+    kernel = ""
 
     def add_ir_module(self, ir_module: Any) -> None:
         module = parsed(cgutils.normalize_ir_text(str(ir_module)))
@@ -39,6 +41,12 @@ class KernelLibrary(JITCodeLibrary):
         module.data_layout = self._codegen._data_layout
 
     def _optimize_final_module(self) -> None:
+        if self.kernel:
+            # What it does not use is no longer passed to it then: numba has seven words for each
+            # array, and a call with thousands of arguments takes quadratic time to compile.
+            function = self._final_module.get_function(self.kernel)
+            function.linkage = "internal"
+            function.add_function_attribute("noinline")
         for inlining in (True, False):
             manager, builder = _passes(inlining, self.assembly)
             manager.run(self._final_module, builder)
