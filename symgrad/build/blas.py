@@ -70,10 +70,10 @@ class _Call:
         return self._reference(self.builder.select(flag, *letters))
 
     def array(self, i: int) -> Any:
-        """The array that is argument i, from the offset on that is argument i + 1."""
-        data = self.context.make_array(self.types[i])(
-            self.context, self.builder, self.values[i]
-        ).data
+        """The array, or its memory, that is argument i, from the offset on in argument i + 1."""
+        data = self.values[i]
+        if isinstance(self.types[i], types.Array):
+            data = self.context.make_array(self.types[i])(self.context, self.builder, data).data
         offset = self.context.cast(self.builder, self.values[i + 1], self.types[i + 1], types.intp)
         return self.builder.bitcast(self.builder.gep(data, [offset]), BYTES)
 
@@ -90,7 +90,7 @@ class _Call:
 def _by_name(code: Callable[[_Call, Any], Any], arguments: Sequence[Any], *arrays: Any) -> Any:
     """A signature of these arguments with code for it; None where the arrays' dtypes differ."""
     dtype = arrays[0].dtype
-    if dtype not in LETTERS or any(a.dtype != dtype or a.ndim != 1 for a in arrays):
+    if dtype not in LETTERS or any(a.dtype != dtype or getattr(a, "ndim", 1) != 1 for a in arrays):
         return None
     return types.void(*arguments), lambda *given: code(_Call(*given), dtype)
 

@@ -11,7 +11,7 @@ and a second block applies the rule to the sum:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy as sp
@@ -94,7 +94,7 @@ def apply_rule(
     states = {p: {k: _state(f"{k} of {p.name}", p) for k in rule.state} for p in parameters}
     sums = {p: _state(f"sum of gradients of {p.name}", p) for p in parameters}
     numbers = rule.arguments()
-    captured = {p: _captured(rule, p, states[p], numbers) for p in parameters}
+    captured = _all_captured(rule, states, numbers)
     local = {p for p in touched or () if is_elementwise(captured[p][0], p)}
     if local and not is_row_local(rule, numbers):
         lazy, local = (local, set()) if rule.lazy else (set(), set())
@@ -200,11 +200,31 @@ def _where_marked(builder: Builder, mark: TensorSymbol, new: Name, target: Any) 
     return shaped(builder, value, target)
 
 
+def _all_captured(
+    rule: Rule, states: Mapping[sp.Symbol, Mapping[str, TensorSymbol]],
+    numbers: Mapping[str, sp.Expr],
+) -> dict[sp.Symbol, tuple[Block, TensorSymbol]]:  # fmt: skip
+    """The rule for every parameter; where it says so, captured once for each shape."""
+    captured: dict[sp.Symbol, tuple[Block, TensorSymbol]] = {}
+    first: dict[Any, sp.Symbol] = {}  # shape -> the parameter for which the rule was captured
+    for p in states:
+        like = first.setdefault(p.shape, p) if rule.alike and isinstance(p, TensorSymbol) else p
+        if like is p:
+            captured[p] = _captured(rule, p, states[p], numbers)
+            continue
+        block, g = captured[like]
+        own = {like: p, g: _gradient(p)}
+        own |= {s: states[p][k] for k, s in states[like].items()}
+        inputs = {own.get(s, s): name for s, name in block.inputs.items()}
+        captured[p] = replace(block, inputs=inputs), own[g]
+    return captured
+
+
 def _captured(
     rule: Rule, p: sp.Symbol, states: Mapping[str, TensorSymbol], numbers: Mapping[str, sp.Expr]
 ) -> tuple[Block, TensorSymbol]:
     """The rule for one parameter as a block, and the symbol that stands for the gradient."""
-    g = _state(f"gradient of {p.name}", p)
+    g = _gradient(p)
     value, new_states = rule.new_values(p, g, states, numbers)
     roles = {} if isinstance(p, TensorSymbol) else {p: "parameter"}
     block = capture({"": value, **new_states}, roles)
@@ -242,6 +262,10 @@ def _rule_writes(
     read(builder, step)
     writes[step] = shaped(builder, read(builder, step) + 1, step)
     return writes
+
+
+def _gradient(p: sp.Symbol) -> TensorSymbol:
+    return _state(f"gradient of {p.name}", p)
 
 
 def _state(name: str, p: sp.Symbol) -> TensorSymbol:

@@ -8,10 +8,11 @@ functions, has a cell in memory: its own array where it has one, else an element
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from symgrad.build.entry import leading, words_of
+from symgrad.generate.ir_alike import texts
 from symgrad.generate.ir_block import Block
 from symgrad.generate.ir_locals import uses, walked
 from symgrad.generate.ir_writer import Table
@@ -38,11 +39,13 @@ from symgrad.lower.kernel import (
 )  # fmt: skip
 
 LARGEST = 500  # operations of a kernel that is numba source throughout
+PRODUCT = 30  # operations that take numba as long as a product
 Run = tuple[bool, list[Statement]]  # whether it becomes assembly
 
 
 def is_large(kernel: Kernel) -> bool:
-    return sum(map(size_of, kernel.sections)) > LARGEST
+    products = [s for body in kernel.sections for s in statements(body) if isinstance(s, Product)]
+    return sum(map(size_of, kernel.sections)) + PRODUCT * len(products) > LARGEST
 
 
 def runs(section: Sequence[Statement]) -> Iterator[Run]:
@@ -86,7 +89,8 @@ class Blocks:
 
     kernel:   the kernel with the arrays of its cells
     cells:    how a number that has one reads in numba source
-    in_table: the arrays that numba source does not touch
+    in_table: the arrays that numba source is not given: each costs it a millisecond for each use
+    factors:  of those, the ones that it multiplies, and their places in the table
     own:      the arrays of cells, where every one of several threads has its own
     """
 
@@ -102,17 +106,26 @@ class Blocks:
         width = host().lanes(ITEM_BYTES[kernel.dtype])
         self.table = Table(words, places, width)
         self.made: list[Block] = []
-        touched = _touched([body for plain, body in everything if not plain])
-        used = {places[b][0] if b in places else b for b in touched}
-        used |= {kernel.memory[b] for b in touched if b in kernel.memory}
+        driven = [body for plain, body in everything if not plain]
+        used = self._arrays(_touched(driven), places)
         used |= {b for b in (kernel.fault, kernel.sync) if b}
         if any(isinstance(s, Prefetch) for s in statements(kernel.step)):  # it asks for their size
             used |= {b for b in kernel.buffers if b.role == "data"}
         self.own = frozenset(b for b, _ in places.values() if kernel.threads > 1)
         self.in_table = frozenset(b for b in self.kernel.buffers if b not in used)
+        factors = self._arrays(_factors(driven), places)
+        self.factors = {b: w for b, w in words.items() if b in factors and b in self.in_table}
         for b in self.kernel.buffers:
             names(b)
         self.cells = {home: self._read(home, *place) for home, place in places.items()}
+
+    def _arrays(
+        self, found: set[Buffer], places: Mapping[Buffer, tuple[Buffer, int]]
+    ) -> set[Buffer]:
+        """The arrays in which these buffers lie."""
+        arrays = {places[b][0] if b in places else b for b in found}
+        memory = self.kernel.memory
+        return arrays | {memory[b] for b in found if b in memory}
 
     def _read(self, home: Buffer, array: Buffer, slot: int) -> str:
         text = f"{self.names(array)}[{slot}]"
@@ -127,7 +140,7 @@ class Blocks:
     @property
     def assembly(self) -> str:
         totals = dict.fromkeys(total for block in self.made for total in block.totals)
-        return "\n".join([*(block.text for block in self.made), *(total.text for total in totals)])
+        return "\n".join([*texts(self.made), *(total.text for total in totals)])
 
 
 def _shared(bodies: Sequence[Sequence[Statement]], given: set[Buffer]) -> list[Buffer]:
@@ -155,17 +168,26 @@ def _places(
 
 
 def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
-    """The buffers that statements read or write."""
+    """The buffers that statements read or write, but for factors of products."""
     found: set[Buffer] = set()
     for body in bodies:
         for s, _ in walked(body):
             if isinstance(s, Comment | Barrier):
                 continue
-            found.update(b.home for b in (*(b for b, _ in accesses(s)), *targets(s)))
             if isinstance(s, Product):
-                found.update(m.collected.home for m in (s.a, s.b) if m.collected)
+                found.update(b.home for b, _ in accesses(s) if b.is_local)
+                rows = [m for m in (s.a, s.b) if m.collected]
+                found.update(b.home for m in rows for b in (m.buffer, m.collected) if b)
+                continue
+            found.update(b.home for b in (*(b for b, _ in accesses(s)), *targets(s)))
             if isinstance(s, Collect):
                 found.add(s.data)
             if isinstance(s, Prefetch):
                 found.add(s.buffer.home)
     return found
+
+
+def _factors(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
+    """The matrices of products, and what they make."""
+    found = [s for body in bodies for s, _ in walked(body) if isinstance(s, Product)]
+    return {m.buffer.home for s in found for m in (s.a, s.b, s.c) if not m.collected}

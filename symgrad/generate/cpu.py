@@ -177,6 +177,9 @@ class _Writer:
             name, array = self.names(b), self.names.array(b)
             alone = b.is_local and not self.blocks
             self.lines.add(f"{name} = {array}[0]" if alone else f"{name} = {access}({array})")
+        for b, word in self.blocks.factors.items() if self.blocks else ():
+            self.printer.used.add(f"{b.dtype}_in")
+            self.lines.add(f"{self.names(b)} = {b.dtype}_in(table, {word})")
         if self.kernel.fault:
             self._by_one(["fault[0] = 0"])
         if FAR in self._counters():
@@ -428,13 +431,19 @@ class _Writer:
             made += f", beta={int(s.beta.value)}"
         return self.products.setdefault(made + ")", f"product_{len(self.products)}")
 
+    def _array(self, b: Buffer) -> str:
+        """An array as products know it: where blocks are called, its memory."""
+        array = self.kernel.memory.get(b.home, b.home)
+        taken = self.blocks and array in self.blocks.in_table
+        return self.names(array) if taken else self.names.array(array)
+
     def _matrix(self, m: Matrix, first: str = "") -> str:
         """A matrix's array and where it begins, or a thread's share of it."""
         offset = self.printer.index(m.offset)[0]
         if first:
             offset = first if offset == "0" else f"{first} + {offset}"
         if m.collected is None:
-            return f"{self.names.array(m.buffer)}, {offset}"
+            return f"{self._array(m.buffer)}, {offset}"
         name = self.names(m.buffer)
         start = f"{name}_start" + (f" + {offset}" if offset != "0" else "")
         return f"{name}_rows, {start}"

@@ -65,8 +65,8 @@ CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "n
          "int8": "np.int8({0})", "bool": "({0} != 0)"}  # fmt: skip
 # where the functions come from that are not of `math` or NumPy
 NATIVE = (
-    "barrier", "clamp", "distinct", "external", "gamma", "maximum", "minimum", "modulo", "pointer",
-    "power", "prefetch", "select", "shared", "sign", "square",
+    "barrier", "clamp", "distinct", "external", "float32_in", "float64_in", "gamma", "maximum",
+    "minimum", "modulo", "pointer", "power", "prefetch", "select", "shared", "sign", "square",
 )  # fmt: skip
 RANDOM = ("below", "either", "mixed", "unit")
 LIBRARY = (

@@ -36,12 +36,11 @@ class Block(Writer):
 
     # ---- the function around the statements
 
-    @property
-    def text(self) -> str:
+    def head(self, body: str) -> str:
+        """What the driver loop calls; body: the function that does the mathematics."""
         pointers = self.memory.pointers
-        integers = "".join(f", i64 %{i}" for i in self.integers)
+        integers = self._integers
         words = {f"%{self.names(b)}": w for b, w in self.table.words.items()} | {ORDER: ORDER_WORD}
-        given = "".join(f"ptr noalias {p}, " for p in pointers)
         passed = "".join(f"ptr {p}, " for p in pointers)
         head = [f"define hidden void @{self.name}(i64 %table{integers}) nounwind {{",
                 "  %words = inttoptr i64 %table to ptr"]  # fmt: skip
@@ -50,12 +49,23 @@ class Block(Writer):
                      f"  {p} = load ptr, ptr {p}.at"]  # fmt: skip
         return "\n".join([
             *head,
-            f"  call void @{self.name}.body({passed}ptr %words{integers})",
+            f"  call void @{body}({passed}ptr %words{integers})",
             "  ret void", "}", "",
-            f"define internal void @{self.name}.body({given}ptr noalias %words{integers}) "
+        ])  # fmt: skip
+
+    @property
+    def body(self) -> str:
+        """The mathematics."""
+        given = "".join(f"ptr noalias {p}, " for p in self.memory.pointers)
+        return "\n".join([
+            f"define internal void @{self.name}.body({given}ptr noalias %words{self._integers}) "
             "nounwind noinline {",
             "entry:", *self.lines.entry, *self.lines.body, "}", "", *self.others,
         ])  # fmt: skip
+
+    @property
+    def _integers(self) -> str:
+        return "".join(f", i64 %{i}" for i in self.integers)
 
     def _open(self) -> None:
         """Memory for variables; what they and other values are at the beginning."""

@@ -98,9 +98,10 @@ def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> An
 
 
 def _signature(shape: Shape, *arrays: Any) -> Any:
-    """That of a product of these arrays' types; None, numba's refusal, where they do not fit."""
+    """That of a product of these types of arrays, or of their memory; None, numba's refusal, where
+    they do not fit."""
     dtype, whole = NUMBA[shape.dtype], types.int64
-    if any(not isinstance(x, types.Array) or x.dtype != dtype or x.ndim != 1 for x in arrays):
+    if any(getattr(x, "dtype", None) != dtype or getattr(x, "ndim", 1) != 1 for x in arrays):
         return None
     pairs = [part for array in arrays for part in (array, whole)]
     return types.void(whole, dtype, *pairs[:4], dtype, *pairs[4:])
@@ -112,10 +113,12 @@ def _code(shape: Shape, plan: Plan, machine: Machine) -> Callable[..., Any]:
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         size, alpha, *rest = values
         beta = rest.pop(4)
-        kinds = [t for t in signature.args if isinstance(t, types.Array)]
+        kinds = [t for t in signature.args if hasattr(t, "dtype")]  # arrays and memory
         pointers = []
         for t, array, offset in zip(kinds, rest[0::2], rest[1::2], strict=True):
-            data = context.make_array(t)(context, builder, array).data
+            data = array
+            if isinstance(t, types.Array):
+                data = context.make_array(t)(context, builder, array).data
             pointers.append(builder.bitcast(builder.gep(data, [offset]), POINTER))
         a, b, c = pointers
         if plan.turned:

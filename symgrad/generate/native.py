@@ -28,6 +28,26 @@ def pointer(context: Any, array: Any) -> Any:
     return types.CPointer(array.dtype)(array), code
 
 
+def _in_table(kind: Any) -> Any:
+    """Of a table of words, the memory of the array whose address is in one of them."""
+
+    @intrinsic
+    def memory(context: Any, table: Any, word: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            table, word = arguments
+            words = builder.inttoptr(table, table.type.as_pointer())
+            address = builder.load(builder.gep(words, [word]))
+            return builder.inttoptr(address, context.get_value_type(signature.return_type))
+
+        return types.CPointer(kind)(types.int64, types.int64), code
+
+    return memory
+
+
+float32_in = _in_table(types.float32)
+float64_in = _in_table(types.float64)
+
+
 def external(name: str, integers: int) -> Any:
     """A function of the module's assembly that takes integers and returns nothing."""
     return types.ExternalFunction(name, types.void(*[types.int64] * integers))

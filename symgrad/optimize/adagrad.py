@@ -46,4 +46,4 @@ def Adagrad(
         s = s + g**2
         return p - lr / (1 + step * lr_decay) * g / (sp.sqrt(s) + eps), s
 
-    return Rule(update, kept, {"s": float(*start.values())}, absent, "Adagrad", lazy)
+    return Rule(update, kept, {"s": float(*start.values())}, absent, "Adagrad", lazy, alike=True)

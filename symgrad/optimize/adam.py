@@ -57,4 +57,4 @@ def Adam(
         return (new, m, v) if top is None else (new, m, v, highest)
 
     state = {"m": 0.0, "v": 0.0, **({"top": 0.0} if amsgrad else {})}
-    return Rule(update, kept, state, absent, "Adam", lazy)
+    return Rule(update, kept, state, absent, "Adam", lazy, alike=True)

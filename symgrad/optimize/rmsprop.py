@@ -54,4 +54,4 @@ def RMSprop(
         return (p - lr * by, *new.values())
 
     names = ["v", *(["m"] if centered else []), *([] if "momentum" in absent else ["u"])]
-    return Rule(update, kept, dict.fromkeys(names, 0.0), absent, "RMSprop", lazy)
+    return Rule(update, kept, dict.fromkeys(names, 0.0), absent, "RMSprop", lazy, alike=True)

@@ -43,6 +43,8 @@ class Rule:
               "catch_up" is exact again: what a row missed is applied in closed form when it is next
               touched, or read.  It wants a rule that is linear where g = 0, with numbers that do
               not depend on the step (SGD with weight decay and momentum)
+    alike:    the update looks at nothing of p but its shape: of parameters of one shape, only the
+              first is asked for
 
     All right-hand sides read values from before the step.
 
@@ -59,6 +61,7 @@ class Rule:
     absent: Mapping[str, float] = field(default_factory=dict)
     name: str = "rule"
     lazy: bool | str = False
+    alike: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.update):

@@ -60,4 +60,4 @@ def SGD(
         return p - lr * (g + momentum * v if nesterov else v), v
 
     state = {} if "momentum" in absent else {"v": 0.0}
-    return Rule(update, kept, state, absent, "SGD", lazy)
+    return Rule(update, kept, state, absent, "SGD", lazy, alike=True)

@@ -48,6 +48,24 @@ def test_two_blocks_add_up_then_apply_and_clear(name):
     assert not any(name.per_sample for name in program.update.inputs.values())
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_parameters_of_one_shape_share_a_formula(alike):
+    """It is asked for once, and each parameter is updated with its own gradient and state."""
+    asked, V = [], sg.parameter("V", shape=4)
+
+    def update_of(p, g, v, lr):
+        asked.append(p)
+        return p - lr * (v + g), v + g
+
+    rule = sg.Rule(update_of, {"lr": 0.5}, {"v": 0.0}, alike=alike)
+    applied = apply_rule(rule, [W, b, V])
+    assert asked == ([W, b] if alike else [W, b, V])
+    for p in (W, b, V):
+        block, g = applied.captured[p]
+        assert {p, g, *applied.states[p].values()} <= set(block.inputs)
+        assert not ({W, b, V} - {p}) & set(block.inputs)
+
+
 def test_what_is_zero_costs_nothing():
     applied = apply_rule(sg.SGD(0.1), [W, b])
     before, _ = gradients()

@@ -135,6 +135,17 @@ def _distinct(row, rows, count, table, places, bits):
     return number
 
 
+def _in_table(dtype):
+    """The array whose address and size are two words of a table."""
+
+    def memory(table, word):
+        address, size = (ctypes.c_int64 * 2).from_address(table + 8 * word)
+        bytes = (ctypes.c_char * (size * np.dtype(dtype).itemsize)).from_address(address)
+        return np.frombuffer(bytes, dtype)
+
+    return memory
+
+
 class _Pointer:
     """An array without Python's conventions: a negative index is an error."""
 
@@ -163,7 +174,8 @@ MODULES = {
         pointer=_Pointer, select=lambda c, a, b: a if c else b, maximum=np.maximum,
         minimum=np.minimum, sign=np.sign, clamp=_clamp, distinct=_distinct, square=np.square,
         modulo=np.mod, power=lambda x, k: x**k, gamma=special.gamma,
-        prefetch=lambda memory, i: None,
+        prefetch=lambda memory, i: None, float32_in=_in_table("float32"),
+        float64_in=_in_table("float64"),
     ),
     "symgrad.generate.random_bits": counters,
     "symgrad.generate.vector_math": SimpleNamespace(

@@ -66,6 +66,30 @@ def test_random_programs(size, products_wanted, lanes, seed, monkeypatch):
                   tolerance=1e-7)  # fmt: skip
 
 
+def network(layers, width):
+    """The program of a network whose layers are alike."""
+    x, y = sg.data("x", shape=(width,)), sg.data("y", shape=(width,))
+    h, weights = x, []
+    for k in range(layers):
+        W = sg.parameter(f"W{k}", shape=(width, width), init="linear")
+        b = sg.parameter(f"b{k}", shape=(width,))
+        weights += [W, b]
+        h = sg.let(f"h{k}", sp.tanh(W @ h + b))
+    return trained(sg.sum((h - y) ** 2), weights, sg.SGD(0.01))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layers_that_are_alike_have_one_body(dtype, rng):
+    """The blocks of a deeper network are more, and what they do is not."""
+    texts = [generate(lower(network(n, 16), dtype, 8)).text for n in (6, 12)]
+    blocks, bodies = ([t.count(f"define {kind} void @block") for t in texts]
+                      for kind in ("hidden", "internal"))  # fmt: skip
+    assert blocks[1] > blocks[0] + 12
+    assert bodies[0] == bodies[1]
+    assert f"{dtype}_in(table, " in texts[0]
+    agree(network(6, 16), 8, rng, limits=LIMITS, samples=20)
+
+
 def test_a_program_has_one_text(monkeypatch):
     """Else no later process would find the kernel that an earlier one has kept."""
     monkeypatch.setattr(ir_parts, "LARGEST", 3)
