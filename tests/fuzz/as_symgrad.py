@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from sympy.logic.boolalg import Boolean
 
 import symgrad as sg
+from symgrad.language.tensor import describe
 from tests.fuzz.programs import Input, Program, Shape, Step, weights
 
 # fmt: off
@@ -175,7 +175,7 @@ def kept(e: Any, shape: Shape) -> Any:
     wanted = tuple(sg.batch_size if s == "B" else s for s in shape)
     if sg.shape(e) == wanted:
         return e
-    if isinstance(e, Boolean):
+    if describe(e)[1] == "bool":
         return sg.broadcast_to(sg.indicator(e), wanted) > 0
     return sg.broadcast_to(sp.Float(e) if e.is_Integer else e, wanted)
 
