@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy.logic.boolalg import Boolean
 
 from symgrad.language.pointwise import Pointwise
 from symgrad.language.tensor import HEADS, sympify
@@ -22,7 +23,7 @@ class Piecewise(Pointwise):
 
     def __new__(cls, *pairs: Any, **_: Any) -> sp.Expr:
         kept: list[ExprCondPair] = []
-        for pair in (ExprCondPair(*getattr(p, "args", p)) for p in pairs):
+        for pair in map(_pair, pairs):
             if pair.cond != sp.false:
                 kept.append(pair)
             if pair.cond == sp.true:
@@ -45,6 +46,16 @@ class Piecewise(Pointwise):
         return sp.Piecewise(*pairs)
 
 
+def _pair(given: Any) -> ExprCondPair:
+    """SymPy's own pairs look through the whole condition for choices to fold."""
+    if isinstance(given, ExprCondPair):
+        return given
+    value, condition = given
+    if not isinstance(condition, Boolean):
+        raise TypeError(f"a choice wants a condition such as z > 0, not {condition}")
+    return sp.Tuple.__new__(ExprCondPair, value, condition)
+
+
 HEADS.update(dict.fromkeys((Piecewise, sp.Piecewise, ExprCondPair), "select"))
 
 
@@ -61,5 +72,5 @@ def where(condition: Any, x: Any, y: Any) -> sp.Expr:
 
 def choose(condition: sp.Basic, x: sp.Expr, y: sp.Expr) -> sp.Expr:
     """Piecewise((x, condition), (y, True)), a choice in y's place joined to it."""
-    others = y.args if isinstance(y, Piecewise | sp.Piecewise) else ((y, True),)
+    others = y.args if isinstance(y, Piecewise | sp.Piecewise) else ((y, sp.true),)
     return x if x == y else Piecewise((x, condition), *others)

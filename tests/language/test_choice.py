@@ -88,6 +88,26 @@ def test_conditions_that_hold_always_leave_no_choice():
     assert sg.where(x > 0, w, w) == w
 
 
+def test_a_condition_is_no_number():
+    with pytest.raises(TypeError, match=r"a condition such as z > 0, not x \+ 1"):
+        sg.where(x + 1, x, w)
+
+
+def test_choices_of_choices_stay_quick():
+    """SymPy would look through every condition, as a tree: 2**20 nodes here."""
+    e = x
+    for k in range(20):
+        e = sg.where(e > 0.1 * k, e * 0.9 + 1, sg.clamp(e, -1, 1) ** 2)
+    value, slope = sg.function([e, sg.gradient(e, x)], [x], target="reference")(X)
+    t = torch.tensor(X, requires_grad=True)
+    y = t
+    for k in range(20):
+        y = torch.where(y > 0.1 * k, y * 0.9 + 1, torch.clamp(y, -1, 1) ** 2)
+    (want,) = torch.autograd.grad(y.sum(), t)
+    np.testing.assert_allclose(value, y.detach(), rtol=1e-13)
+    np.testing.assert_allclose(slope, want, rtol=1e-13)
+
+
 def test_sympy_does_not_try_numbers_in_place_of_lets():
     """Folding conditions on choices, it called `subs`, which lets refuse."""
     v, u = sg.let("v", sp.sin(x) * w), sg.let("u", sp.cos(x))
