@@ -79,6 +79,8 @@ class Normalizer:
         self.known: dict[Name, Operand] = {}
         self.inputs: dict[sp.Symbol, Node] = {}
         self.per_sample: Node | None = None  # 1/n
+        self.means: dict[Node, Node] = {}  # a mean over samples -> what is averaged
+        self.inverses: dict[Node, Node] = {}  # x -> 1/x
         self.uses = Counter(x for e in self.block.equations for x in e.operands)
         self.uses.update([*self.block.outputs.values(), *self.block.writes.values()])
         self.uses.update(self.block.row_names)
@@ -201,11 +203,20 @@ class Normalizer:
         """What is averaged, where y is a plain mean over samples that only one equation uses."""
         if not (isinstance(y, Node) and y.operation == "mul" and self.uses[name] == 1):
             return None
-        scale, total = y.operands[0], y.operands[-1]
-        if len(y.operands) != 2 or scale is not self.per_sample or not is_total(total):
+        if y.operands[0] is not self.per_sample:
             return None
-        (z,) = total.nodes
-        return z if y.extents == z.extents[1:] else None
+        z = self.means.get(y)
+        return z if z is not None and y.extents == z.extents[1:] else None
+
+    def mean(self, z: Node) -> Operand:
+        """The mean over samples."""
+        total = self.total(z)
+        y = self.mul(self.inverse([None]), total)
+        while isinstance(total, Node) and total.operation == "mul":
+            total = total.operands[-1]
+        if isinstance(y, Node) and is_total(total):
+            self.means[y] = z
+        return y
 
     def total(self, z: Operand, depth: int = 0) -> Operand:
         """The sum over samples, moved inwards to the contraction or scatter that it can join."""
@@ -236,6 +247,18 @@ class Normalizer:
             rest.append(core if free else x)
         core = rest[0] if len(rest) == 1 else self._product(rest, z)
         return (scale, core) if scale and core.extents == z.extents else ([], z)
+
+    def added(self, terms: list[Node]) -> Node:
+        """Their sum: c a + c b as c (a + b), which a sum over samples gives c up of."""
+        scales, cores = zip(*(self._unscaled(z) for z in terms), strict=True)
+        if scales[0] and all(s == scales[0] for s in scales):
+            inner = self.make("add", cores, cores[0].extents)
+            inner.uses = 1
+            x = self.make("mul", [*scales[0], inner], inner.extents)
+        else:
+            x = self.make("add", terms, terms[0].extents)
+        x.uses = 1
+        return x
 
     def _product(self, factors: list, z: Node) -> Node:
         x = self.make("mul", factors, z.extents)
@@ -288,7 +311,7 @@ def _expectation(s: Normalizer, e: Equation, x: list) -> Operand:
         return x[0] if isinstance(x[0], Node) else s.plain(e, x, {})
     if not isinstance(x[0], Node) or not x[0].lead:
         return x[0]
-    return s.mul(s.inverse([None]), s.total(x[0]))
+    return s.mean(x[0])
 
 
 def _add(s: Normalizer, e: Equation, x: list) -> Operand:
@@ -297,9 +320,7 @@ def _add(s: Normalizer, e: Equation, x: list) -> Operand:
     inner = [z for z in means if z is not None]
     if len(inner) < 2 or any(z.extents != inner[0].extents for z in inner):
         return s.plain(e, x, dict(e.attributes))
-    added = s.make("add", inner, inner[0].extents)
-    added.uses = 1
-    merged = s.mul(s.inverse([None]), s.total(added))
+    merged = s.mean(s.added(inner))
     rest = [y for y, z in zip(x, means, strict=True) if z is None]
     merged.label = "" if rest else e.name.label
     return s.plain(e, [*rest, merged], dict(e.attributes)) if rest else merged
@@ -371,6 +392,19 @@ def _transposed(s: Normalizer, z: Operand, axes: tuple[int, ...]) -> Node | None
     return s.make(z.operation, operands, extents, attributes=attributes, kind=z.kind, lead=z.lead)
 
 
+def _pow(s: Normalizer, e: Equation, x: list) -> Operand:
+    """x**-n = (x**-1)**n where x**-1 is there: a division takes as long as ten products."""
+    base, exponent = x
+    if isinstance(base, Node) and isinstance(exponent, sp.Integer) and exponent < 0:
+        if exponent == -1:
+            s.inverses[base] = found = s.plain(e, x, {})
+            return found
+        if base in s.inverses:
+            s.inverses[base].uses += 1
+            return s.plain(e, [s.inverses[base], -exponent], {})
+    return s.plain(e, x, {})
+
+
 def _batch(s: Normalizer, e: Equation, x: list) -> Operand:
     return s.plain(e, x, {}) if isinstance(x[0], Node) and (x[0].lead or s.batch == 1) else x[0]
 
@@ -394,5 +428,5 @@ def _copy(s: Normalizer, y: Node) -> Node:
 
 RULES: dict[str, Callable[..., Operand]] = {
     "add": _add, "expectation": _expectation, "mean": _mean, "einsum": _einsum,
-    "transpose": _transpose, "batch": _batch,
+    "transpose": _transpose, "batch": _batch, "pow": _pow,
 }  # fmt: skip

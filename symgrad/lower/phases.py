@@ -6,6 +6,7 @@ Two of them share a phase unless one needs what the other has only when all samp
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -48,7 +49,7 @@ class Part:
 
     statement: Statement
     comments: list[Statement] = field(default_factory=list)
-    touches: list[Touch] = field(default_factory=list)
+    touches: dict[Buffer, set[Touch]] = field(default_factory=dict)  # by what they touch
     samplewise: bool = False
 
     @property
@@ -57,28 +58,28 @@ class Part:
 
     @property
     def homes(self) -> set[Buffer]:
-        return {t.home for t in self.touches}
+        return set(self.touches)
 
     @property
     def reads(self) -> set[Buffer]:
-        return {t.home for t in self.touches if t.how == "read"}
+        return {b for b, ways in self.touches.items() if any(t.how == "read" for t in ways)}
 
     def sample_buffers(self, batch: int) -> set[Buffer]:
         """Scratch memory with a row for each sample, of which only a sample's own is used."""
         return {
             home
-            for home in self.homes
+            for home, ways in self.touches.items()
             if home.role == "scratch"
             and home.shape[:1] == (batch,)
-            and all(t.aligned for t in self.touches if t.home is home)
+            and all(t.aligned for t in ways)
         }
 
     def conflicts(self, later: Part) -> tuple[bool, bool]:
         """Whether the order of the two matters, and whether it does between different samples."""
         matters = across = False
-        for t in self.touches:
-            for u in later.touches:
-                if t.home is u.home and not (t.how == u.how and t.how != "store"):
+        for home in self.touches.keys() & later.touches.keys():
+            for t, u in itertools.product(self.touches[home], later.touches[home]):
+                if not (t.how == u.how and t.how != "store"):
                     matters = True
                     across |= not (t.aligned and u.aligned)
         return matters, across
@@ -115,7 +116,8 @@ def parts_of(section: Iterable[Statement], batch: int) -> list[Part]:
         part = Part(s, comments)
         part.samplewise = _is_samplewise(s, batch)
         axis = s.axis if isinstance(s, Loop) and part.samplewise else None
-        part.touches = list(_touches(s, axis, part.samplewise))
+        for t in _touches(s, axis, part.samplewise):
+            part.touches.setdefault(t.home, set()).add(t)
         found.append(part)
         comments = []
     return found
@@ -124,14 +126,17 @@ def parts_of(section: Iterable[Statement], batch: int) -> list[Part]:
 def phases(parts: list[Part]) -> list[Phase]:
     """The parts in an order that gives the same results, in as few phases as that allows."""
     number: dict[Part, int] = {}
-    for i, p in enumerate(parts):
+    users: dict[Buffer, list[Part]] = {}
+    for p in parts:
         first = 0
-        for q in parts[:i]:
+        for q in dict.fromkeys(q for home in p.touches for q in users.get(home, ())):
             matters, across = q.conflicts(p)
             if matters:
                 waits = q.samplewise and (across or not p.samplewise)
                 first = max(first, number[q] + waits)
         number[p] = first
+        for home in p.touches:
+            users.setdefault(home, []).append(p)
     if _collect_first(parts, number):
         return phases(parts)
     found = [Phase() for _ in range(1 + max(number.values(), default=0))]

@@ -38,7 +38,7 @@ from symgrad.lower.tiling import Tile
 TILE_BYTES = 96 * 1024  # what the samples of a tile may take: the first-level cache and some more
 LEAST, STEP = 64, 16  # samples of a tile: fewer are not worth it; a multiple of what
 SUMMED = 1024  # samples of a tile that is there for its sums alone
-MOST_STATEMENTS = 400  # of a section; larger ones keep samples in vector lanes
+MOST_STATEMENTS = 400  # of a section; larger ones keep samples in vector lanes, and tile for sums
 
 
 def tiled(section: list[Statement], others: list[list[Statement]], batch: int) -> list[Statement]:
@@ -47,13 +47,14 @@ def tiled(section: list[Statement], others: list[list[Statement]], batch: int) -
     others: the sections that may touch the same memory.  Raises NotInPlace for a parameter whose
     new value must not be made in its memory, because later tiles still read it.
     """
-    if batch < 2 * LEAST or sum(1 for _ in statements(tuple(section))) > MOST_STATEMENTS:
+    if batch < 2 * LEAST:
         return section
+    large = sum(1 for _ in statements(tuple(section))) > MOST_STATEMENTS
     parts = parts_of(section, batch)
     elsewhere = {b.home for other in others for s in statements(tuple(other))
                  if not isinstance(s, Comment) for b, _ in accesses(s)}  # fmt: skip
     everything = Phase([], [p for p in parts if p.samplewise])
-    if _size(everything, batch) is None:
+    if _size(everything, batch) is None or (large and everything.bytes(batch)[0]):
         return section
     _check_in_place(everything.samplewise)
     found = phases(parts)

@@ -160,6 +160,14 @@ def test_what_waits_for_a_mean_comes_in_a_later_loop_over_the_tiles():
     assert len(loops) > 1
 
 
+def test_large_programs_have_tiles_for_their_sums_alone(monkeypatch):
+    """Else every float32 term would be added in float64."""
+    monkeypatch.setattr(tiles, "MOST_STATEMENTS", 0)
+    for loss, expected in ((scalars, True), (squares, False)):
+        steps = kernel(loss, 10_000).step
+        assert any(s.axis.step > 1 for s in steps if isinstance(s, Loop)) is expected
+
+
 def test_small_mini_batches_have_no_tiles():
     assert not any(s.axis.step > 1 for s in kernel(squares, 127).step if isinstance(s, Loop))
 
