@@ -17,8 +17,8 @@ import numpy as np
 from symgrad.language.ragged import entries_of, is_length, is_sparse
 from symgrad.train.batches import Column
 
-BYTES = 2**25  # of a block that is shuffled: far less than memory, many samples
-IN_ORDER = 2**22  # of one that is not: still in the cache when the kernel reads it
+BYTES = 2**25  # of a block that is shuffled, or stays where it is: far less than memory
+IN_ORDER = 2**22  # of one that is copied in order: still in the cache when the kernel reads it
 ROWS = 2**22  # samples in a block at most
 ROOMS = 3  # blocks in memory: one is read, one is ready, one is trained on
 ENTRIES = 64  # that a sample of sparse or ragged data is taken to have
@@ -30,13 +30,13 @@ class Closed(Exception):
     """Nobody wants further blocks."""
 
 
-def rows_of_a_block(columns: Sequence[Column], batch: int, shuffle: bool) -> int:
+def rows_of_a_block(columns: Sequence[Column], batch: int, large: bool) -> int:
     """Samples in a block: whole mini-batches.
 
-    >>> rows_of_a_block([], 30, shuffle=True) % 30
+    >>> rows_of_a_block([], 30, large=True) % 30
     0
     """
-    room = BYTES if shuffle else min(BYTES, IN_ORDER)
+    room = BYTES if large else min(BYTES, IN_ORDER)
     rows = min(room // max(sum(map(_bytes, columns)), 1), ROWS)
     return max(rows // batch, 1) * batch
 

@@ -52,7 +52,8 @@ class StreamedFit(Fit):
     def __init__(self, model: Model, plan: Plan, source: Source) -> None:
         super().__init__(model, plan)
         self.source = source
-        self.size = rows_of_a_block(source.intake.columns, plan.batch or 1, plan.shuffle)
+        large = plan.shuffle or source.lasts
+        self.size = rows_of_a_block(source.intake.columns, plan.batch or 1, large)
         self.rooms = [Room() for _ in range(ROOMS)]
         self.often = max((e.batches for e in plan.often), default=0)
         self.tail = np.empty(0)  # losses of the last mini-batches before this block
