@@ -35,7 +35,8 @@ class Name:
 
 
 Operand: TypeAlias = Name | sp.Expr  # an expression here is always a number
-Lists: TypeAlias = tuple[tuple[Operand, ...], ...]  # of each list of indices, an index for an axis
+# Of each list of indices, an index for an axis: P[u, v] has (u, v), P[:, i] has (None, i).
+Lists: TypeAlias = tuple[tuple[Operand | None, ...], ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,7 +1,8 @@
 """Which rows of a table a step touches: those that the indices of its gradient name.
 
 The adjoint of `P[u]` is a scatter, rows of numbers and the indices where they go.  A gradient that
-is a sum of scatters is 0 in every other row, and is never written out.
+is a sum of scatters is 0 in every other row, and is never written out.  That of `P[:, i]` is the
+transpose of one: what is said of rows here holds for columns, and along any other axes.
 """
 
 from __future__ import annotations
@@ -19,39 +20,53 @@ from symgrad.calculus.padding import Sizes
 def looked_up(block: Block, table: Name) -> bool:
     """Whether data or other values of the run select rows of the table."""
     fixed = {n for s, n in block.inputs.items() if getattr(s, "role", "") == "constant"}
-    return any(
-        e.operation == "gather"
-        and e.operands[0] is table
-        and any(isinstance(x, Name) and x not in fixed for x in e.operands[1:])
-        for e in block.equations
-    )
+    views = {table}
+    for e in block.equations:
+        if e.operation == "transpose" and e.operands[0] in views:
+            views.add(e.name)
+        chosen = [x for x in e.operands[1:] if isinstance(x, Name) and x not in fixed]
+        if e.operation == "gather" and e.operands[0] in views and chosen:
+            return True
+    return False
 
 
 def touched_rows(builder: Builder, gradient: Operand) -> Lists | None:
     """The lists of indices that a gradient is scattered to; None where it may have other rows.
 
-    Where one part selects by more axes than another, rows are what the fewest axes select.
+    Where one part selects by other axes than another, rows are what the axes of all select.
     """
     shape = getattr(gradient, "shape", ())
-    found: dict[tuple[Operand, ...], None] = {}
-    stack = [gradient]
+    found: list[dict[int, Operand]] = []  # of each scatter, the index for each axis of the table
+    stack = [(gradient, tuple(range(len(shape))))]
     while stack:
-        x = stack.pop()
+        x, axes = stack.pop()  # axes: those of the table in the order in which x has them
         e = builder.definition(x) if isinstance(x, Name) else None
-        if e is None or e.name.shape != shape:
+        if e is None or e.name.shape != tuple(shape[a] for a in axes):
             return None
         if e.operation == "scatter":
-            found[e.operands[1:]] = None
+            found.append(dict(zip(axes, e.operands[1:], strict=False)))
+        elif e.operation == "transpose":
+            order = e.attribute("axes")
+            stack.append((e.operands[0], tuple(axes[order.index(a)] for a in range(len(order)))))
         elif e.operation in ("add", "expectation", "broadcast_to"):
-            stack.extend(e.operands)
+            stack.extend((x, axes) for x in e.operands)
         elif e.operation == "mul":
-            stack.extend(x for x in e.operands if not _is_scale(x))
-            if sum(not _is_scale(x) for x in e.operands) != 1:
+            rest = [x for x in e.operands if not _is_scale(x)]
+            stack.extend((x, axes) for x in rest)
+            if len(rest) != 1:
                 return None
         else:
             return None
-    width = min(map(len, found))
-    return tuple(dict.fromkeys(indices[:width] for indices in found))
+    common = set.intersection(*map(set, found))
+    if not common:
+        return None
+    lists = (tuple(i[a] if a in common else None for a in range(max(common) + 1)) for i in found)
+    return tuple(dict.fromkeys(lists))
+
+
+def selected(lists: Lists) -> tuple[int, ...]:
+    """The axes of a table that its lists of indices select from."""
+    return tuple(axis for axis, index in enumerate(lists[0]) if index is not None)
 
 
 def _is_scale(x: Operand) -> bool:
@@ -67,10 +82,12 @@ def in_rows(
     values: of the block's names, a mini-batch's; beyond the ends of ragged lists they do not count
     """
     result = old.copy()
+    axes = selected(lists)
     for indices in lists:
-        rank = max(len(getattr(x, "shape", ())) for x in indices)
+        chosen: list[Any] = [indices[a] for a in axes]
+        rank = max(len(getattr(x, "shape", ())) for x in chosen)
         where, inside = [], np.ones((), bool)
-        for x in indices:
+        for x in chosen:
             value = np.asarray(values[x] if isinstance(x, Name) else int(x))
             mask = np.ones(value.shape, bool)
             if isinstance(x, Name) and x.per_sample:
@@ -79,6 +96,8 @@ def in_rows(
                 value = value.reshape(shape)
             where.append(value)
             inside = inside & mask
-        at = tuple(np.broadcast_to(i, np.shape(inside))[inside] for i in where)
-        result[at] = new[at]
+        at: list[Any] = [slice(None)] * len(indices)
+        for axis, i in zip(axes, where, strict=True):
+            at[axis] = np.broadcast_to(i, np.shape(inside))[inside]
+        result[tuple(at)] = new[tuple(at)]
     return result

@@ -24,7 +24,7 @@ from symgrad.calculus.inline import read as read
 from symgrad.calculus.inline import shaped as shaped
 from symgrad.calculus.inline import splice as splice
 from symgrad.calculus.program import Program
-from symgrad.calculus.touched import touched_rows
+from symgrad.calculus.touched import selected, touched_rows
 from symgrad.language.digest import digest
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import TensorSymbol, step
@@ -103,11 +103,11 @@ def apply_rule(
     marks = {}
     asleep = made_up(rule, numbers) if lazy and rule.lazy == "catch_up" else None
     for p in lazy:
-        rows, rest = _split_shape(p, touched or {})
+        shape = _row_shape(p, touched or {})
         if asleep:
-            states[p][LAST] = _symbol(f"{LAST} of {p.name}", p, rows + rest, "int")
+            states[p][LAST] = _symbol(f"{LAST} of {p.name}", p, shape, "int")
         else:
-            marks[p] = _symbol(f"rows of {p.name} that were touched", p, rows)
+            marks[p] = _symbol(f"rows of {p.name} that were touched", p, shape)
     return Applied(rule, tuple(parameters), numbers, states, sums, captured,
                    frozenset(local | lazy), marks, asleep)  # fmt: skip
 
@@ -158,7 +158,8 @@ def accumulate(gradients: Block, wrt: Mapping[sp.Symbol, Operand], applied: Appl
         for p, a in applied.accumulators.items()
     }
     for p, mark in applied.marks.items():
-        touched = [_ones(adding, i, mark) for i in touched_rows(adding, wrt[p]) or ()]
+        lists = touched_rows(adding, wrt[p]) or ()
+        touched = [_ones(adding, i, selected(lists), mark) for i in lists]
         sums[mark] = shaped(adding, adding.apply("add", read(adding, mark), *touched), mark)
     applying = Builder()
     given = {p: read(applying, a) for p, a in applied.accumulators.items()}
@@ -183,20 +184,22 @@ def settle(applied: Applied) -> Program:
     return Program(builder.block({}, writes))
 
 
-def _ones(builder: Builder, indices: tuple[Operand, ...], mark: TensorSymbol) -> Value:
+def _ones(
+    builder: Builder, indices: tuple[Operand | None, ...], axes: tuple[int, ...], mark: TensorSymbol
+) -> Value:
     """A positive number in each row that a list of indices names, for the whole mini-batch."""
-    ones = builder.apply("indicator", builder.apply("ge", builder.apply("add", *indices), 0))
-    found = builder.apply("scatter", ones, *indices, shape=mark.shape)
+    chosen = [indices[a] for a in axes]
+    ones = builder.apply("indicator", builder.apply("ge", builder.apply("add", *chosen), 0))
+    found = builder.apply("scatter", ones, *chosen, shape=tuple(mark.shape[a] for a in axes))
     sampled = isinstance(found.operand, Name) and found.operand.per_sample
-    return builder.apply("expectation", found) if sampled else found
+    found = builder.apply("expectation", found) if sampled else found
+    return builder.apply("reshape", found, shape=mark.shape)
 
 
 def _where_marked(builder: Builder, mark: TensorSymbol, new: Name, target: Any) -> Name:
     """The new value in the rows that were touched, the old one in the others."""
     there = builder.apply("gt", read(builder, mark), 0)
-    spread = (*mark.shape, *(1,) * (len(target.shape) - len(mark.shape)))
-    condition = builder.apply("reshape", there, shape=spread)
-    value = builder.apply("select", condition, builder.value(new), read(builder, target))
+    value = builder.apply("select", there, builder.value(new), read(builder, target))
     return shaped(builder, value, target)
 
 
@@ -237,10 +240,10 @@ def _captured(
     return block, g
 
 
-def _split_shape(p: Any, touched: Mapping[sp.Symbol, Lists]) -> tuple[tuple, tuple]:
-    """The sizes of the axes that select a row, and an axis of size 1 for each other one."""
-    width = len(touched[p][0])
-    return p.shape[:width], (1,) * (len(p.shape) - width)
+def _row_shape(p: Any, touched: Mapping[sp.Symbol, Lists]) -> tuple:
+    """The shape of one number for each row: the sizes of the axes that select it, 1 for others."""
+    axes = selected(touched[p])
+    return tuple(size if a in axes else 1 for a, size in enumerate(p.shape))
 
 
 def _rule_writes(

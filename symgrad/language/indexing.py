@@ -110,17 +110,39 @@ def take(z: Any, index: Any, *, axis: int = 0) -> sp.Expr:
             raise IndexError(f"sg.take: axis {axis} does not exist in {z} of shape {shape}")
         index = (slice(None),) * (axis % len(shape)) + index
     entries = _expand(z, shape, index)
-    place = _place(entries)
-    z, shape, advanced = _static_part(z, shape, entries)
-    return _advanced_part(z, shape, advanced, place) if advanced else z
+    if any(_selects(e) and not _is_int(e) for e in entries):
+        z, entries = _gathered(z, shape, entries)
+    return _static(z, describe(z)[0], entries)
 
 
-def _place(entries: list) -> int:
-    """How many axes precede those of the integer tensors: NumPy puts them where they stand when
-    they stand together (ints among them count, `...` parts also when empty), else first."""
-    at = [k for k, e in enumerate(entries) if not (_is_new(e) or isinstance(e, slice))]
-    together = bool(at) and at[-1] - at[0] + 1 == len(at)
-    return sum(e is not Ellipsis for e in entries[: at[0]]) if together else 0
+def _is_int(e: Any) -> bool:
+    return isinstance(e, int | np.integer | sp.Integer) and not isinstance(e, bool)
+
+
+def _selects(e: Any) -> bool:
+    """Whether an entry of an index is an int or an integer tensor."""
+    return not (_is_new(e) or isinstance(e, slice))
+
+
+def _gathered(z: sp.Expr, shape: tuple, entries: list) -> tuple[sp.Expr, list]:
+    """Rows first, parts of them later: what integer tensors and the ints beside them select, and
+    the entries that remain.  So the gradient of `P[u, :2]` has rows, and no others.
+
+    NumPy puts the tensors' axes where the tensors stand when they stand together (ints among them
+    count, `...` parts also when empty), else first.
+    """
+    at = [k for k, e in enumerate(entries) if _selects(e)]
+    together = at[-1] - at[0] + 1 == len(at)
+    front, behind = (entries[: at[0]], entries[at[-1] + 1 :]) if together else ([], entries)
+    used = [e for e in entries if not _is_new(e)]
+    chosen = {
+        axis: sp.Integer(_bounded(z, int(e), shape[axis], axis)) if _is_int(e)
+        else _integer_tensor(z, e, shape[axis], axis)
+        for axis, e in enumerate(used) if _selects(e)
+    }  # fmt: skip
+    z = _advanced_part(z, shape, chosen, sum(isinstance(e, slice) for e in front))
+    new = len(describe(z)[0]) - (len(shape) - len(chosen))
+    return z, [*front, *[slice(None)] * new, *(e for e in behind if not _selects(e))]
 
 
 def _is_new(e: Any) -> bool:
@@ -142,33 +164,28 @@ def _expand(z: sp.Expr, shape: tuple, index: tuple) -> list:
     return [*index[:at], *(rest or index[at : at + 1]), *index[at + 1 :]]
 
 
-def _static_part(z: sp.Expr, shape: tuple, entries: list) -> tuple[sp.Expr, tuple, dict]:
-    """Apply ints, slices and None; give the result and {axis of it: integer tensor}."""
+def _static(z: sp.Expr, shape: tuple, entries: list) -> sp.Expr:
+    """Apply ints, slices and None."""
     spec: list[tuple] = []
     result: list[Any] = []
-    advanced: dict[int, sp.Expr] = {}
     axis = 0
     for e in entries:
         if _is_new(e):
             result += [1] if e is None else []
             continue
         size = shape[axis]
-        if isinstance(e, int | np.integer | sp.Integer) and not isinstance(e, bool):
+        if _is_int(e):
             spec.append(("at", _bounded(z, int(e), size, axis)))
-        elif isinstance(e, slice):
+        else:
             spec.append(_range(z, e, size))
             kept = spec[-1]
             result.append(size if kept == ("range", 0, size, 1) else len(range(*kept[1:])))
-        else:
-            spec.append(("range", 0, size, 1))
-            advanced[len(result)] = _integer_tensor(z, e, size, axis)
-            result.append(size)
         axis += 1
     whole = all(e == ("range", 0, s, 1) for e, s in zip(spec, shape, strict=True))
     z = z if whole else Slice(z, spec=tuple(spec))
     if any(e is None for e in entries):
         z = reshape(z, tuple(result))
-    return z, tuple(result), advanced
+    return z
 
 
 def _bounded(z: sp.Expr, i: int, size: Any, axis: int) -> int:

@@ -112,7 +112,7 @@ class _Lowering:
         nodes = ordered([*outputs.values(), *writes.values(), *indices])
         for x in (*outputs.values(), *writes.values(), *indices):
             x.uses += 1
-        rows = row_updates(lists, writes, normal.inputs, self.apart)
+        rows = row_updates(lists, writes, normal.inputs, self.apart, self.layout.turned)
         elements = Elements(self.dtype, self.batch, self._offsets, self.base)
         self.axes.length_of = elements.length
         for symbol, x in normal.inputs.items():

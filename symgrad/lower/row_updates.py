@@ -9,15 +9,18 @@ they meet.  Any other rule wants each distinct row once, with the sum of its gra
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
 
+from symgrad.calculus.block import Lists
 from symgrad.lower import costs
 from symgrad.lower.linear import Term, linear_terms
 from symgrad.lower.nodes import Extent, Node, Operand, is_scalar, largest
+
+PASSED = ("scatter", "broadcast_to", "transpose")
 
 
 @dataclass(eq=False)
@@ -26,11 +29,13 @@ class RowUpdate:
 
     writes: (old value, new value) of each table and state
     lists:  of each list of indices, an operand for each axis that selects
+    axes:   those axes, of the tables as they are held: (0,) for rows, (1,) for columns
     sums:   gradient -> the scatters that it adds up, with their factors
     inside: what is computed for the touched rows alone
     """
 
     lists: tuple[tuple[Operand, ...], ...]
+    axes: tuple[int, ...]
     writes: list[tuple[Node, Node]] = field(default_factory=list)
     sums: dict[Node, list[Term]] = field(default_factory=dict)
     inside: dict[Node, None] = field(default_factory=dict)
@@ -38,11 +43,21 @@ class RowUpdate:
     @property
     def width(self) -> int:
         """How many axes select a row."""
-        return len(self.lists[0])
+        return len(self.axes)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return self.writes[0][0].shape[: self.width]
+        return tuple(self.writes[0][0].shape[a] for a in self.axes)
+
+    def rest(self, of: Sequence[Any]) -> tuple[Any, ...]:
+        """What a sequence with an element for each axis of a table has for the axes of a row."""
+        return tuple(x for a, x in enumerate(of) if a not in self.axes)
+
+    def whole(self, row: Sequence[Any], rest: Sequence[Any]) -> tuple[Any, ...]:
+        """An element for each axis of a table, from those of the axes that select, and others."""
+        remaining, chosen = iter(rest), dict(zip(self.axes, row, strict=True))
+        rank = len(row) + len(rest)
+        return tuple(chosen[a] if a in chosen else next(remaining) for a in range(rank))
 
     @property
     def factors(self) -> list[Node]:
@@ -71,20 +86,24 @@ def extents_of(indices: tuple[Operand, ...]) -> tuple[Extent, ...]:
 
 
 def row_updates(
-    rows: Mapping[sp.Symbol, tuple[tuple[Operand, ...], ...]], writes: Mapping[sp.Symbol, Node],
-    inputs: Mapping[sp.Symbol, Node], apart: set[sp.Symbol],
+    rows: Mapping[sp.Symbol, Lists], writes: Mapping[sp.Symbol, Node],
+    inputs: Mapping[sp.Symbol, Node], apart: set[sp.Symbol], turned: Container[sp.Symbol] = (),
 ) -> dict[sp.Symbol, RowUpdate]:  # fmt: skip
     """The row updates of a block, by what they write; uses are counted.
 
-    apart: what cannot be added to where it stands
+    apart:  what cannot be added to where it stands
+    turned: what is held column by column
     """
     found: dict[Any, RowUpdate] = {}
     result = {}
     for symbol, lists in rows.items():
         old, new = inputs[symbol], writes[symbol]
         if symbol in apart or not _only_added(old, new):
-            key = (lists, old.shape[: len(lists[0])])
-            result[symbol] = found.setdefault(key, RowUpdate(lists))
+            axes = tuple(a for a, x in enumerate(lists[0]) if x is not None)
+            chosen = tuple(tuple(i[a] for a in axes) for i in lists)
+            axes = tuple(1 - a for a in axes) if symbol in turned else axes
+            key = (chosen, axes, tuple(old.shape[a] for a in axes))
+            result[symbol] = found.setdefault(key, RowUpdate(chosen, axes))
             result[symbol].writes.append((old, new))
     for group in found.values():
         _look_inside(group)
@@ -122,8 +141,12 @@ def _is_multiple(x: Node) -> bool:
 
 
 def _has_rows(x: Node, group: RowUpdate) -> bool:
-    known = x.operation in ("scatter", "broadcast_to") or costs.is_primitive(x.operation)
-    return known and not x.lead and x.shape[: group.width] == group.sizes
+    known = x.operation in PASSED or costs.is_primitive(x.operation)
+    if not known or x.lead or x.rank <= max(group.axes):
+        return False
+    if tuple(x.shape[a] for a in group.axes) == group.sizes:
+        return True
+    return x.rank == 2 and tuple(x.shape[1 - a] for a in group.axes) == group.sizes  # transposed
 
 
 def _scatters(x: Node, parts: dict[Node, None]) -> list[Term]:

@@ -12,6 +12,7 @@ Nothing here is as large as the table.  One index of one sample needs no search 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from symgrad.lower import index as ix
@@ -31,7 +32,7 @@ from symgrad.lower.linear import Term
 from symgrad.lower.nodes import Node, Operand, largest
 from symgrad.lower.row_updates import RowUpdate, extents_of
 from symgrad.lower.scale import product_of, scale
-from symgrad.lower.sums import scattered
+from symgrad.lower.sums import order_of, scattered
 
 
 class RowLoops:
@@ -61,7 +62,7 @@ class RowLoops:
         parts = []
         for factors, y in terms:
             g = y.operands[0]
-            rest = index[self.group.width :]
+            rest = rest_of(y, index, self.group.width)
             rank = g.rank - len(rest) if isinstance(g, Node) else 0
             at = (ix.ZERO,) * rank + rest if isinstance(g, Node) else ()
             parts.append(self._scaled(factors, self.elements.element(g, at), dtype))
@@ -121,9 +122,11 @@ class RowLoops:
     def _add_up(self, x: Node, terms: list[Term], axis: Axis) -> None:
         """The sum of a gradient's rows, for each distinct one."""
         width, dtype = self.group.width, self.elements.dtype_of(x)
-        sums = Buffer("scratch", x.label or "g", (axis.limit, *x.shape[width:]), dtype)
+        first = terms[0][1]
+        shape = (axis.limit, *rest_of(first, x.shape, width))
+        sums = Buffer("scratch", x.label or "g", shape, dtype)
         self.nests.changing.add(sums)
-        axes, index = self.axes.loops(x.extents[width:], (axis,))
+        axes, index = self.axes.loops(rest_of(first, x.extents, width), (axis,))
         zero = self.elements.number(0, dtype)
         self.nests.add(Store(sums, (ix.of(axis), *index), zero), axes)
         for factors, y in terms:
@@ -133,23 +136,32 @@ class RowLoops:
             where = (ix.of(slot), *s.found[width:], *s.rest)
             value = self._scaled(factors, s.element, dtype)
             self.nests.add(Update(sums, where, "add", value), s.axes, y)
-        self.elements.given[x] = lambda at: self.elements.load(sums, (ix.of(axis), *at[width:]))
+        self.elements.given[x] = lambda at: self.elements.load(
+            sums, (ix.of(axis), *rest_of(first, at, width))
+        )
 
     # ---- the rule
 
     def _apply(self, axes: tuple[Axis, ...], where: At, slot: At) -> None:
         """New values beside the old ones first: all of them read what was there before."""
-        width, stores = self.group.width, []
-        row = tuple(ix.ZERO if e == 1 else i for e, i in zip(self.group.sizes, where, strict=True))
-        for old, x in self.group.writes:
+        group, stores = self.group, []
+        row = tuple(ix.ZERO if e == 1 else i for e, i in zip(group.sizes, where, strict=True))
+        for old, x in group.writes:
             home = self.elements.memory[old]
-            loops, rest = self.axes.loops(x.extents[width:], axes)
-            value = self.elements.cast(self.elements.element(x, (*row, *rest)), home.dtype)
-            shape = (*(a.limit for a in axes), *home.shape[width:])
+            loops, rest = self.axes.loops(group.rest(x.extents), axes)
+            at = group.whole(row, rest)
+            value = self.elements.cast(self.elements.element(x, at), home.dtype)
+            shape = (*(a.limit for a in axes), *group.rest(home.shape))
             beside = Buffer("scratch", x.label, shape, home.dtype)
             self.nests.add(Store(beside, (*slot, *rest), value), loops, x)
             new = Buffer(home.role, home.label, home.shape, home.dtype, home.symbol, storage=home)
             value = self.elements.load(beside, (*slot, *rest))
-            stores.append((Store(new, (*row, *rest), value), loops))
+            stores.append((Store(new, at, value), loops))
         for statement, loops in stores:
             self.nests.add(statement, loops)
+
+
+def rest_of(y: Node, of: Sequence[Any], width: int) -> tuple[Any, ...]:
+    """What a sequence with an element for each axis of a scatter has for the axes of a row."""
+    order = order_of(y)
+    return tuple(of[order.index(a)] for a in range(width, len(order)))

@@ -79,7 +79,7 @@ def block_text(block: Block) -> str:
     names = block_names(block)
 
     def shown(x: object) -> str:
-        return names[x] if isinstance(x, Name) else str(x)
+        return names[x] if isinstance(x, Name) else ":" if x is None else str(x)
 
     lines = [f"input {_typed(n, names)}" for n in block.inputs.values()]
     for e in block.equations:

@@ -1,0 +1,197 @@
+"""Matrices that data read at columns, or by rows of which parts are kept: a step costs what it
+touches, and is torch's dense one wherever g = 0 changes nothing.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+import symgrad as sg
+
+TARGETS = ("reference", "cpu")
+ROWS, COLUMNS, N = 5, 17, 40
+i, j, k = sg.data("i j k", dtype=int)
+pair = sg.data("pair", shape=2, dtype=int)
+x, y = sg.data("x", shape=COLUMNS, sparse=True), sg.data("y", shape=ROWS)
+
+CASES = {  # one sample's loss of W, and torch's from a dict of one sample's data
+    "columns": (
+        lambda W: sg.sum((W[:, i] - y) ** 2),
+        lambda W, d: ((W[:, d["i"]] - d["y"]) ** 2).sum(),
+    ),
+    "columns, twice the same": (
+        lambda W: sg.sum((W[:, i] * W[:, j] - y) ** 2) + sg.sum(W[:, pair] ** 2),
+        lambda W, d: (
+            ((W[:, d["i"]] * W[:, d["j"]] - d["y"]) ** 2).sum() + (W[:, d["pair"]] ** 2).sum()
+        ),
+    ),
+    "sparse": (
+        lambda W: sg.sum((W @ x - y) ** 2),
+        lambda W, d: ((W @ d["x"] - d["y"]) ** 2).sum(),
+    ),
+    "squares": (
+        lambda W: sg.sum((W @ x) ** 2 + W**2 @ x**2) + sg.sum(W[:, i]),
+        lambda W, d: ((W @ d["x"]) ** 2 + W**2 @ d["x"] ** 2).sum() + W[:, d["i"]].sum(),
+    ),
+    "rows in part": (
+        lambda W: sg.sum((W[k, :3] - y[:3]) ** 2) + sg.sum(W[k, ::-4] ** 2),
+        lambda W, d: (
+            ((W[d["k"], :3] - d["y"][:3]) ** 2).sum() + (W[d["k"], [16, 12, 8, 4, 0]] ** 2).sum()
+        ),
+    ),
+    "elements": (
+        lambda W: (W[k, 2] - W[-1, i]) ** 2 + W[k, i] ** 2,
+        lambda W, d: (W[d["k"], 2] - W[-1, d["i"]]) ** 2 + W[d["k"], d["i"]] ** 2,
+    ),
+    "rows and columns": (  # what they touch is everything
+        lambda W: sg.sum((W[:, i] - y) ** 2) + sg.sum(W[k] ** 2),
+        lambda W, d: ((W[:, d["i"]] - d["y"]) ** 2).sum() + (W[d["k"]] ** 2).sum(),
+    ),
+}
+
+
+@pytest.fixture
+def numbers(rng):
+    features = scipy.sparse.random_array((N, COLUMNS), density=0.2, rng=rng, format="csr")
+    data = {
+        "i": rng.integers(0, COLUMNS, N), "j": rng.integers(0, COLUMNS, N), "x": features,
+        "k": rng.integers(0, ROWS, N), "pair": rng.integers(0, COLUMNS, (N, 2)),
+        "y": rng.normal(size=(N, ROWS)),
+    }  # fmt: skip
+    data["j"][::3] = data["i"][::3]
+    return data, rng.normal(size=(ROWS, COLUMNS))
+
+
+def used(model, data):
+    return {s.name: data[s.name] for s in model.data}
+
+
+def torch_trajectory(data, start, batch, loss, make):
+    W = torch.tensor(start, requires_grad=True)
+    optimizer = make([W])
+    data = {**data, "x": data["x"].toarray()}
+    columns = {name: torch.tensor(v) for name, v in data.items()}
+    for _ in range(2):
+        for rows in torch.arange(N).split(batch):
+            optimizer.zero_grad()
+            each = [loss(W, {name: v[r] for name, v in columns.items()}) for r in rows]
+            torch.stack(each).mean().backward()
+            optimizer.step()
+    return W.detach().numpy()
+
+
+def trained(case, data, start, optimizer, batch, target="cpu"):
+    W = sg.parameter("W", start.shape, init=start)
+    model = sg.compile(CASES[case][0](W), optimizer, dtype="float64", target=target)
+    model.fit(used(model, data), epochs=2, batch_size=batch, shuffle=False, progress=False)
+    return model
+
+
+def near(found, expected):
+    assert np.linalg.norm(found - expected) < 1e-10 * np.linalg.norm(expected)
+
+
+@pytest.mark.filterwarnings("ignore::symgrad.DenseUpdateWarning")
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("case", CASES)
+def test_adagrad_is_torchs(numbers, case, batch):
+    data, start = numbers
+    make = lambda w: torch.optim.Adagrad(w, lr=0.1)  # noqa: E731
+    expected = torch_trajectory(data, start, batch, CASES[case][1], make)
+    for target in TARGETS:
+        model = trained(case, data, start, sg.Adagrad(0.1), batch, target)
+        near(model.parameters["W"], expected)
+
+
+@pytest.mark.parametrize("case", ["columns, twice the same", "sparse", "rows in part"])
+def test_columns_are_caught_up(numbers, case, batch=7):
+    """Momentum and decay of columns that slept, in closed form; and the lazy step's two targets."""
+    data, start = numbers
+    options = {"momentum": 0.9, "weight_decay": 0.05}
+    make = lambda w: torch.optim.SGD(w, lr=0.02, **options)  # noqa: E731
+    expected = torch_trajectory(data, start, batch, CASES[case][1], make)
+    for target in TARGETS:
+        rule = sg.SGD(0.02, **options, lazy="catch_up")
+        near(trained(case, data, start, rule, batch, target).parameters["W"], expected)
+    lazy = [trained(case, data, start, sg.SGD(0.02, **options, lazy=True), batch, t)
+            for t in TARGETS]  # fmt: skip
+    near(lazy[1].parameters["W"], lazy[0].parameters["W"])
+    assert np.linalg.norm(lazy[0].parameters["W"] - expected) > 1e-6
+
+
+def test_a_lazy_rule_under_accumulation_leaves_the_other_columns(numbers):
+    data, start = numbers
+    data = {**data, "i": data["i"] % 3}
+    W = sg.parameter("W", start.shape, init=start)
+    for target in TARGETS:
+        rule = sg.SGD(0.02, 0.9, weight_decay=0.1, lazy=True)
+        model = sg.compile(CASES["columns"][0](W), rule, dtype="float64", target=target)
+        with pytest.warns(sg.DenseUpdateWarning, match="accumulate=2"):
+            model.fit(used(model, data), epochs=1, batch_size=4, accumulate=2, progress=False)
+        assert (model.parameters["W"][:, 3:] == start[:, 3:]).all()
+        assert (model.parameters["W"][:, :3] != start[:, :3]).all()
+
+
+def test_a_rule_that_moves_every_column_says_so(numbers):
+    data, start = numbers
+    with pytest.warns(sg.DenseUpdateWarning, match="Adam also changes the rows of W"):
+        trained("columns", data, start, sg.Adam(0.1), 7)
+
+
+WIDE = {
+    "columns": lambda W, x: sg.sum((W[:, i] - y) ** 2),
+    "sparse": lambda W, x: sg.sum((W @ x - y) ** 2),
+    "squares": lambda W, x: sg.sum((W @ x) ** 2 + W**2 @ x**2),
+    "rows in part": lambda W, x: sg.sum((W[k, :3] - y[:3]) ** 2),
+}
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize(("case", "loss"), WIDE.items(), ids=WIDE)
+def test_a_step_touches_what_data_name_and_holds_no_more(rng, case, loss, batch):
+    """The kernel's own memory is the same for a matrix of 20,000 columns, and of 200,000."""
+    sizes, data = [], {"k": np.arange(N) % 4, "y": np.zeros((N, ROWS)), "i": np.arange(N) % 9}
+    features = scipy.sparse.random_array((N, 9), density=0.5, rng=rng, format="csr")
+    for wide in (20_000, 200_000):
+        shape = (wide, COLUMNS) if case == "rows in part" else (ROWS, wide)
+        W, wide_x = sg.parameter("W", shape, init=0.5), sg.data("x", shape=wide, sparse=True)
+        features.resize((N, wide))
+        model = sg.compile(loss(W, wide_x), sg.Adagrad(0.1))
+        given = used(model, {**data, "x": features})
+        model.fit(given, epochs=1, batch_size=batch, progress=False)
+        (made,) = (e for key, e in model.executables.made.items() if key[0] == "step")
+        sizes.append(sum(a.nbytes for a in made._scratch))
+        table = model.parameters["W"] if case == "rows in part" else model.parameters["W"].T
+        assert (table[9:] == 0.5).all() and (table[:4] != 0.5).any()
+    assert sizes[0] == sizes[1] < 20_000
+
+
+def test_models_that_share_a_matrix_read_it_by_columns_and_by_rows(rng):
+    """Whichever lays it out, and each with Adagrad: two targets and one answer."""
+    start = rng.normal(size=(ROWS, COLUMNS))
+    features = scipy.sparse.random_array((N, COLUMNS), density=0.2, rng=rng, format="csr")
+    data = {"x": features, "y": rng.normal(size=(N, ROWS)), "k": rng.integers(0, ROWS, N)}
+    for first, second in [("sparse", "rows in part"), ("rows in part", "sparse")]:
+        found = []
+        for target in TARGETS:
+            W = sg.parameter("W", start.shape, init=start)
+            options = {"dtype": "float64", "target": target}
+            one = sg.compile(CASES[first][0](W), sg.Adagrad(0.1), **options)
+            two = sg.compile(CASES[second][0](W), sg.Adagrad(0.1), **options, share=one)
+            for batch in (1, 7):
+                for model in (one, two):
+                    model.fit(used(model, data), epochs=1, batch_size=batch, progress=False)
+            assert one.parameters["W"] is two.parameters["W"]
+            found.append(one.parameters["W"])
+        near(found[1], found[0])
+
+
+def test_no_warning_where_columns_are_enough(numbers):
+    data, start = numbers
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for case in ("columns", "sparse", "rows in part", "elements"):
+            trained(case, data, start, sg.Adagrad(0.1), 7, "reference")
