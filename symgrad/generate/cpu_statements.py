@@ -1,0 +1,154 @@
+"""Statements of the loop IR as lines of numba source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symgrad.generate.blocks import Blocks, is_driving, runs
+from symgrad.generate.cpu_expressions import Printer, axis_name
+from symgrad.generate.cpu_matrices import Matrices
+from symgrad.generate.jam import TOGETHER, jammed, jams
+from symgrad.generate.pieces import pieces
+from symgrad.generate.shares import Shares, stretch
+from symgrad.generate.text import Lines, Names, remark
+from symgrad.lower.expressions import roots, walk
+from symgrad.lower.kernel import (
+    Alone,
+    Apply,
+    Barrier,
+    Call,
+    Collect,
+    Comment,
+    Distinct,
+    Kernel,
+    Loop,
+    Prefetch,
+    Product,
+    Statement,
+    Store,
+    Update,
+)  # fmt: skip
+
+TWICE = 50  # statements of a loop that may be printed twice
+
+
+class Statements:
+    """Writes the statements of one kernel; where there are blocks, as calls of them."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel, self.lines, self.names = kernel, Lines(), Names()
+        self.printer = Printer(self.names)
+        self.blocks: Blocks | None = None
+        self.shares = Shares(kernel)
+        self.matrices = Matrices(kernel, self.lines, self.printer, self.shares)
+
+    def statements(self, body: Sequence[Statement]) -> None:
+        """A section: as it stands, or its runs of loops and assignments as calls of blocks."""
+        for plain, run in runs(body):
+            if self.blocks and plain:
+                self.lines.add(self.blocks.call(run))
+                continue
+            for s in run:
+                self._statement(s)
+
+    def _statement(self, s: Statement) -> None:
+        if isinstance(s, Loop):
+            self._loop(s)
+        elif isinstance(s, Store):
+            place = self.printer.place(s.buffer, s.index)
+            self.lines.add(f"{place} = {self.printer.text(s.value)}")
+        elif isinstance(s, Update):
+            self._update(s)
+        elif isinstance(s, Product):
+            self.matrices.product(s)
+        elif isinstance(s, Call):
+            self.matrices.call(s)
+        elif isinstance(s, Collect):
+            self.matrices.collect(s)
+        elif isinstance(s, Alone):
+            with self.lines.block("if thread == 0:"):
+                self.statements(s.body)
+        elif isinstance(s, Barrier):
+            self.barrier()
+        elif isinstance(s, Prefetch):
+            self.printer.used.add("prefetch")
+            self.lines.add(f"prefetch({self.names(s.buffer)}, {self.printer.index(s.offset)[0]})")
+        elif isinstance(s, Distinct):
+            self._distinct(s)
+        else:
+            assert isinstance(s, Comment)
+            self.lines.add(f"# {remark(s.text)}")
+
+    def _loop(self, s: Loop) -> None:
+        if s.comment:
+            self.lines.add(f"# {remark(s.comment)}")
+        if self.printer.ordered is None and _reads_in_order(s):
+            for ordered, head in ((True, "if ordered:"), (False, "else:")):
+                self.printer.ordered = ordered
+                with self.lines.block(head):
+                    self._for(s)
+            self.printer.ordered = None
+            return
+        self._for(s)
+
+    def _for(self, s: Loop) -> None:
+        extent = "n" if s.axis.extent is None else str(s.axis.extent)
+        extent = ", ".join(stretch(s.axis.extent)) if s.shared else extent
+        bounds = ", ".join(map(self.printer.text, s.bounds)) or extent
+        if s.axis.step > 1:
+            bounds = f"{'' if s.shared else '0, '}{bounds}, {s.axis.step}"
+        if not self.blocks and jams(s):
+            bounds = self._jammed(s, bounds)
+        ranges = [f"{a}, {b}" if a else str(b) for a, b in pieces(s, self.kernel.dtype)]
+        for part in ranges or [bounds]:
+            self._range(s, part, s.body)
+
+    def _jammed(self, s: Loop, bounds: str) -> str:
+        """Four turns at a time; the bounds of those that are left."""
+        begin, _, end = bounds.rpartition(", ")
+        end = end if end.isidentifier() else f"({end})"
+        count = f"({end} - {begin})" if begin else end
+        middle = f"{begin and begin + ' + '}{count} // {TOGETHER} * {TOGETHER}"
+        self._range(s, f"{begin or 0}, {middle}, {TOGETHER}", jammed(s))
+        return f"{middle}, {end}"
+
+    def _range(self, s: Loop, bounds: str, body: Sequence[Statement]) -> None:
+        with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
+            if self.blocks and is_driving(s):
+                self.statements(body)
+                return
+            for t in body:
+                self._statement(t)
+
+    def _update(self, s: Update) -> None:
+        place, value = self.printer.place(s.buffer, s.index), self.printer.text(s.value)
+        if s.combine in ("add", "mul"):
+            self.lines.add(f"{place} {'+' if s.combine == 'add' else '*'}= {value}")
+        else:
+            function = {"max": "maximum", "min": "minimum"}[s.combine]
+            self.printer.used.add(function)
+            self.lines.add(f"{place} = {function}({place}, {value})")
+
+    def _distinct(self, s: Distinct) -> None:
+        place, row = self.printer.place(s.buffer, s.index), self.printer.text(s.row)
+        found = ", ".join(self.names(b) for b in s.found.buffers)
+        bits = s.found.table.shape[0].bit_length() - 1
+        self.printer.used.add("distinct")
+        self.lines.add(f"{place} = distinct({row}, {found}, {bits})")
+
+    def barrier(self) -> None:
+        self.printer.used.add("barrier")
+        self.lines.add(f"barrier(sync, {self.kernel.threads})")
+
+
+def _reads_in_order(s: Loop) -> bool:
+    """Whether a loop over samples, and no other, looks up where each stands in the data.
+
+    Two loops, one for each way, are vectorised where one that decides for every sample is not.
+    """
+    if s.axis.extent is not None or any(isinstance(t, Loop) for t in s.body):
+        return False
+    found = (x for t in s.body for x in walk(roots(t)))
+    return len(s.body) <= TWICE and any(
+        isinstance(x, Apply) and x.operation == "position" for x in found
+    )
