@@ -48,8 +48,8 @@ CODE = {
     "asinh": Code("asinh({0})"), "acosh": Code("acosh({0})"),
     "atanh": Code("atanh({0})"), "erf": Code("erf({0})"),
     # ---- special functions
-    "erfc": Code("math.erfc({0})"), "gamma": Code("gamma({0})"),
-    "lgamma": Code("math.lgamma({0})"),
+    "erfc": Code("erfc({0})"), "gamma": Code("gamma({0})"),
+    "lgamma": Code("lgamma({0})"),
     # ---- random draws
     "mixed": Code("mixed({0}, {1})"), "below": Code("below({0}, {1})"),
     "either": Code("either({0}, {1}, {2})"), "unit": Code("unit({0}, {1})"),
@@ -65,7 +65,7 @@ CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "n
          "int8": "np.int8({0})", "bool": "({0} != 0)"}  # fmt: skip
 # where the functions come from that are not of `math` or NumPy
 NATIVE = (
-    "barrier", "clamp", "distinct", "external", "float32_in", "float64_in", "gamma", "maximum",
+    "barrier", "clamp", "distinct", "external", "float32_in", "float64_in", "maximum",
     "minimum", "modulo", "pointer", "power", "prefetch", "select", "shared", "sign", "square",
 )  # fmt: skip
 RANDOM = ("below", "either", "mixed", "unit")
@@ -74,7 +74,8 @@ LIBRARY = (
     "solve", "triangular_solve",
 )  # fmt: skip
 VECTOR_MATH = (
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "exp",
-    "expm1", "log", "log1p", "raised", "sigmoid", "sin", "sinh", "softplus", "tan", "tanh",
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "erfc", "exp",
+    "expm1", "gamma", "lgamma", "log", "log1p", "raised", "sigmoid", "sin", "sinh", "softplus",
+    "tan", "tanh",
 )  # fmt: skip
 # fmt: on

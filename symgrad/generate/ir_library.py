@@ -15,7 +15,6 @@ from symgrad.generate import vector_code
 from symgrad.generate.vector_formats import FORMATS, Format
 from symgrad.generate.vector_math import FORMULAS
 
-LIBRARY = {"erfc": "erfc", "gamma": "tgamma", "lgamma": "lgamma"}  # the C library's names
 CALLED = re.compile(r"call \S[^@\n]* @symgrad\.(\w+)\.(float\d\d)(?:x(\d+))?\(")
 MOST_INLINED = 4  # calls of one function in a text; beyond, its code is not repeated
 GATHER = """
@@ -40,34 +39,7 @@ def with_definitions(assembly: str) -> str:
 
 
 def _define(module: ir.Module, name: str, format: Format, inlined: bool) -> None:
-    if name in FORMULAS:
-        made = vector_code.function(module, name, format, *FORMULAS[name])
-    else:
-        made = _lane_by_lane(module, name, format)
+    made = vector_code.function(module, name, format, *FORMULAS[name])
     if not inlined:
         made.attributes.discard("alwaysinline")
         made.attributes.add("noinline")
-
-
-def _lane_by_lane(module: ir.Module, name: str, format: Format) -> ir.Function:
-    """A function of the C library for every lane."""
-    kind = format.across(1).type
-    suffix = "f" if format.name == "float32" else ""
-    known = LIBRARY[name] + suffix
-    scalar = module.globals.get(known) or ir.Function(module, ir.FunctionType(kind, [kind]), known)
-    lanes = f"x{format.lanes}" if format.lanes > 1 else ""
-    signature = ir.FunctionType(format.type, [format.type])
-    made = ir.Function(module, signature, f"symgrad.{name}.{format.name}{lanes}")
-    made.linkage = "internal"
-    builder = ir.IRBuilder(made.append_basic_block())
-    (x,) = made.args
-    if format.lanes == 1:
-        builder.ret(builder.call(scalar, [x]))
-        return made
-    result = ir.Constant(format.type, ir.Undefined)
-    for i in range(format.lanes):
-        at = ir.IntType(32)(i)
-        one = builder.call(scalar, [builder.extract_element(x, at)])
-        result = builder.insert_element(result, one, at)
-    builder.ret(result)
-    return made

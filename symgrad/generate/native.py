@@ -254,19 +254,6 @@ def modulo(context: Any, a: Any, b: Any) -> Any:
     return (a(a, b), code) if a == b else None
 
 
-@intrinsic
-def gamma(context: Any, x: Any) -> Any:
-    """The C library's gamma function."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        (x,) = arguments
-        name = "tgammaf" if isinstance(x.type, ir.FloatType) else "tgamma"
-        kind = ir.FunctionType(x.type, [x.type])
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [x])
-
-    return x(x), code
-
-
 # ---- threads
 
 

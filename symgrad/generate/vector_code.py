@@ -113,6 +113,20 @@ class Real:
         called = self.builder.call(declared, [x.value for x in operands], fastmath=CONTRACT)
         return Real(self.builder, self.format, called)
 
+    def by_library(self, name: str) -> Real:
+        """The C library's function of this value, lane by lane."""
+        builder, kind = self.builder, self.format.across(1).type
+        name += "f" if self.format.name == FLOAT.name else ""
+        declared = builder.module.globals.get(name)
+        declared = declared or ir.Function(builder.module, ir.FunctionType(kind, [kind]), name)
+        if self.format.lanes == 1:
+            return Real(builder, self.format, builder.call(declared, [self.value]))
+        result = ir.Constant(self.format.type, ir.Undefined)
+        for at in map(ir.IntType(32), range(self.format.lanes)):
+            one = builder.call(declared, [builder.extract_element(self.value, at)])
+            result = builder.insert_element(result, one, at)
+        return Real(builder, self.format, result)
+
     def to(self, format: Format) -> Real:
         """This value in another format."""
         format = format.across(self.format.lanes)

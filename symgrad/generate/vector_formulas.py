@@ -10,7 +10,16 @@ from __future__ import annotations
 import math
 
 from symgrad.generate.vector_code import Bits, Real, polynomial
-from symgrad.generate.vector_coefficients import ERF, ERFC, EXP, EXP2, LIMITS, LOG, LOG2
+from symgrad.generate.vector_coefficients import (
+    ERF,
+    ERFC,
+    ERFC_SCALED,
+    EXP,
+    EXP2,
+    LIMITS,
+    LOG,
+    LOG2,
+)
 
 
 def _reduced(x: Real, rest: Real | None = None) -> tuple[Bits, Real]:
@@ -124,3 +133,12 @@ def erf(x: Real) -> Real:
     middle, half = (last + 1.0) / 2, (last - 1.0) / 2
     large = 1.0 - exp(-b * polynomial((b - middle) * (1 / half), ERFC[name]))
     return small.where(a < 1.0, large).with_sign_of(x)
+
+
+def erfc(x: Real) -> Real:
+    """exp(-a**2) times a polynomial over 1 + 2 a, with the square as two numbers."""
+    a = abs(x).at_most(LIMITS[x.format.name].erfc)
+    square = a.times(a)
+    scaled = polynomial((a - 3.0) / (a + 3.0), ERFC_SCALED[x.format.name])
+    y = exp_of_sum(-square, -a.fused(a, -square)) * (scaled / (a * 2.0 + 1.0))
+    return (2.0 - y).where(x < 0.0, y)

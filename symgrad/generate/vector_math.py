@@ -20,7 +20,13 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-from symgrad.generate import vector_angles, vector_formulas, vector_inverses, vector_powers
+from symgrad.generate import (
+    vector_angles,
+    vector_formulas,
+    vector_gamma,
+    vector_inverses,
+    vector_powers,
+)
 from symgrad.generate.vector_code import Real, function
 from symgrad.generate.vector_formats import FORMATS
 
@@ -73,6 +79,9 @@ tanh = _vectorised("tanh", vector_formulas.tanh)
 sigmoid = _vectorised("sigmoid", vector_formulas.sigmoid)
 softplus = _vectorised("softplus", vector_formulas.softplus)
 erf = _vectorised("erf", vector_formulas.erf)
+erfc = _vectorised("erfc", vector_formulas.erfc)
+gamma = _vectorised("gamma", vector_gamma.gamma)
+lgamma = _vectorised("lgamma", vector_gamma.lgamma)
 sin = _vectorised("sin", vector_angles.sin)
 cos = _vectorised("cos", vector_angles.cos)
 tan = _vectorised("tan", vector_angles.tan)

@@ -164,16 +164,14 @@ class _Pointer:
 MODULES = {
     "numba": SimpleNamespace(njit=lambda **_: lambda f: f),
     "numpy": np,
-    "math": SimpleNamespace(
-        sqrt=np.sqrt, erfc=special.erfc, lgamma=special.gammaln,
-    ),
+    "math": SimpleNamespace(sqrt=np.sqrt),
     "symgrad.build.blas": SimpleNamespace(gemm=_gemm),
     "symgrad.generate.library": SimpleNamespace(**{name: _library(name) for name in LIBRARY}),
     "symgrad.generate.micro_kernels": SimpleNamespace(matrix_product=_matrix_product),
     "symgrad.generate.native": SimpleNamespace(
         pointer=_Pointer, select=lambda c, a, b: a if c else b, maximum=np.maximum,
         minimum=np.minimum, sign=np.sign, clamp=_clamp, distinct=_distinct, square=np.square,
-        modulo=np.mod, power=lambda x, k: x**k, gamma=special.gamma,
+        modulo=np.mod, power=lambda x, k: x**k,
         prefetch=lambda memory, i: None, float32_in=_in_table("float32"),
         float64_in=_in_table("float64"),
     ),
@@ -183,7 +181,7 @@ MODULES = {
         sigmoid=special.expit, softplus=lambda x: np.logaddexp(0, x), sin=np.sin, cos=np.cos,
         tan=np.tan, erf=special.erf, sinh=np.sinh, cosh=np.cosh, atan=np.arctan, atan2=np.arctan2,
         asin=np.arcsin, acos=np.arccos, asinh=np.arcsinh, acosh=np.arccosh, atanh=np.arctanh,
-        raised=np.power,
+        raised=np.power, erfc=special.erfc, gamma=special.gamma, lgamma=special.gammaln,
     ),
 }  # fmt: skip
 

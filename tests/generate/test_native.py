@@ -67,12 +67,6 @@ def test_indices_are_clamped_and_reported():
     assert fault[0]
 
 
-def test_gamma():
-    compiled = nb.njit(lambda x: native.gamma(x))
-    assert compiled(5.0) == pytest.approx(24.0)
-    assert compiled(np.float32(5.0)) == pytest.approx(24.0)
-
-
 def test_distinct_rows_in_memory_that_holds_anything():
     """Whatever stood in the table before; rows that collide, too."""
 

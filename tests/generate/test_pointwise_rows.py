@@ -48,6 +48,7 @@ DEFINITIONS = {
     "relu": lambda x: max(x, 0),
     "leaky_relu": lambda x, s: x if x > 0 else s * x,
     "hardtanh": lambda x, low, high: min(max(x, low), high),
+    "hardswish": lambda x: x * min(max(x + 3, 0), 6) / 6,
     "round": M.nint,
     "trunc": lambda x: M.sign(x) * M.floor(abs(x)),
     "exp": M.exp,

@@ -28,6 +28,7 @@ FUNCTIONS = {
     "softplus": (lambda x: mp.log1p(mp.exp(x)), lambda x: np.logaddexp(x, x.dtype.type(0)),
                  -math.inf, math.inf),
     "erf": (mp.erf, scipy.special.erf, -math.inf, math.inf),
+    "erfc": (lambda x: mp.erfc(min(max(x, -99), 99)), scipy.special.erfc, -math.inf, math.inf),
     "sin": (mp.sin, np.sin, -math.inf, math.inf),
     "cos": (mp.cos, np.cos, -math.inf, math.inf),
     "tan": (mp.tan, np.tan, -math.inf, math.inf),
@@ -128,7 +129,7 @@ def test_loops_are_vectorised(name, over_arrays, dtype, type):
 
 def test_every_function_is_tested():
     public = {n for n, f in vars(vector_math).items() if type(f).__name__ == "_Intrinsic"}
-    assert public == set(FUNCTIONS) | set(PAIRS)
+    assert public == {*FUNCTIONS, *PAIRS, *GAMMAS}
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
@@ -142,6 +143,55 @@ def test_the_double_next_to_a_quarter_turn(name):
 def test_integers_are_taken_as_doubles():
     called = vector_math.exp
     assert nb.njit(lambda i: called(i))(1) == pytest.approx(math.e, rel=1e-15)
+
+
+# ---- the gamma function: formulas in float32, the C library in float64
+
+GAMMAS = {"gamma": (mp.gamma, scipy.special.gamma),
+          "lgamma": (lambda x: mp.log(abs(mp.gamma(x))), math.lgamma)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GAMMAS)
+def test_accuracy_of_gamma(rng, name):
+    x = numbers(rng, "float32", -math.inf, math.inf)
+    x = np.concatenate([x, rng.uniform(-40, 40, 1000).astype("float32"), np.float32([1, 2, 3, 24])])
+    x = x[((x > 0) & (x < 1e5)) | ((x > -1e5) & (x != np.floor(x)))]
+    with mp.workprec(200):
+        exact = [GAMMAS[name][0](mp.mpf(float(v))) for v in x]
+        errors = [ulps(y, e, "float32") for y, e in zip(over(name, x), exact, strict=True)]
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ends_of_gamma(dtype):
+    x = np.array([0.0, -0.0, math.inf, -math.inf, math.nan, -1, -2, -1e10, 1e30, 0.5, 5], dtype)
+    nan, inf = math.nan, math.inf
+    half = math.sqrt(math.pi)
+    expected = np.array([inf, -inf, inf, nan, nan, nan, nan, nan, inf, half, 24], dtype)
+    np.testing.assert_allclose(over("gamma", x), expected, rtol=4 * np.finfo(dtype).eps)
+    big = np.float64(x[8]) * (math.log(np.float64(x[8])) - 1)
+    expected = np.array([inf, inf, inf, inf, nan, inf, inf, inf, big, math.log(half), math.log(24)])
+    np.testing.assert_allclose(over("lgamma", x), expected, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_loops_with_gamma_are_vectorised_in_float32():
+    for name in GAMMAS:
+        assert "fdiv contract <" in over(name, np.ones(1, "float32"), code=True)
+
+
+def over(name: str, x: np.ndarray, code: bool = False):
+    """The function over an array, or the code of that loop."""
+    called = getattr(vector_math, name)
+
+    @nb.njit(fastmath=FASTMATH, error_model="numpy")
+    def fill(x, y):
+        for i in range(x.size):
+            y[i] = called(x[i])
+
+    y = np.empty_like(x)
+    fill(x, y)
+    return "".join(fill.inspect_llvm().values()) if code else y
 
 
 # ---- functions of two arguments
@@ -208,6 +258,11 @@ def log_long(z, name):
     return ((2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z - mp.mpf(2) / 3) / z
 
 
+def erfc_scaled(q, name):
+    a = 3 * (1 + q) / (1 - q)
+    return (1 + 2 * a) * mp.exp(a * a) * mp.erfc(a)
+
+
 # table, the function that it approximates, and the interval
 POLYNOMIALS = {
     "EXP": (lambda r, name: mp.hyp1f1(1, 3, r) / 2, -mp.log(2) / 2, mp.log(2) / 2),
@@ -219,6 +274,7 @@ POLYNOMIALS = {
     "ATAN": (lambda z, name: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.1715728752),
     "ASIN": (lambda z, name: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.25),
     "ERF": (lambda z, name: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 0, 1),
+    "ERFC_SCALED": (erfc_scaled, -1, 0.54),
     "ERFC": (lambda u, name: -mp.log(mp.erfc(middle(name)(u))) / middle(name)(u), -1, 1),
 }
 
