@@ -43,9 +43,8 @@ class Corpus:
         share = self.counts / self.counts.sum()
         self.kept = np.sqrt(FREQUENT / share) + FREQUENT / share  # a probability
 
-    def pairs(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Many of the frequent words left out, each with those around it in a window's width."""
-        text = self.text[rng.random(len(self.text)) < self.kept[self.text]]
+    def pairs(self, text: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Every word with those around it, each window's width drawn, in the order of the text."""
         apart = np.array([d for d in range(-WINDOW, WINDOW + 1) if d])
         place = np.arange(len(text))[:, None] + apart
         width = rng.integers(1, WINDOW + 1, len(text))[:, None]
@@ -81,7 +80,8 @@ def main(options: argparse.Namespace) -> None:
     print(model, end="\n\n")
     rng = np.random.default_rng(0)
     for epoch in range(options.epochs):
-        pairs, begin = corpus.pairs(rng), time.perf_counter()
+        text = corpus.text[rng.random(len(corpus.text)) < corpus.kept[corpus.text]]
+        pairs, begin = corpus.pairs(text, rng), time.perf_counter()
         model.hyper["lr"] = 0.025 * (1 - epoch / options.epochs)
         (mean,) = model.fit(pairs, epochs=1, batch_size=1, progress=False).loss
         rate = len(pairs["word"]) / (time.perf_counter() - begin) / 1e6

@@ -51,6 +51,15 @@ class Draw:
             "uniform": "U(0, 1)",
         }[self.distribution]
 
+    @property
+    def latex(self) -> str:
+        return {
+            "integers": rf"\mathcal{{U}}\{{0, \ldots, {self.outcomes - 1}\}}",
+            "categorical": rf"\operatorname{{Categorical}}({self.outcomes}\text{{ weights}})",
+            "normal": r"\mathcal{N}(0, 1)",
+            "uniform": r"\mathcal{U}(0, 1)",
+        }[self.distribution]
+
 
 def integers(name: str, high: int, shape: Any = ()) -> Any:
     """Whole numbers 0 ... high - 1, each with the same probability.

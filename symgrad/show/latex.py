@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
+from symgrad.calculus.draws import is_random
 from symgrad.language.symbols import Let
 from symgrad.show.text import lets_of, numbered, taken_names
 
@@ -33,13 +34,16 @@ def let_latex(name: str, printer: LatexPrinter) -> str:
 
 
 def gradient_latex(parts: Mapping[sp.Symbol, sp.Expr], objective: sp.Expr | None = None) -> str:
-    """Aligned equations: the named values, the objective where given, then the gradient."""
+    """Aligned equations: how draws are distributed, the named values, the objective where given,
+    then the gradient."""
     values = [*parts.values(), *([] if objective is None else [objective])]
     lets = lets_of(values)
     printer = TeXPrinter(numbered(lets, taken_names(values)))
+    read: set[Any] = set().union(*(e.free_symbols for e in values))
+    draws = [rf"{printer.doprint(s)} &\sim {s.payload.latex}" for s in read if is_random(s)]
     rows = [(printer.doprint(e), printer.doprint(e.definition)) for e in lets]
     if objective is not None:
         rows.append((r"\mathcal{L}", printer.doprint(objective)))
     rows += [(rf"\nabla_{{{printer.doprint(s)}}}", printer.doprint(e)) for s, e in parts.items()]
-    body = r" \\ ".join(f"{left} &= {right}" for left, right in rows)
+    body = r" \\ ".join([*sorted(draws), *(f"{left} &= {right}" for left, right in rows)])
     return rf"$\begin{{aligned}} {body} \end{{aligned}}$"

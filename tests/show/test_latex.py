@@ -30,6 +30,18 @@ def test_the_objective_comes_before_the_gradient():
     assert r"\mathbb{E}\left[w^{2} x\right]" in text
 
 
+def test_how_draws_are_distributed_stands_first():
+    eps, u = sg.random.normal("eps"), sg.random.uniform("u")
+    n, k = sg.random.integers("n", 7), sg.random.categorical("k", [1, 2, 3])
+    table = sg.parameter("P", shape=7, init=0)
+    model = sg.compile((table[n] * table[k] + w * eps - u) ** 2, target="reference")
+    first, *rest = model._repr_latex_().removeprefix(r"$\begin{aligned} ").split(r" \\ ")
+    assert first == r"eps &\sim \mathcal{N}(0, 1)"
+    assert rest[0] == r"k &\sim \operatorname{Categorical}(3\text{ weights})"
+    assert rest[1] == r"n &\sim \mathcal{U}\{0, \ldots, 6\}"
+    assert rest[2] == r"u &\sim \mathcal{U}(0, 1)" and r"\mathcal{L} &= " in rest[3]
+
+
 def test_sums_are_delimited():
     assert sp.latex(sg.sum(v * 2) * w) == r"w \sum\left(2 v\right)"
     assert sp.latex(sg.sum(W, axis=0)) == r"\sum_{0}\left(W\right)"

@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.bench.workload import Run, Workload
 
-DIMENSION, NEGATIVES, WINDOW, RATE, LEAST, EPOCHS = 100, 5, 5, 0.025, 5, 5
+DIMENSION, NEGATIVES, WINDOW, RATE, EPOCHS = 100, 5, 5, 0.025, 5
 DEMOS = Path(__file__).parents[3] / "demos"
 
 
@@ -27,7 +27,7 @@ def demo():
 def symgrad_fit(cores: int) -> Run:
     import symgrad as sg
 
-    corpus = demo().Corpus(demo().words(None), LEAST)
+    corpus = demo().Corpus(demo().words(None))
     model = sg.compile(demo().skip_gram(corpus.counts, DIMENSION), optimizer=sg.SGD(lr=RATE))
     rng = np.random.default_rng(0)
     more = {"parallel": "hogwild"} if cores > 1 else {}
@@ -35,7 +35,7 @@ def symgrad_fit(cores: int) -> Run:
     def run() -> int:
         effective = 0
         for _ in range(EPOCHS):
-            text = corpus.thinned(rng)
+            text = corpus.text[rng.random(len(corpus.text)) < corpus.kept[corpus.text]]
             pairs = corpus.pairs(text, rng)
             model.fit(pairs, epochs=1, batch_size=1, shuffle=False, progress=False, **more)
             effective += len(text)
@@ -50,7 +50,7 @@ def gensim_word2vec(cores: int) -> Run:
     text = demo().words(None)
     sentences = [text[i : i + 1000] for i in range(0, len(text), 1000)]
     model = Word2Vec(
-        vector_size=DIMENSION, window=WINDOW, negative=NEGATIVES, sg=1, min_count=LEAST,
+        vector_size=DIMENSION, window=WINDOW, negative=NEGATIVES, sg=1, min_count=demo().LEAST,
         sample=demo().FREQUENT, alpha=RATE, workers=cores, seed=1,
     )  # fmt: skip
     model.build_vocab(sentences)
