@@ -57,7 +57,7 @@ def skip_gram(counts: np.ndarray, dimension: int) -> tuple:
     """The loss of one word and one word near it."""
     c, o = sg.data("word context", dtype=int)
     n = sg.random.categorical("negatives", counts**0.75, shape=NEGATIVES)
-    shape, spread = (len(counts), dimension), sg.init.uniform(-0.5 / dimension, 0.5 / dimension)
+    shape, spread = (len(counts), dimension), sg.init.uniform(-1 / dimension, 1 / dimension)
     W, C = sg.parameter("W", shape=shape, init=spread), sg.parameter("C", shape=shape, init=0)
     w, near, far = sg.let("w", W[c]), sg.let("near", C[o]), sg.let("far", C[n])
     return -sg.log_sigmoid(near @ w) - sg.sum(sg.log_sigmoid(-(far @ w)))
