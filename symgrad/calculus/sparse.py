@@ -144,7 +144,9 @@ class _Sparsifier:
 
     def at_columns(self, x: Any, axis: int, data: Any) -> Any:
         """A dense value where the data have entries, along an axis counted from the end."""
-        if not isinstance(x, Value) or len(x.shape) < -axis or x.shape[axis] == 1:
+        if not isinstance(x, Value) or len(x.shape) < -axis:
+            return x
+        if x.shape[axis] != data.shape[0]:  # one number for every column
             return x
         key = (x.operand, axis, data)
         if key not in self.columns_known:

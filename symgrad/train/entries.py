@@ -209,10 +209,13 @@ def _check_in(values: np.ndarray, offsets: np.ndarray, name: str, size: int) -> 
 def _check_offsets(offsets: np.ndarray, name: str, entries: int) -> None:
     if not len(offsets):
         raise ValueError(f"data {name!r}: offsets has N + 1 numbers for N samples, and holds none")
-    if offsets[0] != 0 or (np.diff(offsets) < 0).any() or offsets[-1] > entries:
+    falls = offsets[1:] < offsets[:-1]  # no difference, which may overflow
+    if offsets[0] != 0 or falls.any() or offsets[-1] > entries:
+        at = int(np.argmax(falls))
         raise ValueError(
             f"data {name!r}: where the samples' entries begin must rise from 0 to at most the "
             f"{entries} entries that are given; it goes from {offsets[0]} to {offsets[-1]}"
+            + (f", and falls to {offsets[at + 1]} after sample {at}" if falls.any() else "")
         )
 
 

@@ -29,6 +29,7 @@ from symgrad.train.names import lookup
 from symgrad.train.pieces import check_predictable, independent, piece_size
 from symgrad.train.programs import Programs
 from symgrad.train.settings import Settings
+from symgrad.train.slabs import joined, slabs
 from symgrad.train.summary import explain, summary
 from symgrad.train.targets import Executables
 from symgrad.train.training import one_pass, train
@@ -197,7 +198,8 @@ class Model:
 
     def loss(self, data: Any) -> float:
         """The loss of all these samples as one mini-batch."""
-        return self.loss_of(*self.accepted("loss", data))(lambda: None)
+        outputs, n = self._over("loss", data)
+        return self._scale(n) * outputs["loss"].item()
 
     def gradients(self, data: Any) -> dict[str, np.ndarray]:
         """The gradient of the loss of all these samples, by parameter; nothing is updated.
@@ -206,9 +208,8 @@ class Model:
         samples may touch a few rows: training never makes one.
         """
         self._say_what_is_large()
-        arrays, n = self.accepted("loss", data)
+        parts, n = self._over("gradients", data)
         scale = self._scale(n)
-        parts = self._evaluate("gradients", arrays, n)
         return {name: g if scale == 1 else (g * scale).astype(g.dtype) for name, g in parts.items()}
 
     def _say_what_is_large(self) -> None:
@@ -233,8 +234,7 @@ class Model:
             return {label: self.predict(data, label) for label in self.programs.predicted}
         block = lookup(self.programs.predicted, output, "output")
         check_predictable(output, block)
-        arrays, n = self.accepted(f"predict {output}", data)
-        value = self._evaluate(f"predict {output}", arrays, n)[output]
+        value = self._over(f"predict {output}", data)[0][output]
         return value.astype(self.settings.dtype) if value.dtype.kind == "f" else value
 
     def loss_of(self, arrays: dict, n: int) -> Callable[[Callable[[], None]], float]:
@@ -247,6 +247,18 @@ class Model:
         """What the mean over n samples is multiplied by."""
         sums = self.reduction == "sum" and self.programs.captured.outputs["loss"].per_sample
         return n if sums else 1
+
+    def _over(self, key: str, data: Any) -> tuple[dict[str, np.ndarray], int]:
+        """A program's outputs for a user's data, and how many samples those are."""
+        reads = "loss" if key == "gradients" else key
+        if parts := slabs(data, self.intake(reads)):
+            self._piece(key, 1)
+            if self._pieces[key]:
+                outputs = self.executables.program(key).step.outputs
+                evaluate = lambda part: self._evaluate(key, *self.accepted(reads, part))  # noqa: E731
+                return joined(data, parts, outputs, evaluate), parts[-1].stop
+        arrays, n = self.accepted(reads, data)
+        return self._evaluate(key, arrays, n), n
 
     def _evaluate(
         self, key: str, arrays: dict, n: int, between: Callable[[], None] = lambda: None

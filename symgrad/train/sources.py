@@ -45,7 +45,7 @@ def source_of(
     if _is_stream(data):
         return Stream(data, intake)
     plain = all(type(c) is Column for c in intake.columns)  # rows of others are not slices
-    if batch_size is not None and plain and _is_mapped(data):
+    if batch_size is not None and plain and is_mapped(data):
         return Mapped(data, intake, seed, shuffle)
     return None
 
@@ -76,7 +76,7 @@ def _is_stream(data: Any) -> bool:
     return isinstance(data, Iterable) or callable(data)
 
 
-def _is_mapped(data: Any) -> bool:
+def is_mapped(data: Any) -> bool:
     """Whether an array of the data stands in a file."""
     values = data.values() if isinstance(data, Mapping) else ()
     return any(isinstance(x, np.memmap) for v in values for x in (v, getattr(v, "base", None)))

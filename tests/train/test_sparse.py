@@ -273,3 +273,22 @@ def test_models_that_share_a_turned_table(rng):
     second.fit({"x": X, "y": y}, epochs=1, progress=False)
     assert second.parameters["V"] is first.parameters["V"]
     assert not np.array_equal(first.parameters["V"], weights["V"])
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_a_single_column_is_read_like_others(target, rng):
+    """An axis of one number, which elsewhere stands for any other size."""
+    X, y = (
+        scipy.sparse.csr_array(rng.normal(size=(8, 1)) * (np.arange(8) % 3 > 0)[:, None]),
+        sg.data("y"),
+    )
+    start, found = rng.normal(size=(2, 1)), []
+    for sparse in (True, False):
+        x, W = sg.data("x", shape=1, sparse=sparse), sg.parameter("W", shape=(2, 1), init=start)
+        v = sg.parameter("v", shape=1, init=0.5)
+        loss = sg.sum((W @ x - y) ** 2) + (v @ x) ** 2 + sg.sum(v * x)
+        model = sg.compile(loss, sg.SGD(0.1), dtype="float64", target=target)
+        data = {"x": X if sparse else X.toarray(), "y": np.arange(8.0)}
+        model.fit(data, epochs=2, batch_size=3, shuffle=False, progress=False)
+        found.append(np.append(model.parameters["W"], model.parameters["v"]))
+    np.testing.assert_allclose(*found, rtol=1e-12)
