@@ -5,347 +5,49 @@
                | Alone | Barrier
     expression = Number | Load | Apply | Whole
 
-Buffers of rank 0 are local variables of the run, unless they are outputs.  Sizes are literal, but
-for the number of samples in the mini-batch, n, which is at most the kernel's batch size.
+Statements are in statements.py, buffers and expressions in values.py; all are known from here too.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import sympy as sp
-
-from symgrad.lower.index import ZERO, Index
+from symgrad.lower.statements import Alone as Alone
+from symgrad.lower.statements import Barrier as Barrier
+from symgrad.lower.statements import Call as Call
+from symgrad.lower.statements import Collect as Collect
+from symgrad.lower.statements import Comment as Comment
+from symgrad.lower.statements import Distinct as Distinct
+from symgrad.lower.statements import Found as Found
+from symgrad.lower.statements import Loop as Loop
+from symgrad.lower.statements import Matrix as Matrix
+from symgrad.lower.statements import Prefetch as Prefetch
+from symgrad.lower.statements import Product as Product
+from symgrad.lower.statements import Stack as Stack
+from symgrad.lower.statements import Statement as Statement
+from symgrad.lower.statements import Store as Store
+from symgrad.lower.statements import Update as Update
+from symgrad.lower.statements import statements as statements
+from symgrad.lower.statements import targets as targets
+from symgrad.lower.values import AT as AT
+from symgrad.lower.values import FAR as FAR
+from symgrad.lower.values import ITEM_BYTES as ITEM_BYTES
+from symgrad.lower.values import LAST as LAST
+from symgrad.lower.values import PENDING as PENDING
+from symgrad.lower.values import ROW as ROW
+from symgrad.lower.values import SLOT as SLOT
+from symgrad.lower.values import THREAD as THREAD
+from symgrad.lower.values import Apply as Apply
+from symgrad.lower.values import Axis as Axis
+from symgrad.lower.values import Buffer as Buffer
+from symgrad.lower.values import Counter as Counter
+from symgrad.lower.values import Expression as Expression
+from symgrad.lower.values import Load as Load
+from symgrad.lower.values import Number as Number
+from symgrad.lower.values import Whole as Whole
 
 REMARK = 120  # characters of a comment that are shown
-ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1}
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Buffer:
-    """Memory, or a local variable where the rank is 0.
-
-    role:        data, parameter, state, hyper, constant, step, seed, batch_size, output or scratch
-    symbol:      the language's symbol whose array it is; None for outputs and scratch
-    label:       an output's label, else for people: never printed as it stands
-    shape:       one sample's for data; for what is per sample otherwise (batch size, ...)
-    per_sample:  outputs: one value a sample, by position, not one for the whole
-    storage:     the buffer whose memory holds it, where that is another's (a new value in place)
-    distinct:    no two of its elements are equal: they are rows, each found once
-    turned:      the symbol's array is held column by column; the shape is that of its transpose
-    """
-
-    role: str
-    label: str
-    shape: tuple[int, ...]
-    dtype: str
-    symbol: sp.Symbol | None = None
-    per_sample: bool = False
-    storage: Buffer | None = None
-    distinct: bool = False
-    turned: bool = False
-
-    @property
-    def home(self) -> Buffer:
-        return self.storage or self
-
-    @property
-    def is_local(self) -> bool:
-        return not self.shape and self.role not in ("output", "data")
-
-    @property
-    def nbytes(self) -> int:
-        return ITEM_BYTES[self.dtype] * math.prod(self.shape)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Axis:
-    """A loop's variable, from 0 to its extent; extent None is n, the mini-batch's samples.
-
-    start, stop: with a `stop` the loop goes from `start` (or 0) to it, integers of the run that
-                 are evaluated once, before the loop; the variable stays below the extent
-    step:        how far it goes at a time
-    """
-
-    extent: int | None
-    limit: int  # the largest extent it may have
-    depth: int
-    start: Expression | None = None
-    stop: Expression | None = None
-    step: int = 1
-
-    @property
-    def bound(self) -> int:
-        return max(self.limit - 1, 0)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Counter:
-    """An integer that the driver loop keeps: `at`, `slot` or `row`."""
-
-    name: str
-    bound: int = 2**40
-
-
-AT = Counter("at")  # position of the mini-batch's first sample
-SLOT = Counter("slot")  # index of the mini-batch in recorded outputs, 0 when not recorded
-ROW = Counter("row")  # index of its first sample in recorded per-sample outputs
-PENDING = Counter("pending")  # mini-batches since the last update
-THREAD = Counter("thread")  # which of the kernel's threads this is, from 0
-LAST = Counter("last")  # the position behind the last one of this call
-FAR = Counter("far", 1)  # 1 where samples come in an order and the data do not fit the cache
-
-
-# ---- expressions: compared by identity; lowering shares equal ones
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Number:
-    value: int | float | bool
-    dtype: str
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Load:
-    buffer: Buffer
-    index: tuple[Index, ...]
-    dtype: str
-    bound: int = 2**40  # where it is an integer that serves as an index
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Apply:
-    operation: str  # a pointwise row, or cast, position (of a sample in the data), clamp
-    operands: tuple[Expression, ...]
-    dtype: str
-    bound: int = 2**40
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Whole:
-    """The value of an index, as an int64."""
-
-    index: Index
-    dtype: str = "int64"
-
-
-Expression = Number | Load | Apply | Whole
-
-
-# ---- statements
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Store:
-    """buffer[index] = value"""
-
-    buffer: Buffer
-    index: tuple[Index, ...]
-    value: Expression
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Update:
-    """buffer[index] = combine(buffer[index], value), combine one of add, mul, max, min"""
-
-    buffer: Buffer
-    index: tuple[Index, ...]
-    combine: str
-    value: Expression
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Matrix:
-    """A matrix in a buffer: row-major from `offset`, rows `leading` elements apart.
-
-    collected: the data buffer whose rows stand in `buffer` where samples come in an order, and
-    which is read directly, from sample `at`, where they do not
-    """
-
-    buffer: Buffer
-    offset: Index
-    transposed: bool
-    leading: int
-    collected: Buffer | None = None
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Product:
-    """c = alpha * a @ b + beta * c, with sizes (m, k) @ (k, n); None is the number of samples.
-
-    shared: "m" or "n" where each thread computes its share of the rows or columns of c
-    samples, most: that number in a tile, and the largest that it may be
-    """
-
-    c: Matrix
-    a: Matrix
-    b: Matrix
-    sizes: tuple[int | None, int | None, int | None]  # m, n, k
-    alpha: Expression
-    beta: Expression
-    shared: str = ""
-    samples: Expression | None = None
-    most: int | None = None
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Stack:
-    """Square matrices or right-hand sides, one after the other in a buffer.
-
-    many: how many for each sample, or for all of them
-    """
-
-    buffer: Buffer
-    many: int
-    per_sample: bool
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Call:
-    """x = routine(*operands) for each matrix of a stack, by a library; work is its scratch memory.
-
-    sizes: the matrices' rows, and the columns of x
-    """
-
-    routine: str  # the row of the operation table
-    x: Stack
-    operands: tuple[Stack, ...]
-    sizes: tuple[int, int]
-    flags: tuple[int, ...]
-    work: Buffer
-
-    @property
-    def buffer(self) -> Buffer:
-        return self.x.buffer
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Collect:
-    """Copy the mini-batch's rows of a data buffer together, where samples come in an order.
-
-    shared: each thread copies its share of them
-    first, samples: of a tile, where the rows are a tile's
-    place: where they begin in the buffer, which is in the offsets of matrices too
-    """
-
-    buffer: Buffer
-    data: Buffer
-    shared: bool = False
-    first: Index = ZERO
-    samples: Expression | None = None
-    place: Index = ZERO
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Prefetch:
-    """Ask for the memory at an offset, in elements, before it is needed; nothing is read."""
-
-    buffer: Buffer
-    offset: Index
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Found:
-    """The distinct rows met so far, in the order of their first appearance.
-
-    rows:   the rows; the first `count[0]` elements are set
-    table:  a hash table with open addressing, of a power of two of places: numbers of rows
-    places: where in the table each row stands.  A place is taken if its row stands there, so that
-            a table need not be cleared: count[0] = 0 empties it
-    """
-
-    rows: Buffer
-    count: Buffer
-    table: Buffer
-    places: Buffer
-
-    @property
-    def buffers(self) -> tuple[Buffer, ...]:
-        return (self.rows, self.count, self.table, self.places)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Distinct:
-    """buffer[index] = the number of a row among the distinct ones found; a new one is added."""
-
-    buffer: Buffer
-    index: tuple[Index, ...]
-    row: Expression
-    found: Found
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Loop:
-    """`for axis: body`; start and stop are the axis' own, over what they have become meanwhile.
-
-    shared: each thread goes through its share of the axis
-    """
-
-    axis: Axis
-    body: tuple[Statement, ...]
-    comment: str = ""
-    start: Expression | None = None
-    stop: Expression | None = None
-    shared: bool = False
-
-    def __post_init__(self) -> None:
-        if self.stop is None:
-            object.__setattr__(self, "start", self.axis.start)
-            object.__setattr__(self, "stop", self.axis.stop)
-
-    @property
-    def bounds(self) -> tuple[Expression, ...]:
-        """The expressions that it evaluates."""
-        return tuple(x for x in (self.start, self.stop) if x is not None)
-
-    def over(self, body: Iterable[Statement], known: Mapping[Expression, Expression] | None = None
-             ) -> Loop:  # fmt: skip
-        """The loop around other statements, with the bounds that `known` holds in place of its."""
-        start, stop = (known[x] if known and x else x for x in (self.start, self.stop))
-        return Loop(self.axis, tuple(body), self.comment, start, stop, self.shared)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Alone:
-    """Statements of thread 0; the others go on."""
-
-    body: tuple[Statement, ...]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Barrier:
-    """No thread goes on before all have come here."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Comment:
-    text: str
-
-
-Statement = (
-    Store
-    | Update
-    | Product
-    | Call
-    | Collect
-    | Distinct
-    | Prefetch
-    | Loop
-    | Alone
-    | Barrier
-    | Comment
-)
-
-
-def targets(s: Statement) -> tuple[Buffer, ...]:
-    """The buffers that a statement itself changes."""
-    if isinstance(s, Product):
-        return (s.c.buffer,)
-    if isinstance(s, Distinct):
-        return (s.buffer, *s.found.buffers)
-    return (s.buffer,) if isinstance(s, Store | Update | Call | Collect) else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -398,13 +100,3 @@ class Kernel:
 
         check(self)
         return self
-
-
-def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
-    """Every statement, outer before inner."""
-    stack = list(reversed(body))
-    while stack:
-        s = stack.pop()
-        yield s
-        if isinstance(s, Loop | Alone):
-            stack.extend(reversed(s.body))
