@@ -1,14 +1,15 @@
 """Times as curves, ours and everybody's: pictures and JSON in tests/bench/results.
 
-python -m tests.bench.curves [CURVE ...] [--rounds N] [--cores N]
+python -m tests.bench.curves [CURVE ...] [--rounds N] [--cores N] [--peers PEER ...]
 """
 
 import argparse
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +25,7 @@ from tests.bench.workloads.curve_points import (
     WIDTHS,
 )
 
+KEYS = "processor", "median", "fastest", "slowest"
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -51,17 +53,31 @@ CURVES = {
 }
 
 
-def measured(name: str, rounds: int, cores: int, console: Console) -> dict[str, dict[int, dict]]:
-    """peer -> number -> what was measured."""
+Found = Mapping[str, Mapping[int, dict]]  # peer -> number -> what was measured
+
+
+def measured(
+    name: str, rounds: int, cores: int, peers: Sequence[str], console: Console
+) -> Iterator[Found]:
+    """What is known after each point; peers that cannot run are left out.
+
+    peers: what their names begin with; none: all
+    """
     found: dict[str, dict[int, dict]] = {}
     with console.status(name) as status:
         for number, workload in CURVES[name].points.items():
+            workload = replace(workload, peers={
+                k: p for k, p in workload.peers.items() if not peers or k.startswith(tuple(peers))
+            })  # fmt: skip
             for peer in in_turn(f"{name}_{number}", workload, cores, rounds, status.update):
-                found.setdefault(peer.name, {})[number] = row(peer)
-    return found
+                if peer.absent:
+                    console.print(f"{workload.title}: {peer.name} is absent, {peer.absent}")
+                else:
+                    found.setdefault(peer.name, {})[number] = row(peer)
+            yield found
 
 
-def table(name: str, found: Mapping[str, Mapping[int, dict]]) -> Table:
+def table(name: str, found: Found) -> Table:
     """Processor time, which other people's load disturbs least."""
     workload = next(iter(CURVES[name].points.values()))
     scale, made = SCALES[workload.scale], Table(title=CURVES[name].title)
@@ -69,12 +85,13 @@ def table(name: str, found: Mapping[str, Mapping[int, dict]]) -> Table:
     for number in CURVES[name].points:
         made.add_column(f"{number:,}", justify="right")
     for peer, points in found.items():
-        made.add_row(peer, *(f"{p['processor'] * scale:.4g}" for p in points.values()))
+        known = {n: f"{p['processor'] * scale:.4g}" for n, p in points.items()}
+        made.add_row(peer, *(known.get(n, "") for n in CURVES[name].points))
     return made
 
 
-def picture(name: str, found: Mapping[str, Mapping[int, dict]], cores: int) -> Path:
-    """The medians, and the spread as bars."""
+def picture(name: str, found: Found, cores: int) -> Path:
+    """Medians: of processor time on one core, by the clock on several, with the spread as bars."""
     from matplotlib.figure import Figure
 
     curve = CURVES[name]
@@ -82,15 +99,16 @@ def picture(name: str, found: Mapping[str, Mapping[int, dict]], cores: int) -> P
     scale = SCALES[workload.scale]
     axes = Figure(figsize=(6, 4), layout="constrained").subplots()
     for peer, points in found.items():
-        middle, low, high = (
-            [p[key] * scale for p in points.values()] for key in ("median", "fastest", "slowest")
-        )
-        below = [m - x for m, x in zip(middle, low, strict=True)]
-        above = [x - m for m, x in zip(middle, high, strict=True)]
+        of = {k: [p[k] * scale for p in points.values()] for k in KEYS}
+        middle, spread = of["processor"], None
+        if cores > 1:
+            middle = of["median"]
+            spread = np.abs(np.subtract((of["fastest"], of["slowest"]), middle))
         width = 2.5 if peer == "symgrad" else 1.2
-        axes.errorbar(list(points), middle, (below, above), label=peer, marker=".", lw=width)
+        axes.errorbar(list(points), middle, spread, label=peer, marker=".", lw=width)
     axes.set(xscale="log", yscale="log", xlabel=curve.number)
-    axes.set(ylabel=f"{workload.scale} a {workload.unit}", title=f"{curve.title}, {cores} core(s)")
+    time = f"{workload.scale} a {workload.unit}" + (", processor time" if cores == 1 else "")
+    axes.set(ylabel=time, title=f"{curve.title}, {cores} core(s)")
     axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
     file = RESULTS / f"{name}.png"
@@ -103,6 +121,7 @@ def main() -> None:
     parser.add_argument("chosen", nargs="*", help=f"some of {', '.join(CURVES)}; default: all")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each peer, default 5")
     parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--peers", nargs="+", default=(), help="what names begin with")
     options = parser.parse_args()
     unknown = set(options.chosen) - set(CURVES)
     if unknown:
@@ -110,9 +129,10 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     console = Console()
     for name in options.chosen or CURVES:
-        found = measured(name, options.rounds, options.cores, console)
-        results = {"machine": machine(), "cores": options.cores, "peers": found}
-        (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+        found: Found = {}
+        for found in measured(name, options.rounds, options.cores, options.peers, console):
+            results = {"machine": machine(), "cores": options.cores, "peers": found}
+            (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
         console.print(table(name, found))
         console.print(f"written: {picture(name, found, options.cores)}")
 

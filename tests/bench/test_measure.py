@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tests.bench import report
+from tests.bench import curves, report
 from tests.bench.measure import measure
 from tests.bench.peer import Peer
 from tests.bench.workloads import WORKLOADS
@@ -44,3 +44,21 @@ def test_a_peer_that_fails_is_named():
     with pytest.raises(RuntimeError, match="nobody on linear_regression ended with 1"):
         peer.start()
     peer.stop()
+
+
+@pytest.mark.full
+def test_a_curve_is_kept_after_each_point(tmp_path, monkeypatch):
+    """With what an absent peer leaves open."""
+    sizes = (100, 300)
+    points = {n: curves.CURVES["equations"].points[n] for n in sizes}
+    points[300] = dataclasses.replace(points[300], peers={**points[300].peers, "symbols": None})
+    curve = dataclasses.replace(curves.CURVES["equations"], points=points)
+    monkeypatch.setattr(curves, "CURVES", {"equations": curve})
+    monkeypatch.setattr(curves, "RESULTS", tmp_path)
+    console = Console(width=120, record=True, file=io.StringIO())
+    known = []
+    for found in curves.measured("equations", 1, 1, ["sym"], console):
+        known.append(list(found["symgrad"]))
+        assert curves.picture("equations", found, 1).stat().st_size > 5000
+    assert known == [[100], [100, 300]]
+    assert "symbols is absent" in console.export_text()
