@@ -42,9 +42,16 @@ class Asleep:
         own = {"": p, **states}
         old = {k: read(builder, s) for k, s in own.items()}
         if indices:
-            old = {k: builder.apply("gather", x, *indices) for k, x in old.items()}
+            old = {k: _looked_up(builder, x, indices) for k, x in old.items()}
         new = splice(builder, self.block, {self.symbols[k]: x for k, x in old.items()})
         return {own[k]: x for k, x in new.items()}
+
+
+def _looked_up(builder: Builder, x: Value, indices: tuple[Operand, ...]) -> Value:
+    """x at the indices; where x has one number for a whole axis, that one."""
+    one = sp.Integer(0)
+    at = (one if size == 1 else i for size, i in zip(x.shape, indices, strict=False))
+    return builder.apply("gather", x, *at)
 
 
 def made_up(rule: Rule, numbers: Mapping[str, sp.Expr]) -> Asleep:

@@ -31,6 +31,7 @@ class RowUpdate:
     lists:  of each list of indices, an operand for each axis that selects
     axes:   those axes, of the tables as they are held: (0,) for rows, (1,) for columns
     sums:   gradient -> the scatters that it adds up, with their factors
+    frames: gradient -> the axes of the tables in the order in which it has them
     inside: what is computed for the touched rows alone
     """
 
@@ -38,6 +39,7 @@ class RowUpdate:
     axes: tuple[int, ...]
     writes: list[tuple[Node, Node]] = field(default_factory=list)
     sums: dict[Node, list[Term]] = field(default_factory=dict)
+    frames: dict[Node, tuple[int, ...]] = field(default_factory=dict)
     inside: dict[Node, None] = field(default_factory=dict)
 
     @property
@@ -120,19 +122,27 @@ def _only_added(old: Node, new: Node) -> bool:
 
 
 def _look_inside(group: RowUpdate) -> None:
-    stack = [new for _, new in group.writes]
+    stack = [(new, tuple(range(new.rank))) for _, new in group.writes]
     while stack:
-        x = stack.pop()
-        if x in group.inside or x.operation == "input" or not _has_rows(x, group):
+        x, frame = stack.pop()
+        if x in group.inside or x.operation == "input" or not _has_rows(x, frame, group):
             continue
         parts: dict[Node, None] = {}
         terms = [] if _is_multiple(x) else _scatters(x, parts)
         if terms:
-            group.sums[x] = terms
+            group.sums[x], group.frames[x] = terms, frame
             group.inside.update(parts)
         else:
             group.inside[x] = None
-            stack.extend(x.nodes)
+            stack.extend((y, _frame_inside(x, y, frame)) for y in x.nodes)
+
+
+def _frame_inside(x: Node, y: Node, frame: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of the tables in the order in which an operand of x has them."""
+    if x.operation == "transpose":
+        axes = x.attributes["axes"]
+        return tuple(frame[axes.index(a)] for a in range(len(axes)))
+    return frame[len(frame) - y.rank :]
 
 
 def _is_multiple(x: Node) -> bool:
@@ -140,13 +150,11 @@ def _is_multiple(x: Node) -> bool:
     return x.operation == "mul" and any(y.uses > 1 and not is_scalar(y) for y in x.nodes)
 
 
-def _has_rows(x: Node, group: RowUpdate) -> bool:
+def _has_rows(x: Node, frame: tuple[int, ...], group: RowUpdate) -> bool:
     known = x.operation in PASSED or costs.is_primitive(x.operation)
-    if not known or x.lead or x.rank <= max(group.axes):
+    if not known or x.lead or not set(group.axes) <= set(frame):
         return False
-    if tuple(x.shape[a] for a in group.axes) == group.sizes:
-        return True
-    return x.rank == 2 and tuple(x.shape[1 - a] for a in group.axes) == group.sizes  # transposed
+    return tuple(x.shape[frame.index(a)] for a in group.axes) == group.sizes
 
 
 def _scatters(x: Node, parts: dict[Node, None]) -> list[Term]:

@@ -121,24 +121,26 @@ class RowLoops:
 
     def _add_up(self, x: Node, terms: list[Term], axis: Axis) -> None:
         """The sum of a gradient's rows, for each distinct one."""
-        width, dtype = self.group.width, self.elements.dtype_of(x)
-        first = terms[0][1]
-        shape = (axis.limit, *rest_of(first, x.shape, width))
+        group, dtype = self.group, self.elements.dtype_of(x)
+        frame = group.frames[x]
+        held = sorted(range(len(frame)), key=frame.__getitem__)  # x's axes as tables have them
+        rest = lambda of: group.rest([of[a] for a in held])  # noqa: E731
+        shape = (axis.limit, *rest(x.shape))
         sums = Buffer("scratch", x.label or "g", shape, dtype)
         self.nests.changing.add(sums)
-        axes, index = self.axes.loops(rest_of(first, x.extents, width), (axis,))
+        axes, index = self.axes.loops(rest(x.extents), (axis,))
         zero = self.elements.number(0, dtype)
         self.nests.add(Store(sums, (ix.of(axis), *index), zero), axes)
         for factors, y in terms:
             s = scattered(self.elements, self.axes, y)
-            slots = self.slots[y.operands[1 : 1 + width]]
+            axes_of = [order_of(y)[a] for a in held]  # of the scatter's, as tables have them
+            slots = self.slots[tuple(y.operands[1 + axes_of[a]] for a in group.axes)]
             slot = self.elements.element(slots, self.elements.below(s.source, slots, s.at))
-            where = (ix.of(slot), *s.found[width:], *s.rest)
+            places = (*s.found, *s.rest)
+            where = (ix.of(slot), *group.rest([places[a] for a in axes_of]))
             value = self._scaled(factors, s.element, dtype)
             self.nests.add(Update(sums, where, "add", value), s.axes, y)
-        self.elements.given[x] = lambda at: self.elements.load(
-            sums, (ix.of(axis), *rest_of(first, at, width))
-        )
+        self.elements.given[x] = lambda at: self.elements.load(sums, (ix.of(axis), *rest(at)))
 
     # ---- the rule
 

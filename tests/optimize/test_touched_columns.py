@@ -46,6 +46,14 @@ CASES = {  # one sample's loss of W, and torch's from a dict of one sample's dat
         lambda W: (W[k, 2] - W[-1, i]) ** 2 + W[k, i] ** 2,
         lambda W, d: (W[d["k"], 2] - W[-1, d["i"]]) ** 2 + W[d["k"], d["i"]] ** 2,
     ),
+    "parts of columns": (  # what all of them select are columns
+        lambda W: sg.sum((W[:, i] - y) ** 2) + W[k, i] ** 2 - W[-1, j] * W[1, i],
+        lambda W, d: (
+            ((W[:, d["i"]] - d["y"]) ** 2).sum()
+            + W[d["k"], d["i"]] ** 2
+            - W[-1, d["j"]] * W[1, d["i"]]
+        ),
+    ),
     "rows and columns": (  # what they touch is everything
         lambda W: sg.sum((W[:, i] - y) ** 2) + sg.sum(W[k] ** 2),
         lambda W, d: ((W[:, d["i"]] - d["y"]) ** 2).sum() + (W[d["k"]] ** 2).sum(),
@@ -106,7 +114,9 @@ def test_adagrad_is_torchs(numbers, case, batch):
         near(model.parameters["W"], expected)
 
 
-@pytest.mark.parametrize("case", ["columns, twice the same", "sparse", "rows in part"])
+@pytest.mark.parametrize(
+    "case", ["columns, twice the same", "sparse", "rows in part", "parts of columns"]
+)
 def test_columns_are_caught_up(numbers, case, batch=7):
     """Momentum and decay of columns that slept, in closed form; and the lazy step's two targets."""
     data, start = numbers
@@ -169,6 +179,25 @@ def test_a_step_touches_what_data_name_and_holds_no_more(rng, case, loss, batch)
     assert sizes[0] == sizes[1] < 20_000
 
 
+def test_the_middle_axis_of_three(rng):
+    """T[:, i], and elements of one slice of it: each rule on two targets."""
+    start, answers = rng.normal(size=(2, 9, 4)), []
+    data = {"i": rng.integers(0, 9, N), "k": rng.integers(0, 4, N)}
+    rules = [sg.Adagrad(0.1), sg.Adam(0.1, lazy=True),
+             sg.SGD(0.05, 0.9, weight_decay=0.1, lazy="catch_up")]  # fmt: skip
+    for rule in rules:
+        found = []
+        for target in TARGETS:
+            T = sg.parameter("T", start.shape, init=start)
+            loss = sg.sum(T[:, i] ** 2) - sg.sum(T[1, i]) + T[0, i, k] ** 3 / 9
+            model = sg.compile(loss, rule, dtype="float64", target=target)
+            model.fit(data, epochs=2, batch_size=4, progress=False)
+            found.append(model.parameters["T"])
+        near(found[1], found[0])
+        answers.append(found[0])
+    assert np.linalg.norm(answers[0] - answers[2]) > 1e-3
+
+
 def test_models_that_share_a_matrix_read_it_by_columns_and_by_rows(rng):
     """Whichever lays it out, and each with Adagrad: two targets and one answer."""
     start = rng.normal(size=(ROWS, COLUMNS))
@@ -193,5 +222,5 @@ def test_no_warning_where_columns_are_enough(numbers):
     data, start = numbers
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for case in ("columns", "sparse", "rows in part", "elements"):
+        for case in ("columns", "sparse", "rows in part", "elements", "parts of columns"):
             trained(case, data, start, sg.Adagrad(0.1), 7, "reference")
