@@ -126,6 +126,8 @@ class Mapped:
         self.data = {k: _sliceable(v, k) for k, v in intake.named(data).items()}
         intake.read(self._rows(0, 1))  # names, shapes and kinds
         self.samples = self._count()
+        if not self.samples:
+            raise ValueError(f"the data are empty: {next(iter(self.data))!r} holds 0 samples")
         for start in range(0, self.samples, CHECKED):
             stop = min(start + CHECKED, self.samples)
             with _named(f"samples {start} to {stop - 1}"):

@@ -68,3 +68,11 @@ def test_errors_in_mapped_arrays_come_before_anything_runs(tmp_path):
         model.fit({"v": files["u"]}, batch_size=1)
     with pytest.raises(ValueError, match="different numbers of samples: 'y' 3, 'x' 60"):
         line().fit({"x": files["u"], "y": [1, 2, 3]}, batch_size=1)
+
+
+@both_targets
+def test_mapped_arrays_without_samples_are_refused(target, tmp_path):
+    empty = mapped({name: values[:0] for name, values in points(4).items()}, tmp_path)
+    for train in (line(target=target).fit, line(target=target).partial_fit):
+        with pytest.raises(ValueError, match="the data are empty: '.' holds 0 samples"):
+            train(empty)
