@@ -168,7 +168,8 @@ register(
     _row("acos", sp.acos, np.arccos, lambda g, y, x: -g*(1 - x**2)**-HALF, on=(-0.9, 0.9), **_pole),
     _row("atan", sp.atan, np.arctan,  lambda g, y, x: g/(1 + x**2)),
     _row("atan2", sp.atan2, np.arctan2,
-         lambda g, y, a, b: g*b/(a**2 + b**2), lambda g, y, a, b: -g*a/(a**2 + b**2),
+         lambda g, y, a, b: g*b*op.safe_inverse(a**2 + b**2),  # 0 at the origin, as in torch
+         lambda g, y, a, b: -g*a*op.safe_inverse(a**2 + b**2),
          on=((0.2, 2.0), (-2.0, 2.0)), **_pole),
     # ---- hyperbolic functions
     _row("sinh",  sp.sinh,  np.sinh,    lambda g, y, x: g*op.cosh(x), **_pole),

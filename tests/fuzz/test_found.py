@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import sympy as sp
+import torch
+import torch.nn.functional as F
 
 import symgrad as sg
 from symgrad.generate import blocks
@@ -108,6 +110,22 @@ def test_what_is_compared_with_its_maximum_is_rounded_once(monkeypatch, rng):
     values = {"z": rng.uniform(-2, 2, (200, 3))}
     program = Program((Input("z", "data", (3,)),), steps, values, 200)
     assert list(map(str, check([program], [expected(program)], [Variant("interpreted")]))) == []
+
+
+def test_an_angle_of_nothing_has_the_derivative_0(target):
+    """0/0 where torch has 0: a margin that is met made a whole gradient NaN."""
+    met = sg.clamp(sg.margin_ranking(x, y, -1, 0.5), min=0)
+    f = sg.function([sg.gradient(sp.atan2(e, met), y) for e in (0 * x, x)], [x, y], target=target)
+    a, b = (torch.tensor(v).double().requires_grad_() for v in ([-1.5, 0.9], [0.5, 0.4]))
+    kept = torch.clamp(F.margin_ranking_loss(a, b, -torch.ones(2), 0.5, reduction="none"), min=0)
+    for got, e in zip(f(a.detach(), b.detach()), (0 * a, a), strict=True):
+        (want,) = torch.autograd.grad(torch.atan2(e, kept).sum(), b, retain_graph=True)
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_an_angle_at_the_origin_is_torchs(target):
+    f = sg.function([sg.gradient(sp.atan2(x, y), v) for v in (x, y)], [x, y], target=target)
+    np.testing.assert_array_equal(f(np.array([0.0]), np.array([0.0])), [[0], [0]])
 
 
 def test_conditions_that_never_hold_keep_the_programs_shape():
