@@ -65,7 +65,8 @@ def _culprit(array: np.ndarray) -> str:
         if not isinstance(value, int | float | np.number):
             kind = "None" if value is None else f"a {type(value).__name__}"
             return kind if array.ndim == 0 else f"{kind} (element {i}) in an array of objects"
-    return "Python objects (dtype object; use .astype(float))"
+    whole = all(isinstance(value, int | np.integer) for value in array.flat)
+    return f"Python objects (dtype object; use .astype({'int' if whole else 'float'}))"
 
 
 def _check_shape(array: np.ndarray, name: str, shape: tuple[int, ...]) -> None:
