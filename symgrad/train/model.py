@@ -29,7 +29,7 @@ from symgrad.train.names import lookup
 from symgrad.train.pieces import check_predictable, independent, piece_size
 from symgrad.train.programs import Programs
 from symgrad.train.settings import Settings
-from symgrad.train.slabs import joined, slabs
+from symgrad.train.slabs import check, joined, slabs
 from symgrad.train.summary import explain, summary
 from symgrad.train.targets import Executables
 from symgrad.train.training import one_pass, train
@@ -237,11 +237,18 @@ class Model:
         value = self._over(f"predict {output}", data)[0][output]
         return value.astype(self.settings.dtype) if value.dtype.kind == "f" else value
 
-    def loss_of(self, arrays: dict, n: int) -> Callable[[Callable[[], None]], float]:
-        """A function that computes the loss of these samples; it calls its argument in between."""
-        return lambda between: (
-            self._scale(n) * self._evaluate("loss", arrays, n, between)["loss"].item()
-        )
+    def loss_of(self, data: Any) -> Callable[[Callable[[], None]], float]:
+        """A function that computes the loss of these data, which are checked now; it calls its
+        argument in between."""
+        data, parts = self._in_slabs("loss", data)
+        if len(parts) > 1:
+            n = parts[-1].stop
+            check(data, parts, lambda part: self.accepted("loss", part))
+            found = lambda between: self._joined("loss", data, parts, between)  # noqa: E731
+        else:  # what is no larger than a slab is converted once
+            arrays, n = self.accepted("loss", data)
+            found = lambda between: self._evaluate("loss", arrays, n, between)  # noqa: E731
+        return lambda between: self._scale(n) * found(between)["loss"].item()
 
     def _scale(self, n: int) -> int:
         """What the mean over n samples is multiplied by."""
@@ -250,15 +257,28 @@ class Model:
 
     def _over(self, key: str, data: Any) -> tuple[dict[str, np.ndarray], int]:
         """A program's outputs for a user's data, and how many samples those are."""
-        reads = "loss" if key == "gradients" else key
-        if parts := slabs(data, self.intake(reads)):
-            self._piece(key, 1)
-            if self._pieces[key]:
-                outputs = self.executables.program(key).step.outputs
-                evaluate = lambda part: self._evaluate(key, *self.accepted(reads, part))  # noqa: E731
-                return joined(data, parts, outputs, evaluate), parts[-1].stop
-        arrays, n = self.accepted(reads, data)
+        data, parts = self._in_slabs(key, data)
+        if parts:
+            return self._joined(key, data, parts), parts[-1].stop
+        arrays, n = self.accepted(_reads(key), data)
         return self._evaluate(key, arrays, n), n
+
+    def _in_slabs(self, key: str, data: Any) -> tuple[Any, list[slice]]:
+        """The data by name, and the parts in which a program is to read them; none for all."""
+        intake = self.intake(_reads(key))
+        data = intake.named(data)
+        parts = slabs(data, intake)
+        if parts:
+            self._piece(key, 1)
+        return data, parts if self._pieces.get(key) else []
+
+    def _joined(
+        self, key: str, data: Any, parts: list[slice], between: Callable[[], None] = lambda: None
+    ) -> dict[str, np.ndarray]:
+        def evaluate(part: dict[str, Any]) -> dict[str, np.ndarray]:
+            return self._evaluate(key, *self.accepted(_reads(key), part), between)
+
+        return joined(data, parts, self.executables.program(key).step.outputs, evaluate)
 
     def _evaluate(
         self, key: str, arrays: dict, n: int, between: Callable[[], None] = lambda: None
@@ -370,6 +390,11 @@ class Model:
             draws = any(map(is_random, block.inputs))
             self._intakes[key] = Intake(reads, self.data, dtype, bounds, computed, draws)
         return self._intakes[key]
+
+
+def _reads(key: str) -> str:
+    """The program whose data a program reads."""
+    return "loss" if key == "gradients" else key
 
 
 def _hypers(

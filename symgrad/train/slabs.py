@@ -1,7 +1,8 @@
 """Memory-mapped arrays that a kernel cannot read as they are, converted a part at a time.
 
-`loss`, `gradients` and `predict` read arrays of the right dtype where they stand.  Of a file of
-others, larger than memory perhaps, there is one slab in memory after the other.
+`loss`, `gradients`, `predict` and the validation of a fit read arrays of the right dtype where they
+stand.  Of a file of others, larger than memory perhaps, there is one slab in memory after the
+other.
 """
 
 from __future__ import annotations
@@ -52,9 +53,15 @@ def joined(
     return {k: v if outputs[k].per_sample else v.astype(values[k].dtype) for k, v in found.items()}
 
 
+def check(data: Mapping[str, Any], parts: list[slice], accept: Callable[[dict], Any]) -> None:
+    """Raise what is wrong with the data, before anybody computes with a part of them."""
+    for _ in _each(data, parts, accept):
+        pass
+
+
 def _each(
-    data: Mapping[str, Any], parts: list[slice], evaluate: Callable[[dict[str, Any]], Outputs]
-) -> Iterator[tuple[slice, Outputs]]:
+    data: Mapping[str, Any], parts: list[slice], evaluate: Callable[[dict[str, Any]], Any]
+) -> Iterator[tuple[slice, Any]]:
     for part in parts:
         try:
             yield part, evaluate({name: array[part] for name, array in data.items()})

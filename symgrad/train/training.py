@@ -35,7 +35,7 @@ def train(
         arrays, n, epochs_of(epochs, once=source is not None and source.once),
         min(size or n, n) if n else size or 0,
         at_least_one(accumulate, "accumulate"), shuffle,
-        None if validation is None else model.loss_of(*model.accepted("loss", validation)),
+        None if validation is None else model.loss_of(validation),
         often, each_epoch, progress, _lock_free(model, parallel, accumulate),
         model.position if resume else 0,
     )  # fmt: skip

@@ -94,3 +94,33 @@ def test_memory_stays_far_below_the_file(small, tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < n * WIDTH * 8 / 20
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_fit_validates_in_slabs(small, tmp_path, rng, target, reduction, monkeypatch):
+    """The same losses as of arrays in memory, and no slab of the file larger than it may be."""
+    data, seen = mapped(tmp_path, rng), []
+    whole, found = {k: np.array(v) for k, v in data.items()}, []
+    train = {k: v[:50] for k, v in whole.items()}
+    for given in (data, whole, {s: data[s.name] for s in (x, y, u)}):  # by symbol, too
+        m = model(target, reduction)
+        accepted = m.accepted
+        monkeypatch.setattr(m, "accepted", lambda key, part, accepted=accepted: (
+            seen.append(len(part["y"])), accepted(key, part))[1])  # fmt: skip
+        found.append(m.fit(train, epochs=2, validation=given, progress=False).validation)
+        assert given is whole or max(seen[1:]) < N / 5, seen
+        seen.clear()
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+    np.testing.assert_allclose(found[2], found[1], rtol=1e-12)
+
+
+def test_wrong_validation_data_are_refused_before_the_training(small, tmp_path, rng):
+    data = mapped(tmp_path, rng)
+    data["u"] = np.array(data["u"])
+    data["u"][900] = 7
+    m = model("reference")
+    train = {"x": np.ones((3, WIDTH)), "y": np.ones(3), "u": [0, 1, 2]}
+    with pytest.raises(IndexError, match="holds 7, which is out of range"):
+        m.fit(train, validation=data, progress=False)
+    assert m.steps == 0
