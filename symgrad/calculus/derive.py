@@ -49,6 +49,7 @@ class _Sweep:
         self.own_sample = root.per_sample  # the root is one sample's: nothing is averaged
         self.sums: dict[Name, list[Value]] = {root: [builder.value(1)]}
         self.zeroed: set[Name] = set()  # names whose adjoint may be 0 by a branch not taken
+        self.steep: set[Name] = set()  # names whose adjoint may be infinite
         self.active = _depending(builder.equations, set(wrt))
         self.named = {e.name for e in builder.equations if e.name.label}
         self.risky = _risky(builder.equations)
@@ -108,6 +109,8 @@ class _Sweep:
             part = rule(g, b.value(equation.name), *operands, **dict(equation.attributes))
             return None if part is None else b.value(part)
 
+        if row.kinked and row.kind == "pointwise" and equation.name in self.steep:
+            adjoint = b.apply("masked", adjoint, pull(b.value(1)))  # what a branch drops stays out
         if equation.name not in self.zeroed:
             return pull(adjoint)
         if row.kind == "contraction":
@@ -168,6 +171,8 @@ class _Sweep:
             part = self._fit(part, equation.name, x)
         if row.kinked or equation.name in self.zeroed:
             self.zeroed.add(x)
+        if row.may_be_infinite(equation.operands) or equation.name in self.steep:
+            self.steep.add(x)
         crosses = equation.name.per_sample and not x.per_sample and row.kind != "level"
         if crosses and not self.own_sample and _level(part):
             part = self.builder.apply("expectation", part)

@@ -37,9 +37,9 @@ def count(shape: tuple, axes: tuple[int, ...]) -> Any:
 
 def _extreme_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     """k-way ties share 1/k each."""
-    ties = op.indicator(op.eq(x, spread(y, x, axes)))
-    share = op.sum(ties, axes=axes, keepdims=True)
-    return spread(g, x, axes) * ties / share
+    largest = op.eq(x, spread(y, x, axes))
+    share = op.sum(op.indicator(largest), axes=axes, keepdims=True)
+    return op.select(largest, spread(g, x, axes) / share, 0)
 
 
 def _prod_pull(g: Any, y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:

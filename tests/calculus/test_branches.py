@@ -106,6 +106,13 @@ CASES = {
     "erfinv": (where(sp.Abs(x) < 1, sp.erfinv(x), 0), {(1, 0): (0, 0, 0), (-2, 0): (0, 0, 0)}),
     "relu of 1/x": (where(x > 0, sg.relu(1 / x), 0), {(0, 0): (0, 0, 0), (2, 0): (0.5, -0.25, 0)}),
     "softplus of a log": (where(x > 0, sg.softplus(log(x)), 0), {(0, 0): (0, 0, 0)}),
+    "root of a relu": (sqrt(sg.relu(x)), {(-1, 0): (0, 0, 0), (4, 0): (2, 0.25, 0)}),
+    "root of a max": (sqrt(sp.Max(x, 0)), {(-1, 0): (0, 0, 0), (4, 0): (2, 0.25, 0)}),
+    "root of a max of three": (sqrt(sp.Max(x, 0, y)),
+         {(-1, -2): (0, 0, 0), (4, 1): (2, 0.25, 0), (1, 4): (2, 0, 0.25)}),
+    "root of a min": (sqrt(-sp.Min(x, 0)), {(1, 0): (0, 0, 0), (-4, 0): (2, -0.25, 0)}),
+    "root of relu6": (sg.cbrt(6 - sg.relu6(x)), {(7, 0): (0, 0, 0), (5, 0): (1, -1 / 3, 0)}),
+    "reciprocal of a relu": (exp(-1 / sg.relu(x)), {(-1, 0): (0, 0, 0)}),
 }  # fmt: skip
 
 
@@ -276,3 +283,9 @@ def test_infinite_where_it_is_taken_stays_infinite():
     (g,) = gradients(where(x >= 0, sqrt(x), 0), [x], {x: np.array([0.0])})
     assert g == np.inf
     assert np.isnan(value(where(x > 0, log(-x), 0), {x: np.array([1.0])}))
+
+
+def test_an_infinite_slope_reaches_the_largest_element_alone():
+    v = sg.data("v", shape=3)
+    found = gradients(sqrt(sg.max(v) - 2), [v], {v: np.array([[1.0, 2.0, 0.5]])})
+    np.testing.assert_array_equal(found[0], [[0, np.inf, 0]])
