@@ -136,9 +136,12 @@ def erf(x: Real) -> Real:
 
 
 def erfc(x: Real) -> Real:
-    """exp(-a**2) times a polynomial over 1 + 2 a, with the square as two numbers."""
-    a = abs(x).at_most(LIMITS[x.format.name].erfc)
-    square = a.times(a)
-    scaled = polynomial((a - 3.0) / (a + 3.0), ERFC_SCALED[x.format.name])
-    y = exp_of_sum(-square, -a.fused(a, -square)) * (scaled / (a * 2.0 + 1.0))
-    return (2.0 - y).where(x < 0.0, y)
+    """1 - erf x up to 1/2; above it exp(-a**2), with the square as two numbers, times a polynomial
+    over c + 2 a, where c = 65/32 makes its first coefficient almost exact in both formats."""
+    name, a = x.format.name, abs(x)
+    small = 1.0 - (x + x * polynomial(x * x, ERF[name]))
+    b = a.at_most(LIMITS[name].erfc)
+    square = b.times(b)
+    scaled = polynomial((b - 3.0) / (b + 3.0), ERFC_SCALED[name])
+    y = exp_of_sum(-square, -b.fused(b, -square)) * (scaled / (b * 2.0 + 65 / 32))
+    return small.where(a < 0.5, (2.0 - y).where(x < 0.0, y))
