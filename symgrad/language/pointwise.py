@@ -151,10 +151,10 @@ register(
     _row("pow", sp.Pow, _power,
          lambda g, y, a, b: g*b*a**(b - 1), lambda g, y, a, b: g*y*_log_of_base(a),
          on=((0.2, 2.0), (-2.0, 2.0)),
-         guarded=lambda a, b: not (isinstance(b, sp.Expr) and b >= 1)),
+         guarded=lambda a, b: not (isinstance(b, sp.Expr) and b >= 1 and not b % 1)),
     _row("mod", sp.Mod, np.mod,
          lambda g, y, a, b: g, lambda g, y, a, b: -g*op.floor(a/b),
-         on=((0.1, 0.9), (1.0, 2.0)), **_flat),
+         on=((0.1, 0.9), (1.0, 2.0)), guarded=lambda a, b: not isinstance(b, sp.Expr), **_flat),
     # ---- exponentials and logarithms
     _row("exp",   sp.exp, np.exp,   lambda g, y, x: g*y, **_pole),
     _row("log",   sp.log, np.log,   lambda g, y, x: g/x,       on=(0.2, 3.0), **_pole),

@@ -94,6 +94,14 @@ CASES = {
          {(0, 0): (0.5, 0, 0)}),
     "negative power": (where(x > 0, x**-1.5, 0), {(0, 0): (0, 0, 0), (1, 0): (1, -1.5, 0)}),
     "power of a parameter": (where(x > 0, x**y, x), {(0, 0.5): (0, 1, 0), (-1, 0.5): (-1, 1, 0)}),
+    "power in the second of three":
+        (sp.Piecewise((y, x <= -5), (x**1.5, x > 0), (y, True)),
+         {(-1, 2): (2, 0, 1), (-6, 2): (2, 0, 1), (0, 2): (2, 0, 1), (4, 2): (8, 3, 0)}),
+    "remainder beside a factor": (where(sp.Ne(y, 0), x * sp.Mod(x, y), 0),
+         {(1, 0): (0, 0, 0), (5, 3): (10, 7, -5)}),
+    "remainder in a branch of a branch":
+        (where(sp.Ne(y, 0), where(y > -9, sp.Mod(x, y), x), 0),
+         {(1, 0): (0, 0, 0), (5, 3): (2, 1, -1)}),
     "max with a root": (sp.Max(0, where(x > 0, sqrt(x), 0)), {(0, 0): (0, 0, 0)}),
     "clamp": (sg.clamp(where(x > 0, 1 / x, 0), 0, 2), {(0, 0): (0, 0, 0), (1, 0): (1, -1, 0)}),
     "log of a clamp": (log(sg.clamp(x, 0.5, None)), {(0, 0): (np.log(0.5), 0, 0)}),
