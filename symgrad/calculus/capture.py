@@ -22,6 +22,7 @@ from symgrad.language.walk import postorder
 Roles = Mapping[sp.Symbol, str]
 PER_SAMPLE = ("data", "length", "random")  # roles
 ARITHMETIC = ("add", "mul", "pow")
+EXACT = {float(k): k for k in (sp.S(2), -sp.S(2), sp.S(1), -sp.S(1), sp.S.Half, -sp.S.Half)}
 MANY_FACTORS = 6  # each factor's derivative multiplies all the others
 
 
@@ -169,6 +170,8 @@ class _Reader:
             )
         if operation in ARITHMETIC and any(x is sp.nan for x in parts):
             return sp.nan  # as of numbers: no derivative is taken of it
+        if operation in ARITHMETIC and any(_is_float(x) for x in parts):
+            parts = [_exact(x) for x in parts]
         if operation == "mul" and len(parts) > MANY_FACTORS:
             while len(parts) > 2:  # pairwise: the derivatives of long products stay simple
                 parts = [self._pair(operation, parts[k : k + 2]) for k in range(0, len(parts), 2)]
@@ -236,6 +239,15 @@ def unknown(e: sp.Basic) -> str:
         f"symgrad has no operation for {kind} in {str(e)[:200]}; rewrite it with known ones "
         f"(e.g. expression.rewrite or .doit()), or evaluate it outside the model. Known: {known}"
     )
+
+
+def _is_float(x: Operand) -> bool:
+    return isinstance(x, Name) and x.kind == "float"
+
+
+def _exact(x: Operand) -> Operand:
+    """1.0 beside what is no integer is 1: identities and stable forms speak of exact numbers."""
+    return EXACT.get(float(x), x) if isinstance(x, sp.Float) else x
 
 
 def _per_sample(x: Operand) -> bool:

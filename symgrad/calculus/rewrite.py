@@ -72,11 +72,20 @@ def _match(builder: Builder, pattern: Any, x: Operand, bound: Bindings) -> Itera
     elif isinstance(pattern, tuple):
         equation = builder.definition(x) if isinstance(x, Name) else None
         if equation is not None and equation.operation == pattern[0]:
+            if _is_opposite(builder, pattern, equation, bound):
+                yield bound
             for found, rest in _match_equation(builder, pattern, equation, bound):
                 if not rest:
                     yield found
     elif not isinstance(x, Name) and x == pattern:
         yield bound
+
+
+def _is_opposite(builder: Builder, pattern: tuple, e: Equation, bound: Bindings) -> bool:
+    """Whether a product is -x of an x that is bound: of 2 z it is -2 z, where no -1 is seen."""
+    if pattern[:2] != ("mul", -1) or pattern[2] not in bound or e.operands[0] == -1:
+        return False
+    return (-builder.value(bound[pattern[2]])).operand is e.name
 
 
 def _match_equation(

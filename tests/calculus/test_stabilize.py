@@ -61,12 +61,27 @@ FORMS = {
     "log(cosh(z))": (sp.log(sp.cosh(z)), lambda t: M.log(M.cosh(t))),
     "exp(z)/(exp(z) + exp(b))": (E(z) / (E(z) + E(b)), lambda t: 1 / (1 + M.exp(0.5 - t))),
     "5 exp(z)/(1 + exp(z))": (5 * E(z) / (1 + E(z)), lambda t: 5 / (1 + M.exp(-t))),
+    "log1p(exp(z))": (sg.log1p(E(z)), lambda t: M.log(1 + M.exp(t))),
+    "log1p(-sigmoid(z))": (sg.log1p(-sg.sigmoid(z)), lambda t: -M.log1p(M.exp(t))),
+    "log1p(-1/(1 + exp(-z)))": (sg.log1p(-1 / (1 + E(-z))), lambda t: -M.log1p(M.exp(t))),
+    "log(1.0 + exp(1.0 z))": (sp.log(1.0 + E(1.0 * z)), lambda t: M.log(1 + M.exp(t))),
+    "log(1.0/(1.0 + exp(-z)))": (sp.log(1.0 / (1.0 + E(-z))), lambda t: -M.log1p(M.exp(-t))),
+    "log(1.0 - sigmoid(z))": (sp.log(1.0 - sg.sigmoid(z)), lambda t: -M.log1p(M.exp(t))),
+    "(z**2.0 + 1.0)**0.5": ((z**2.0 + 1.0) ** 0.5, lambda t: M.sqrt(t**2 + 1)),
+    "log(1.0 - tanh(z)**2.0)": (
+        sp.log(1.0 - sp.tanh(z) ** 2.0),
+        lambda t: -2 * M.log(M.cosh(t)),
+    ),
+    "exp(z)/(exp(z) + 1.0)": (E(z) / (E(z) + 1.0), lambda t: 1 / (1 + M.exp(-t))),
     "exp(-z)/(1 + exp(-z))": (E(-z) / (1 + E(-z)), lambda t: 1 / (1 + M.exp(t))),
 }
 POINTS = [-1e4, -750.0, -88.0, -40.0, -12.5, -1.0, -1e-3, 1e-3, 0.5, 3.0, 17.0, 40.0, 300.0, 1e4]
 SMALL = [1e-9, 1e-4, -1e-2, 0.3, 1.9, -2.5, 7.0, 60.0]
 NEAR_0 = {
     "(1 - cos(z))/z**2": ((1 - sp.cos(z)) / z**2, lambda t: (1 - M.cos(t)) / t**2),
+    "(1.0 - cos(z))/z**2.0": ((1.0 - sp.cos(z)) / z**2.0, lambda t: (1 - M.cos(t)) / t**2),
+    "(cos(z) - 1)/z**2": ((sp.cos(z) - 1) / z**2, lambda t: (M.cos(t) - 1) / t**2),
+    "exp(z)/(exp(z) + exp(-z))": (E(z) / (E(z) + E(-z)), lambda t: 1 / (1 + M.exp(-2 * t))),
     "sin(z)/z": (sp.sin(z) / z, lambda t: M.sin(t) / t),
     "2 y sin(z)/z": (2 * sp.sin(z) / z * sp.exp(z), lambda t: 2 * M.sin(t) / t * M.exp(t)),
 }  # fmt: skip
