@@ -156,7 +156,7 @@ def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str |
               if str(k) in tensors and getattr(s, "role", "") != "random"}  # fmt: skip
     by_columns(arrays, read_by_columns([captured, *predicted.values()]), rule)
     executables = Executables(
-        programs.make, settings.target, settings.dtype.name, turned=held_by_columns(arrays)
+        programs.make, settings.target, settings.dtype.name, turned=held_by_columns(arrays, rule)
     )
     model = Model(None, Cast(roles, tuple(trained), {}), programs, arrays, executables, settings)
     model.epoch, model.pending, model.every, *position = map(int, record["training"])

@@ -95,7 +95,7 @@ def compile(
     tables = read_by_columns([captured, *predicted.values()])
     by_columns(arrays, tables.difference(share.arrays if share else ()), rule)
     executables = Executables(
-        programs.make, target, settings.dtype.name, turned=held_by_columns(arrays)
+        programs.make, target, settings.dtype.name, turned=held_by_columns(arrays, rule)
     )
     return Model(written, cast, programs, arrays, executables, settings, share)
 
@@ -115,8 +115,9 @@ def _dense(rule: Rule, p: sp.Symbol, whole: bool) -> str:
     if whole:
         return (
             f"the rows of {p.name} are looked up by data, but the loss also uses {p.name} as a "
-            f"whole (a penalty on all of it, a product with it): its gradient has all rows, and "
-            "every step costs the whole table; penalise the rows that are looked up instead"
+            f"whole (a penalty on all of it, a product with it) or looks it up along other axes "
+            "(columns beside rows): its gradient may have all rows, and every step costs the whole "
+            "table; penalise the rows that are looked up instead, and look up along one axis"
         )
     if rule.lazy:
         return (

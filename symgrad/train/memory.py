@@ -80,10 +80,15 @@ def starting_values(
     return values
 
 
-def filled(state: TensorSymbol, value: float, dtype: np.dtype) -> np.ndarray:
-    """A state's array with its first value; of zeros the system gives memory when it is touched."""
+def filled(state: TensorSymbol, value: float, dtype: np.dtype, turned: bool = False) -> np.ndarray:
+    """A state's array with its first value; of zeros the system gives memory when it is touched.
+
+    turned: held column by column
+    """
     kind = np.int64 if state.dtype == "int" else dtype
-    return np.full(state.shape, value, kind) if value else np.zeros(state.shape, kind)
+    shape = state.shape[::-1] if turned else state.shape
+    array = np.full(shape, value, kind) if value else np.zeros(shape, kind)
+    return array.T if turned else array
 
 
 def by_columns(arrays: dict[sp.Symbol, np.ndarray], tables: Iterable[sp.Symbol], rule: Any) -> None:
@@ -98,10 +103,15 @@ def by_columns(arrays: dict[sp.Symbol, np.ndarray], tables: Iterable[sp.Symbol],
                 arrays[s] = np.asfortranarray(arrays[s])
 
 
-def held_by_columns(arrays: Mapping[sp.Symbol, np.ndarray]) -> frozenset[sp.Symbol]:
-    """The matrices that are; those shared with another model as that one holds them."""
+def held_by_columns(arrays: Mapping[sp.Symbol, np.ndarray], rule: Any) -> frozenset[sp.Symbol]:
+    """The matrices that are; those shared with another model as that one holds them.
+
+    So are the sums of their gradients, which only some fits have.
+    """
     flags = {s: a.flags for s, a in arrays.items() if a.ndim == 2}
-    return frozenset(s for s, f in flags.items() if f.f_contiguous and not f.c_contiguous)
+    held = {s for s, f in flags.items() if f.f_contiguous and not f.c_contiguous}
+    sums = rule.accumulators if rule else {}
+    return frozenset(held | {sums[p] for p in held if p in sums})
 
 
 def constants(symbols: Iterable[sp.Symbol], dtype: np.dtype) -> dict[sp.Symbol, np.ndarray]:

@@ -175,7 +175,8 @@ class Model:
             for s in self.programs.rule.sums if self.programs.rule else ():
                 self.arrays.pop(s, None)
                 if every > 1:
-                    self.arrays[s] = filled(s, 0, self.settings.dtype)
+                    turned = s in self.executables.turned
+                    self.arrays[s] = filled(s, 0, self.settings.dtype, turned)
 
     def _say_what_is_summed(self, every: int) -> None:
         """Sums over mini-batches are as large as their tables: not without a word."""
