@@ -42,15 +42,17 @@ class Asleep:
         own = {"": p, **states}
         old = {k: read(builder, s) for k, s in own.items()}
         if indices:
-            old = {k: _looked_up(builder, x, indices) for k, x in old.items()}
+            old = {k: _looked_up(builder, x, old[""].shape, indices) for k, x in old.items()}
         new = splice(builder, self.block, {self.symbols[k]: x for k, x in old.items()})
         return {own[k]: x for k, x in new.items()}
 
 
-def _looked_up(builder: Builder, x: Value, indices: tuple[Operand, ...]) -> Value:
-    """x at the indices; where x has one number for a whole axis, that one."""
+def _looked_up(
+    builder: Builder, x: Value, shape: tuple, indices: tuple[Operand, ...]
+) -> Value:  # fmt: skip
+    """x at the indices; where x has one number for a whole axis of the shape, that one."""
     one = sp.Integer(0)
-    at = (one if size == 1 else i for size, i in zip(x.shape, indices, strict=False))
+    at = (i if own == size else one for own, size, i in zip(x.shape, shape, indices, strict=False))
     return builder.apply("gather", x, *at)
 
 

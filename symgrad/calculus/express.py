@@ -14,6 +14,7 @@ import sympy as sp
 from sympy.core.parameters import distribute
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
+from symgrad.calculus.capture import ARITHMETIC
 from symgrad.language.choice import choose
 from symgrad.language.row import TABLE
 from symgrad.language.steady import logistic
@@ -48,10 +49,9 @@ class Expressions:
         for x in order:
             for child in self._children(x):
                 self.uses[child] = self.uses.get(child, 0) + 1
-        with distribute(False):  # else SymPy writes 2*(a + b) as 2*a + 2*b
-            for x in order:
-                if x not in self.made:
-                    self.made[x] = self._express(x)
+        for x in order:
+            if x not in self.made:
+                self.made[x] = self._express(x)
         return [self.made[x] for x in roots]
 
     def _children(self, x: Operand) -> tuple[Operand, ...]:
@@ -88,24 +88,18 @@ class Expressions:
 
 def express(equation: Equation, operands: list[Any]) -> sp.Expr:
     """One equation's right-hand side, with these operands."""
-    special = SPECIAL.get(equation.operation)
-    if special is not None:
-        return special(*operands)
-    return CLASSES[equation.operation](*operands, **dict(equation.attributes))
+    make = SPECIAL.get(equation.operation) or CLASSES[equation.operation]
+    # SymPy writes 2*(a + b) as 2*a + 2*b; functions, which take signs out, need -(a + b) so
+    with distribute(equation.operation not in ARITHMETIC):
+        return make(*operands, **dict(equation.attributes))
 
 
 def _log1p(x: sp.Expr) -> sp.Expr:
     return sp.log(1 + x)
 
 
-def _abs(x: sp.Expr) -> sp.Expr:
-    with distribute(True):  # else SymPy takes signs out of a product of sums without end
-        return sp.Abs(x)
-
-
 SPECIAL: dict[str, Callable[..., sp.Expr]] = {
     "select": choose,
-    "abs": _abs,
     "log1p": _log1p,
     "expm1": lambda x: sp.exp(x) - 1,
     "logistic_slope": lambda x: logistic(x) * logistic(-x),

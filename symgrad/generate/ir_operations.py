@@ -134,7 +134,10 @@ CODE = {
          "under = fcmp olt {T} {1}, {k[0]}", "turned = xor {B} {below}, {under}",
          "some = fcmp one {T} {rest}, {k[0]}", "other = and {B} {turned}, {some}",
          "moved = fadd {T} {rest}, {1}", "select {B} {other}, {T} {moved}, {T} {rest}"),
-        ("rest = srem {T} {0}, {1}", "below = icmp slt {T} {rest}, {k[0]}",
+        # the processor stops at a remainder by 0, and of the least number by -1
+        ("nil = icmp eq {T} {1}, {k[0]}", "minus = icmp eq {T} {1}, {k[-1]}",
+         "stops = or {B} {nil}, {minus}", "by = select {B} {stops}, {T} {k[1]}, {T} {1}",
+         "rest = srem {T} {0}, {by}", "below = icmp slt {T} {rest}, {k[0]}",
          "under = icmp slt {T} {1}, {k[0]}", "turned = xor {B} {below}, {under}",
          "some = icmp ne {T} {rest}, {k[0]}", "other = and {B} {turned}, {some}",
          "moved = add {T} {rest}, {1}", "select {B} {other}, {T} {moved}, {T} {rest}")),

@@ -240,12 +240,15 @@ def _multiplied(builder: Any, x: Any, k: int) -> Any:
 
 @intrinsic
 def modulo(context: Any, a: Any, b: Any) -> Any:
-    """a - b floor(a / b), with the sign of b."""
+    """a - b floor(a / b), with the sign of b; 0 for whole numbers by 0, as in NumPy."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         a, b = arguments
         whole, zero = isinstance(a.type, ir.IntType), a.type(0)
         compare = builder.icmp_signed if whole else builder.fcmp_ordered
+        if whole:  # the processor stops at a remainder by 0, and of the least number by -1
+            stops = builder.or_(compare("==", b, zero), compare("==", b, b.type(-1)))
+            b = builder.select(stops, b.type(1), b)
         rest = (builder.srem if whole else builder.frem)(a, b)
         turned = builder.xor(compare("<", rest, zero), compare("<", b, zero))
         other = builder.and_(turned, compare("!=", rest, zero))

@@ -222,9 +222,13 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> sp.Expr:
     """
     if min is None and max is None:
         raise ValueError("sg.clamp wants a lower bound, an upper bound, or both")
-    x = anonymous(sympify(x))
-    within = x if max is None else where(x > sympify(max), max, x)
-    if min is None:
-        return within
-    low = anonymous(sympify(min) if max is None else where(sympify(min) > max, max, min))
-    return where(x < low, low, within)
+    x, low, high = (z if z is None else anonymous(sympify(z)) for z in (x, min, max))
+    if high is None:
+        return where(x < low, low, x)
+    kept = where(x > high, high, x)
+    if low is None:
+        return kept
+    crossed = low > high
+    if crossed == sp.true:  # numbers; the choice keeps x's shape
+        low, crossed = high, sp.false
+    return where(crossed, high, where(x < low, low, kept))

@@ -153,7 +153,7 @@ register(
          on=((0.2, 2.0), (-2.0, 2.0)),
          guarded=lambda a, b: not (isinstance(b, sp.Expr) and b >= 1 and not b % 1)),
     _row("mod", sp.Mod, np.mod,
-         lambda g, y, a, b: g, lambda g, y, a, b: -g*op.floor(a/b),
+         lambda g, y, a, b: g, lambda g, y, a, b: -g*op.floor((a - y)/b + HALF),  # exact
          on=((0.1, 0.9), (1.0, 2.0)), guarded=lambda a, b: not isinstance(b, sp.Expr), **_flat),
     # ---- exponentials and logarithms
     _row("exp",   sp.exp, np.exp,   lambda g, y, x: g*y, **_pole),

@@ -9,7 +9,7 @@ import sympy as sp
 
 from symgrad.language.choice import where
 from symgrad.language.pointwise import HALF, Pointwise, register_heads
-from symgrad.language.row import Row, op, register
+from symgrad.language.row import Domain, Row, op, register
 from symgrad.language.symbols import anonymous
 from symgrad.language.tensor import sympify
 
@@ -23,6 +23,25 @@ class round_half_even(Pointwise):
 
 class trunc(Pointwise):
     """The integer part: rounded towards 0."""
+
+
+class floor_divide(Pointwise):
+    """floor(a/b), exact: a times the rounded 1/b may be just below a whole number.
+
+    >>> import symgrad as sg
+    >>> sg.floor_divide(*sg.data("a b"))
+    floor_divide(a, b)
+    """
+
+    nargs = (2,)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = rf"\left\lfloor{{{printer._print(self.args[0] / self.args[1])}}}\right\rfloor"
+        return text if exp is None else f"{text}^{{{exp}}}"
+
+
+def _expand_floor_divide(a: Any, b: Any) -> Any:
+    return op.select(op.eq(b, 0), a / b, op.floor((a - op.mod(a, b)) / b + HALF))
 
 
 def _expand_round(x: Any) -> Any:
@@ -39,6 +58,9 @@ register(
         expand=_expand_round),
     Row("trunc", "pointwise", np.trunc, (None,), head=trunc, result="same", kinked=True,
         expand=lambda x: op.sign(x)*op.floor(op.abs(x))),
+    Row("floor_divide", "pointwise", np.floor_divide, (None, None), head=floor_divide,
+        result="same", kinked=True, expand=_expand_floor_divide,
+        domain=Domain(((0.1, 0.9), (1.0, 2.0)))),
 )
 # fmt: on
 
@@ -72,12 +94,7 @@ def fmod(a: Any, b: Any) -> sp.Expr:
     return where(a < 0, -sp.Mod(-a, size), sp.Mod(a, size))  # at 0 its derivative is 1
 
 
-def floor_divide(a: Any, b: Any) -> sp.Expr:
-    """floor(a/b)."""
-    return sp.floor(sympify(a) / sympify(b))
-
-
 def heaviside(x: Any, value: Any = HALF) -> sp.Expr:
     """0 below 0, `value` at 0, 1 above."""
     x = anonymous(sympify(x))
-    return where(x < 0, 0, where(x > 0, 1, value))
+    return where(x < 0, sp.Float(0), where(x > 0, sp.Float(1), value))

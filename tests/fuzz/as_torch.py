@@ -35,7 +35,8 @@ TEXT: dict[str, str] = {
     # ---- exponentials and logarithms
     **{name: f"torch.{name}(a)" for name in (
         "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logit")},
-    **{name: f"torch.{name}(a, b)" for name in ("logaddexp", "xlogy", "hypot", "atan2")},
+    **{name: f"torch.{name}(a, b)" for name in ("logaddexp", "xlogy", "hypot")},
+    "atan2": "angle(a, b, rounded)",
     # ---- trigonometry, hyperbolic functions
     **{name: f"torch.{name}(a)" for name in (
         "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
@@ -255,6 +256,13 @@ def weighted(loss: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     return w * loss / w.mean()
 
 
+def angle(a: torch.Tensor, b: torch.Tensor, rounded: Callable) -> torch.Tensor:
+    """atan2; with noise NaN where the sign of a zero decides, which nobody promises to keep."""
+    y = torch.atan2(a, b)
+    noisy = bool(rounded(torch.ones((), dtype=torch.float64)) != 1)
+    return torch.where((a == 0) & (b <= 0), torch.nan, y) if noisy else y
+
+
 def cosine_embedding(a: Any, b: Any, y: int, margin: float, rounded: Callable) -> torch.Tensor:
     squares = [(x * x).sum(-1) + 1e-12 for x in (a, b)]
     cosine = rounded((a * b).sum(-1) / torch.sqrt(squares[0] * squares[1]))
@@ -264,5 +272,5 @@ def cosine_embedding(a: Any, b: Any, y: int, margin: float, rounded: Callable) -
 SPACE = {
     "torch": torch, "F": F, "math": math, "np": np, "weights": weights,
     **{f.__name__: f for f in (dims, polygamma, softmax, product, running, picked, flat,
-                               triangular, stirling, weighted, cosine_embedding)},
+                               triangular, stirling, weighted, angle, cosine_embedding)},
 }  # fmt: skip

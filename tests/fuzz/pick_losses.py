@@ -36,8 +36,9 @@ def probabilities(d: Any) -> Any:
 
 
 def angles(d: Any, **more: list) -> Any:
-    a = d.pick(rank=(1, 2), interval=ANY)
-    b = a and d.pick(fits=lambda v: v.shape == a.shape)
+    """Two values whose angle is not always 0 or 180 degrees: else derivatives are rounding only."""
+    a = d.pick(rank=(1, 2), interval=ANY, fits=lambda v: min(v.shape) > 1)
+    b = a and d.pick(fits=lambda v: v.shape == a.shape and v.name != a.name)
     return b and ([a, b], {k: d.one(x) for k, x in more.items()})
 
 

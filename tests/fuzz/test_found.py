@@ -1,5 +1,7 @@
 """What the fuzzer found: one test a bug, each in its smallest program."""
 
+import warnings
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -136,3 +138,66 @@ def test_conditions_that_never_hold_keep_the_programs_shape():
     inputs = (Input("i", "data", (2,), 2),)
     program = Program(inputs, (never, any_of, shown), {"i": np.array([[1, 0]])}, 1)
     assert list(check([program], [expected(program)], [Variant("reference")])) == []
+
+
+def test_the_gradient_of_a_crossed_clamp_goes_to_its_upper_bound(target):
+    """Also where the clamped value equals that bound."""
+    low, high = sg.data("low"), sg.data("high")
+    found = sg.function(
+        [*sg.gradient(sg.clamp(x, low, high), [x, low, high]).values()], [x, low, high],
+        target=target,
+    )(*np.array([[1.0, 3.0, 0.0], [2.0, 2.0, 2.0], [1.0, 1.0, 1.0]]))  # fmt: skip
+    arrays = torch.tensor([[1.0, 3.0, 0.0], [2.0] * 3, [1.0] * 3]).double().requires_grad_()
+    (want,) = torch.autograd.grad(torch.clamp(*arrays).sum(), arrays)
+    np.testing.assert_array_equal(found, want)
+
+
+def test_a_gradient_with_a_function_of_a_negated_sum_is_written():
+    """SymPy took signs out of tanh without end, where it may not multiply sums out."""
+    p = sg.parameter("p", shape=3, init=0)
+    z = sg.let("z", -1 - p)
+    assert "tanh" in str(sg.compile(sg.sum(sg.tanhshrink(z) ** 2), target="reference"))
+
+
+def test_whole_quotients_are_whole(target):
+    """a times the rounded 1/b was just below them: every second one by 49."""
+    a, b, k = sg.data("a"), sg.hyper("b", 49.0), np.arange(1.0, 200)
+    f = sg.function(
+        [sg.floor_divide(a, b), sg.gradient(sg.fmod(a, b), b), sg.gradient(sg.remainder(a, b), b)],
+        [a, b], target=target,
+    )  # fmt: skip
+    np.testing.assert_array_equal(f(49 * k, 49.0), [k, -k, -k])
+
+
+def test_a_step_is_a_probability_not_a_label():
+    scores, at = sg.data("scores", shape=1), sg.data("at", shape=1)
+    loss = sg.cross_entropy(scores, sg.heaviside(at, 0))
+    f = sg.function(loss, [scores, at], target="reference")
+    np.testing.assert_array_equal(f(np.ones((2, 1)), np.array([[1.0], [-1.0]])), [0, 0])
+
+
+def test_remainders_that_the_processor_has_none_of(target):
+    """Whole numbers by 0, and the least one by -1, ended the process."""
+    a, b = sg.data("a b", dtype=int)
+    many = sum(sg.remainder(a + k, b) + sp.sin(k * x) for k in range(300))  # as assembly
+    values = np.array([7, 5, -(2**63)]), np.array([2, 0, -1])
+    f = sg.function([sg.remainder(a, b), many], [a, b, x], target=target)
+    np.testing.assert_array_equal(f(*values, np.zeros(3)), [[1, 0, 0], [150, 0, 0]])
+
+
+@pytest.mark.parametrize("shapes", [((), (2,)), ((2,), ()), ((2,), (2,)), ((2, 1), (2,))])
+def test_rows_of_two_axes_are_caught_up(shapes, target, rng):
+    """An axis of size 1 was looked up at 0, without the shape of its index."""
+    p = sg.parameter("p", shape=(2, 1, 3), init=rng.normal(size=(2, 1, 3)))
+    u, v = (sg.data(k, shape=s, dtype=int) for k, s in zip("uv", shapes, strict=True))
+    loss, dense = sg.sum(p[u, v] ** 2), []
+    data = [{"u": rng.integers(0, 2, (4, *shapes[0])), "v": np.zeros((4, *shapes[1]), int)}] * 3
+    for lazy in ("catch_up", False):
+        rule = sg.SGD(0.1, momentum=0.5, lazy=lazy)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", sg.DenseUpdateWarning)
+            model = sg.compile(loss, rule, dtype="float64", target=target)
+        for batch in data:
+            model.step(batch)
+        dense.append(np.array(model.parameters["p"]))
+    np.testing.assert_allclose(*dense, rtol=1e-12)
