@@ -1,3 +1,1 @@
 """Blocks to kernels: the loop IR, and what decides its loops, products and memory."""
-
-from symgrad.lower.driver import lower as lower

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -236,11 +237,9 @@ class Fit:
     ) -> None:
         """Record completed epochs, and tell those who want to know."""
         validation = self._validate()
-        self.history.epochs += [
-            Epoch(number + 1, loss, validation, seconds / len(epochs), steps)
-            for number, loss in zip(epochs, means, strict=True)
-        ]
-        last = epochs[-1] + 1
+        first, last = epochs[0] + 1, epochs[-1] + 1
+        same = validation, seconds / len(epochs), steps
+        self.history.epochs += map(Epoch, range(first, last + 1), means, *map(repeat, same))
         if bar is not None:
             bar.set_postfix(epoch=last, loss=f"{means[-1]:.5g}")
         for call in self.plan.each_epoch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ RECORDED = 10_000_000  # steps whose losses are kept; later ones only count in t
 PIECE = 2**20  # losses for which memory is taken at a time, once there are many
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
+class Epoch(NamedTuple):  # made quickly: an epoch may be a microsecond
     """One pass over the data.
 
     loss: the mean over the epoch's samples of the loss before each update (with reduction="sum" the

@@ -57,7 +57,7 @@ def cpu_source(
 ) -> Source:
     """The code for the CPU, not compiled yet."""
     from symgrad.generate.cpu import generate
-    from symgrad.lower import lower
+    from symgrad.lower.driver import lower
     from symgrad.lower.parallel import parallel
     from symgrad.lower.reuse import reused
 

@@ -29,7 +29,7 @@ from symgrad.calculus.rewrite import Rewrite
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
 from symgrad.generate.cpu import generate
-from symgrad.lower import lower
+from symgrad.lower.driver import lower
 from symgrad.train.evaluate import evaluate
 from symgrad.train.memory import constants
 from symgrad.train.targets import TARGETS

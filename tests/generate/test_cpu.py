@@ -16,7 +16,7 @@ from symgrad.calculus.program import Program
 from symgrad.calculus.update import splice
 from symgrad.generate.cpu import generate
 from symgrad.language.row import TABLE
-from symgrad.lower import lower
+from symgrad.lower.driver import lower
 from tests.language.rows import apply_row, cases
 from tests.lower.programs import agree, network, trained
 

@@ -13,7 +13,7 @@ from symgrad.calculus.reference import Reference, evaluate
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.update import accumulate, apply_rule, update
 from symgrad.generate.cpu import generate
-from symgrad.lower import lower
+from symgrad.lower.driver import lower
 from symgrad.train.programs import STABLE
 from tests.generate.interpreted import Interpreted
 

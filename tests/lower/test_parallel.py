@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from symgrad.generate import blocks, ir_lanes
-from symgrad.lower import lower, products, sharing
+from symgrad.lower import products, sharing
+from symgrad.lower.driver import lower
 from symgrad.lower.parallel import Shared
 from tests.lower.programs import agree
 from tests.lower.random_programs import LIMITS, Programs

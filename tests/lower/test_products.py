@@ -3,7 +3,7 @@
 import pytest
 
 import symgrad as sg
-from symgrad.lower import lower
+from symgrad.lower.driver import lower
 from symgrad.lower.kernel import Loop, Product, Store, Update, statements
 from tests.lower.programs import agree, network, trained
 

@@ -13,7 +13,7 @@ from symgrad.calculus.update import splice
 from symgrad.generate.cpu import generate
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
-from symgrad.lower import lower
+from symgrad.lower.driver import lower
 from tests.calculus.test_derive import HELD, HIGHEST_ORDER
 from tests.generate.interpreted import Interpreted
 from tests.language.rows import SAMPLES, apply_row, cases, levels, projected

@@ -98,7 +98,7 @@ ONE_SAMPLE = Workload(
     unit="sample",
     scale="ns",
     cores=(1,),
-    aim="8 ns",
+    aim="5 ns, then 3.5",
     peers={
         "symgrad": symgrad_fit,
         "numba by hand": numba_loop(fastmath=False),
