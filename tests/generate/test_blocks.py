@@ -16,7 +16,8 @@ from symgrad.generate.ir_operations import CODE as ASSEMBLY
 from symgrad.generate.micro_machine import Machine
 from symgrad.language.row import TABLE
 from symgrad.lower import index as ix
-from symgrad.lower import lower, products
+from symgrad.lower import products
+from symgrad.lower.driver import lower
 from symgrad.lower.parallel import parallel
 from tests.generate.test_cpu import test_compiled_models as test_compiled_models
 from tests.generate.test_cpu import test_compiled_pointwise_rows as test_compiled_pointwise_rows
