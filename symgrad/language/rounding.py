@@ -41,7 +41,11 @@ class floor_divide(Pointwise):
 
 
 def _expand_floor_divide(a: Any, b: Any) -> Any:
-    return op.select(op.eq(b, 0), a / b, op.floor((a - op.mod(a, b)) / b + HALF))
+    """As Python divides: what is left after the remainder with a's sign is a whole number of b."""
+    size = op.abs(b)
+    rest = op.select(op.lt(a, 0), -op.mod(-a, size), op.mod(a, size))
+    below = op.indicator(op.lt(rest * op.sign(b), 0))
+    return op.select(op.eq(b, 0), a / b, op.floor((a - rest) / b - below + HALF))
 
 
 def _expand_round(x: Any) -> Any:
