@@ -113,7 +113,7 @@ wanted = {{
 for target in ("reference", "cpu"):
     f = sg.function([{outputs}], inputs, target=target)
     for (name, w), found in zip(wanted.items(), f(*values.values()), strict=True):
-        print(target, name, np.abs(found - w).max(), found, w, sep="\\n  ")
+        print(target, name, np.abs(found - 1.0 * w).max(), found, w, sep="\\n  ")
 """
 
 
