@@ -47,9 +47,7 @@ class Asleep:
         return {own[k]: x for k, x in new.items()}
 
 
-def _looked_up(
-    builder: Builder, x: Value, shape: tuple, indices: tuple[Operand, ...]
-) -> Value:  # fmt: skip
+def _looked_up(builder: Builder, x: Value, shape: tuple, indices: tuple[Operand, ...]) -> Value:
     """x at the indices; where x has one number for a whole axis of the shape, that one."""
     one = sp.Integer(0)
     at = (i if own == size else one for own, size, i in zip(x.shape, shape, indices, strict=False))

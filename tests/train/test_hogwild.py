@@ -41,10 +41,9 @@ def test_the_loss_is_that_of_one_thread(batch):
         m.fit(data, epochs=10 + 2 * batch, batch_size=batch, progress=False, parallel=parallel)
         for m, parallel in zip(models, (None, "hogwild"), strict=True)
     ]
-    one, several = (h.loss[-1] for h in histories)
+    one, several = (min(h.loss[-5:]) for h in histories)  # an epoch may lose its processor
     print("losses", one, several)
-    # From 10 at first.  A thread that loses its processor misses more than an epoch of the other.
-    assert several < 0.05 and abs(several - one) < 2 * one
+    assert several < 0.05 and abs(several - one) < 0.15 * one + 0.002
     assert all(np.isfinite(p).all() for p in models[1].parameters.values())
     assert models[1].parameters["mean"] == pytest.approx(models[0].parameters["mean"], abs=0.2)
 
