@@ -135,7 +135,9 @@ class Printer:
 
     def _sum(self, x: Apply) -> Printed:
         text = ""
-        for y in sorted(x.operands, key=_is_negative):
+        terms = list(x.operands)
+        head = next((k for k, y in enumerate(terms) if not _is_negative(y)), 0)
+        for y in (terms[head], *terms[:head], *terms[head + 1 :]):
             factors = y.operands if isinstance(y, Apply) and y.operation == "mul" else (y,)
             first = factors[0]
             if text and isinstance(first, Number) and first.value < 0 and len(factors) > 1:

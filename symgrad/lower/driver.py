@@ -41,6 +41,7 @@ from symgrad.lower.share import shared
 from symgrad.lower.sums import NotInPlace
 from symgrad.lower.tasks import Axes, Task
 from symgrad.lower.tiles import tiled
+from symgrad.lower.waits import known_first
 
 FLOAT64_ROLES = ("hyper",)
 BASES: dict[str, Callable[[int], Index]] = {  # the position of a mini-batch's first sample
@@ -94,6 +95,8 @@ class _Lowering:
         sections[0] = tiled(sections[0], [merged(once), *sections[1:]], batch)
         nests = contracted([merged(once), *sections])
         start, *repeated = [in_registers(section) for section in nests]
+        if batch == 1:
+            repeated = [known_first(section) for section in repeated]
         repeated[0] = [*ahead(repeated[0], batch), *repeated[0]]
         self.kernel = self._kernel(*shared(start, repeated))
 
