@@ -141,7 +141,7 @@ class Intake:
 
     def named(self, data: Any) -> dict[str, Any]:
         """Columns by name.  Those of a DataFrame that the model does not know do not matter."""
-        if type(data) is dict and all(type(name) is str for name in data):
+        if type(data) is dict and data.keys() <= self.names:
             return data
         if isinstance(data, Mapping):
             return {k.name if isinstance(k, sp.Symbol) else k: v for k, v in data.items()}

@@ -18,9 +18,11 @@ from symgrad.language.ragged import entries_of, is_length, is_sparse
 from symgrad.train.batches import Column
 
 BYTES = 2**25  # of a block that is shuffled, or stays where it is: far less than memory
-IN_ORDER = 2**22  # of one that is copied in order: still in the cache when the kernel reads it
+IN_ORDER = 2**24  # of one that is copied in order, unless a training waits for less
 ROWS = 2**22  # samples in a block at most
 ROOMS = 3  # blocks in memory: one is read, one is ready, one is trained on
+PARTS = 8  # of a block: one of them is enough for a training that would wait
+COURTESY = 0.01  # seconds that a reader stands aside for a training at most
 ENTRIES = 64  # that a sample of sparse or ragged data is taken to have
 Piece = tuple[dict[Any, np.ndarray], int, int]  # arrays by symbol; the first sample, and the end
 Order = Callable[[int, int], np.ndarray]  # (number of a block, samples in it) -> their order
@@ -54,9 +56,25 @@ class Room:
     def __init__(self) -> None:
         self.rows = 0  # samples that there is room for
         self.memory: dict[Any, np.ndarray] = {}
+        self.plain = True  # whether each item is a sample's
 
     def put(self, arrays: dict[Any, np.ndarray], first: int, stop: int, at: int) -> None:
-        """Copy samples of a piece to the place `at`: a stream may use its memory again."""
+        """Copy samples of a piece to the place `at`: a stream may use its memory again.
+
+        Every piece holds the same symbols in the same order.
+        """
+        if not at:
+            self.plain = not any(map(is_length, arrays))
+            for symbol, array in arrays.items() if self.plain else ():
+                self._memory(symbol, array, self.rows, 0)
+        if self.plain:  # nothing else is done for each of many small pieces
+            end, rows = at + stop - first, slice(first, stop)
+            for memory, array in zip(self.memory.values(), arrays.values(), strict=True):
+                memory[at:end] = array[rows]
+        else:
+            self._put_entries(arrays, first, stop, at)
+
+    def _put_entries(self, arrays: dict[Any, np.ndarray], first: int, stop: int, at: int) -> None:
         count = stop - first
         for symbol, array in arrays.items():
             size = entries_of(symbol)
@@ -120,11 +138,17 @@ class Block:
 class Pool:
     """Rooms that are used again and again; a reader that is too far ahead waits for one."""
 
-    def __init__(self, rooms: Iterable[Room]) -> None:
+    def __init__(self, rooms: Sequence[Room]) -> None:
         self.closed = False
         self._free: SimpleQueue[Room | None] = SimpleQueue()
+        self._others = len(rooms) - 1
+        self.interpreter = Lock()  # held by a training that is not in its kernel
         for room in rooms:
             self._free.put(room)
+
+    def idle(self) -> bool:
+        """Whether somebody who fills a room has all of them: no block is ready or trained on."""
+        return self._free.qsize() == self._others
 
     def take(self, rows: int) -> Room:
         """A room for so many samples."""
@@ -135,7 +159,13 @@ class Pool:
         return room
 
     def check(self) -> None:
-        """Raise Closed where no further block is wanted."""
+        """Raise Closed where no further block is wanted, and stand aside for the training.
+
+        Python's own lock is free for a moment at each copy of a small piece, too short to get it:
+        a training would wake up in vain hundreds of times before its next kernel.
+        """
+        if self.interpreter.locked() and self.interpreter.acquire(timeout=COURTESY):
+            self.interpreter.release()
         if self.closed:
             raise Closed
 
@@ -180,6 +210,7 @@ class Cutter:
         self.cut, self.batch, self.pool = cut, cut.batch, pool
         self.number = cut.passed // cut.size
         self.first = cut.skip - cut.passed
+        self.enough = -(-cut.size // PARTS)
         self.filled = 0
         self.room: Room | None = None
         self.lock = Lock()  # held while the room changes
@@ -199,6 +230,10 @@ class Cutter:
                 return None
             return self._whole()
 
+    def _for_the_idle(self) -> Block | None:
+        """The same, once there are enough to be worth a call, for a training that has nothing."""
+        return self.so_far(self.pool.idle) if self.pool.idle() else None
+
     def _as_they_come(self, pieces: Iterable[Piece]) -> Iterator[Block]:
         for arrays, first, stop in pieces:
             room = self.pool.take(stop - first)
@@ -215,8 +250,10 @@ class Cutter:
                     continue
                 while first < stop:
                     first += self._fill(arrays, first, stop)
-                    if full := self._all(self.cut.size):
+                    if self.filled == self.cut.size and (full := self._all(self.cut.size)):
                         yield full
+                if self.filled >= self.enough and (part := self._for_the_idle()):
+                    yield part
         except BaseException as error:
             if not isinstance(error, Closed | GeneratorExit) and (last := self._at_the_end()):
                 yield last
@@ -230,17 +267,17 @@ class Cutter:
 
     def _fill(self, arrays: dict[Any, np.ndarray], first: int, stop: int) -> int:
         """Copy what fits of a piece's samples first ... stop - 1; how many those are."""
-        part, spare = 0, None
-        while not part:
-            if self.room is None:  # taken by another thread, perhaps right after this line
-                spare = spare or self.pool.take(self.cut.size)  # not under the lock: it may wait
+        spare = None
+        while True:
             with self.lock:
-                if self.room is None:
+                if self.room is None:  # another thread may have taken it
                     self.room, spare = spare, None
                 if self.room is not None:
                     part = min(stop - first, self.cut.size - self.filled)
                     self.room.put(arrays, first, first + part, self.filled)
                     self.filled += part
+                    break
+            spare = self.pool.take(self.cut.size)  # not under the lock: it may wait
         if spare is not None:
             self.pool.give(spare)
         return part

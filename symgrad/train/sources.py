@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,8 +94,10 @@ class Stream:
     def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
         found = 0
         for number, batch in enumerate(_batches(self.given), 1):
-            with _named(f"batch {number} of the stream"):
+            try:
                 arrays, n = self.intake.read(batch)
+            except KINDS as error:
+                raise _named(f"batch {number} of the stream", error) from error
             skipped = min(max(passed - found, 0), n)
             found += n
             if n > skipped:
@@ -130,8 +131,10 @@ class Mapped:
             raise ValueError(f"the data are empty: {next(iter(self.data))!r} holds 0 samples")
         for start in range(0, self.samples, CHECKED):
             stop = min(start + CHECKED, self.samples)
-            with _named(f"samples {start} to {stop - 1}"):
+            try:
                 intake.check_indices(self._rows(start, stop))
+            except KINDS as error:
+                raise _named(f"samples {start} to {stop - 1}", error) from error
         self.checked = intake.trusting()
 
     def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
@@ -145,8 +148,10 @@ class Mapped:
             yield self._read(start + skipped, min(start + size, self.samples))
 
     def _read(self, start: int, stop: int) -> Piece:
-        with _named(f"samples {start} to {stop - 1}"):
+        try:
             arrays, n = self.checked.read(self._rows(start, stop))
+        except KINDS as error:
+            raise _named(f"samples {start} to {stop - 1}", error) from error
         for array in arrays.values():  # so that it is not the kernel that waits for the disk
             array.reshape(-1).view(np.uint8)[::PAGE].max(initial=0)
         return arrays, 0, n
@@ -170,11 +175,7 @@ def _sliceable(given: Any, name: str) -> Any:
     return given if isinstance(given, np.ndarray) else real_array(given, name)
 
 
-@contextmanager
-def _named(part: str) -> Iterator[None]:
-    """Says which part of the data an error is about."""
-    try:
-        yield
-    except KINDS as error:
-        kind = next(k for k in KINDS if isinstance(error, k))
-        raise kind(f"{part}: {error}") from error
+def _named(part: str, error: Exception) -> Exception:
+    """The same error, saying which part of the data it is about."""
+    kind = next(k for k in KINDS if isinstance(error, k))
+    return kind(f"{part}: {error}")

@@ -83,10 +83,12 @@ class StreamedFit(Fit):
     def _stretch(self, epochs: range, bar: Any) -> None:
         started, (epoch,), skip = time.perf_counter(), epochs, self._begin()
         begun, pool = self.done, Pool(self.rooms)
+        self.pool = pool
         self.tail, self.before, self.sum, samples = np.empty(0), skip, Sum(), 0
         try:
             for block in self._reader(epoch, skip, pool).items(self.interruption.check):
-                self._work(block, epoch, bar)
+                with pool.interpreter:
+                    self._work(block, epoch, bar)
                 if self.history.interrupted:
                     return
                 samples += block.visited
@@ -126,6 +128,13 @@ class StreamedFit(Fit):
             smaller = block.visited - self.batch * (len(losses) - 1)
             losses = np.append(losses[:-1] * self.batch, losses[-1:] * smaller)
         self.sum.add(losses)
+
+    def _call(self, order: np.ndarray | None, losses: np.ndarray, first: int, last: int) -> None:
+        self.pool.interpreter.release()
+        try:
+            super()._call(order, losses, first, last)
+        finally:
+            self.pool.interpreter.acquire()
 
     def _reached(self, epoch: int, position: int) -> None:
         self.model.epoch, self.model.position = epoch, self.before + position

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 import symgrad as sg
+from symgrad.train import blocks as blocks_module
+from symgrad.train.blocks import Cut, Cutter, Pool, Room
+from symgrad.train.fit import Fit
 from tests.train.models import line, points
 from tests.train.streaming import cut, small_blocks
 
@@ -109,3 +112,57 @@ def test_readers_end():
         time.sleep(0.01)
     else:
         raise AssertionError("a reader is left behind")
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_training_that_would_wait_is_given_a_part_of_a_block(waits):
+    x, numbers, sizes, got, held = sg.data("x"), np.arange(160.0), [], [], []
+    pool = Pool([Room() for _ in range(3)])
+    pieces = (({x: numbers}, first, first + 5) for first in range(0, 160, 5))
+    for block in Cutter(Cut(batch=4, size=64), pool).blocks(pieces):
+        sizes.append(block.samples)
+        got.extend(block.arrays[x])
+        held.append(block.room)
+        while len(held) > (not waits):  # the room of a block that is being trained on
+            pool.give(held.pop(0))
+    assert got == numbers.tolist()
+    assert sizes[:3] == ([8, 12, 8] if waits else [8, 64, 64])
+
+
+def test_a_reader_stands_aside_for_a_training(monkeypatch):
+    pool = Pool([Room() for _ in range(3)])
+    with pool.interpreter:
+        pool.check()  # not for ever
+        monkeypatch.setattr(blocks_module, "COURTESY", 60)
+        reader = threading.Thread(target=pool.check)
+        reader.start()
+        reader.join(0.1)
+        assert reader.is_alive()
+    reader.join(20)
+    assert not reader.is_alive()
+
+
+def test_a_reader_goes_on_while_a_kernel_runs(monkeypatch):
+    small_blocks(monkeypatch, 8)
+    monkeypatch.setattr(blocks_module, "COURTESY", 60)
+    read, called, call = [], threading.Event(), Fit._call
+
+    def stream():
+        for number, batch in enumerate(cut(points(40), 4)()):
+            if number > 2:
+                called.wait(20)
+            read.append(number)
+            yield batch
+
+    def slow_call(self, *given):
+        called.set()
+        for _ in range(1000):
+            if len(read) > 5:
+                break
+            time.sleep(0.01)
+        else:
+            raise AssertionError("the reader waits for the end of a call")
+        call(self, *given)
+
+    monkeypatch.setattr(Fit, "_call", slow_call)
+    line().fit(stream, epochs=1, batch_size=4, shuffle=False)
