@@ -9,7 +9,7 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.language.tensor import describe
-from tests.fuzz.programs import Input, Program, Shape, Step, weights
+from tests.fuzz.programs import WHOLE, Input, Program, Shape, Step, weights
 
 # fmt: off
 TEXT: dict[str, str] = {
@@ -197,8 +197,9 @@ MAKE = {
 
 def made(x: Input, prefix: str = "") -> str:
     """How an input is made.  A draw's numbers depend on its name, which has no prefix."""
-    if x.role == "integers":
-        return f"sg.random.integers({x.name!r}, {x.limit}, shape={x.shape})"
+    if x.role in WHOLE:
+        odds = x.limit if x.role == "integers" else list(range(x.limit or 0))
+        return f"sg.random.{x.role}({x.name!r}, {odds}, shape={x.shape})"
     text = MAKE[x.role].format(x.name if x.random else prefix + x.name, x.shape)
     return f"{text[:-1]}, dtype=int)" if x.limit else text
 

@@ -178,7 +178,7 @@ TEXT: dict[str, str] = {
     "batch_sum": "a.sum(1)", "batch_mean": "a.mean(1)", "batch_max": "a.amax(1)",
     "batch_logsumexp": "a.logsumexp(1)", "batch_total": "a.flatten(1).mean(1)",
     "batch_scores": "torch.einsum('nbi,ni->nb', a, b)",
-    "normalized": "(a - a.mean(0))/torch.sqrt(((a - a.mean(0))**2).mean(0) + 0.1)",
+    "normalized": "normalized(a, rounded)",
 }
 # fmt: on
 
@@ -256,6 +256,11 @@ def weighted(loss: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     return w * loss / w.mean()
 
 
+def normalized(a: torch.Tensor, rounded: Callable) -> torch.Tensor:
+    rest = a - rounded(a.mean(0))
+    return rest / torch.sqrt((rest**2).mean(0) + 0.1)
+
+
 def angle(a: torch.Tensor, b: torch.Tensor, rounded: Callable) -> torch.Tensor:
     """atan2; with noise NaN where the sign of a zero decides, which nobody promises to keep."""
     y = torch.atan2(a, b)
@@ -272,5 +277,6 @@ def cosine_embedding(a: Any, b: Any, y: int, margin: float, rounded: Callable) -
 SPACE = {
     "torch": torch, "F": F, "math": math, "np": np, "weights": weights,
     **{f.__name__: f for f in (dims, polygamma, softmax, product, running, picked, flat,
-                               triangular, stirling, weighted, angle, cosine_embedding)},
+                               triangular, stirling, weighted, angle, cosine_embedding,
+                               normalized)},
 }  # fmt: skip

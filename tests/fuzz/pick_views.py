@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tests.fuzz.picks import axis_of
+from tests.fuzz.programs import WHOLE
 
 
 def reshape(d: Any) -> Any:
@@ -149,7 +150,7 @@ def lookup(d: Any) -> Any:
     n = int(d.rng.integers(3, 8))
     table = d.one(d.tables) if d.tables and d.rng.random() < 0.5 else d.table((n, d.one([1, 2, 3])))
     if d.rng.random() < 0.3:
-        return [table, d.draw("integers", d.one([(), (2,)]), table.shape[0])], {}
+        return [table, d.draw(d.one(WHOLE), d.one([(), (2,)]), table.shape[0])], {}
     return [table, d.index(table.shape[0])], {}
 
 

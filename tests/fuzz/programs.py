@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 LETTERS = "abcdefg"
-RANDOM = ("normal", "uniform", "integers")
+WHOLE = ("integers", "categorical")
+RANDOM = ("normal", "uniform", *WHOLE)
 Shape = tuple[Any, ...]
 
 

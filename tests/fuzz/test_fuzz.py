@@ -11,6 +11,7 @@ from tests.fuzz.__main__ import main
 from tests.fuzz.compare import Chunk, Mismatch, Variant, check, expected
 from tests.fuzz.draw import Drawing, draw
 from tests.fuzz.operations import OPERATIONS, POINTWISE
+from tests.fuzz.programs import Input, Program, Step
 from tests.fuzz.session import chunk, report_of
 from tests.fuzz.shrink import fails, script, shrunk
 
@@ -102,6 +103,28 @@ def test_a_wrong_text_is_found_and_shrunk(monkeypatch):
         exec(script(small).replace('("reference", "cpu")', '("reference",)'), space)
         assert not np.allclose(space["found"], space["w"], rtol=1e-6, atol=0)
     assert fails(found.program, found) is None
+
+
+CANCELLED = (
+    Step("a", "add", ("x", "y")),
+    Step("b", "sub", ("a", "x")),
+    Step("c", "sub", ("b", "y")),
+)
+LEFT = {  # what is made of the 2.2e-16 that rounding leaves of 0.9 - 1.93 - 0.9 + 1.93
+    "its presence": (*CANCELLED, Step("z", "abs", ("c",))),
+    "its sign": (*CANCELLED, Step("z", "neg", ("c",))),
+    "of one sample's mean": (Step("n", "normalized", ("x",)), Step("z", "square", ("n",))),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_rounding_leaves_is_no_test(name):
+    inputs = Input("x", "data", ()), Input("y", "data", ())
+    values = {"x": np.array([0.9]), "y": np.array([-1.93])}
+    program = Program(inputs, LEFT[name], values, 1)
+    assert expected(program) is not None
+    asked = Step("asked", "gt_number", ("z",), {"number": 0}, (), "bool")
+    assert expected(replace(program, steps=(*program.steps, asked))) is None
 
 
 def test_pointwise_operations_are_known_to_torch_as_such():

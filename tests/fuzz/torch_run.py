@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -67,11 +68,13 @@ class Evaluation:
 
     noise: every value is multiplied by 1 + noise r, r from -1 to 1: what rounding does, enlarged.
     The adjoints are, too.
+    zero: a step -> where its values become 0
     """
 
     samples: int
     noise: float = 0.0
     seed: int = 0
+    zero: Mapping[str, np.ndarray] = field(default_factory=dict)
     values: dict[str, torch.Tensor] = field(default_factory=dict)
     leaves: dict[str, torch.Tensor] = field(default_factory=dict)
 
@@ -103,6 +106,8 @@ class Evaluation:
             given = [self.rounded(x) for x in given]  # anew: two reads of a value are two numbers
         with torch.enable_grad():
             value = self._apply(step, given)
+            if step.name in self.zero:
+                value = value - value.detach() * torch.from_numpy(self.zero[step.name])
             self.values[step.name] = self.rounded(value)
         return self.values[step.name]
 
@@ -157,9 +162,12 @@ class Result:
     gradients: dict[str, np.ndarray]
 
 
-def run(program: Program, noise: float = 0.0, seed: int = 0) -> Result:
+def run(
+    program: Program, noise: float = 0.0, seed: int = 0,
+    zero: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> Result:  # fmt: skip
     """The program's values, its mean loss over the samples, and the loss's gradients."""
-    e = Evaluation(program.samples, noise, seed)
+    e = Evaluation(program.samples, noise, seed, zero)
     for x in program.inputs:
         e.give(x.name, program.values[x.name], x.sampled, x.limit is not None)
     for step in program.steps:
