@@ -15,23 +15,20 @@ come back from memory: about ten cycles, in which four samples are done as well 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from symgrad.lower import index as ix
-from symgrad.lower.expressions import accesses
+from symgrad.lower.expressions import Relocation, accesses
 from symgrad.lower.index import Index, Quotient, Remainder
 from symgrad.lower.kernel import (
     ITEM_BYTES,
     Apply,
     Axis,
     Buffer,
-    Expression,
     Load,
     Loop,
     Statement,
     Store,
     Update,
-    Whole,
     statements,
 )
 
@@ -106,11 +103,13 @@ def _set_within(s: Loop) -> set[Buffer]:
 def jammed(s: Loop) -> tuple[Statement, ...]:
     """The body of a loop that makes four turns at a time."""
     own = _set_within(s)
-    turns = [_Turn(s.axis, k, own) for k in range(TOGETHER)]
+    turns = [_turn(s.axis, k, own) for k in range(TOGETHER)]
     return tuple(_together(s.body, turns, s.axis))
 
 
-def _together(body: Iterable[Statement], turns: list[_Turn], axis: Axis) -> Iterator[Statement]:
+def _together(
+    body: Iterable[Statement], turns: list[Relocation], axis: Axis
+) -> Iterator[Statement]:
     for t in body:
         if isinstance(t, Loop):
             yield t.over(_together(t.body, turns, axis))
@@ -122,34 +121,8 @@ def _together(body: Iterable[Statement], turns: list[_Turn], axis: Axis) -> Iter
         yield from made
 
 
-class _Turn:
+def _turn(axis: Axis, further: int, own: Iterable[Buffer]) -> Relocation:
     """What becomes of statements some turns further on, with variables of its own."""
-
-    def __init__(self, axis: Axis, further: int, own: Iterable[Buffer]) -> None:
-        self.axis, self.further = axis, further
-        self.own = {b: Buffer(b.role, b.label, (), b.dtype) for b in own} if further else {}
-
-    def statement(self, s: Any) -> Any:
-        index, value = tuple(map(self._index, s.index)), self._expression(s.value)
-        buffer = self.own.get(s.buffer, s.buffer)
-        if isinstance(s, Store):
-            return Store(buffer, index, value)
-        return Update(buffer, index, s.combine, value)
-
-    def _expression(self, x: Expression) -> Expression:
-        if isinstance(x, Load):
-            buffer = self.own.get(x.buffer, x.buffer)
-            return Load(buffer, tuple(map(self._index, x.index)), x.dtype, x.bound)
-        if isinstance(x, Apply):
-            return Apply(x.operation, tuple(map(self._expression, x.operands)), x.dtype, x.bound)
-        return Whole(self._index(x.index)) if isinstance(x, Whole) else x
-
-    def _index(self, i: Index) -> Index:
-        return ix.linear([(self._atom(a), k) for a, k in i.terms], i.constant)
-
-    def _atom(self, atom: Any) -> Index:
-        if atom is self.axis:
-            return ix.linear([(ix.of(atom), 1)], self.further)
-        if isinstance(atom, Quotient | Remainder):
-            return ix.of(type(atom)(self._index(atom.index), atom.divisor))
-        return ix.of(self._expression(atom) if isinstance(atom, Load | Apply) else atom)
+    mine = {b: Buffer(b.role, b.label, (), b.dtype) for b in own} if further else {}
+    axes = {axis: ix.linear([(ix.of(axis), 1)], further)}
+    return Relocation(lambda buffer, index: (mine.get(buffer, buffer), index), axes)

@@ -14,12 +14,9 @@ from typing import Any
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import (
     At,
+    Relocation,
     accesses,
-    bottom_up,
     content,
-    rebuilt,
-    restated,
-    roots,
 )
 from symgrad.lower.kernel import (
     Buffer,
@@ -27,7 +24,6 @@ from symgrad.lower.kernel import (
     Collect,
     Comment,
     Distinct,
-    Expression,
     Loop,
     Product,
     Statement,
@@ -43,7 +39,7 @@ def contracted(sections: list[list[Statement]]) -> list[list[Statement]]:
     found: dict[Buffer, list[tuple[Any, Path]]] = defaultdict(list)
     for section in sections:
         _collect(section, found)
-    smaller = {}
+    smaller: dict[Buffer, tuple[Buffer, set[int]]] = {}
     for buffer, uses in found.items():
         if buffer.role == "scratch" and buffer.shape:
             dropped = _dropped(buffer, uses)
@@ -52,8 +48,14 @@ def contracted(sections: list[list[Statement]]) -> list[list[Statement]]:
                 smaller[buffer] = (Buffer("scratch", buffer.label, shape, buffer.dtype), dropped)
     if not smaller:
         return sections
-    rewrite = _Rewrite(smaller)
-    return [[rewrite.statement(s) for s in section] for section in sections]
+
+    def place(buffer: Buffer, index: At) -> tuple[Buffer, At]:
+        new, dropped = smaller.get(buffer, (buffer, set()))
+        return new, tuple(x for i, x in enumerate(index) if i not in dropped)
+
+    equal: dict[Any, Any] = {}  # expressions that become equal become one object
+    moved = Relocation(place, made=lambda x: equal.setdefault(content(x), x))
+    return [[moved.statement(s) for s in section] for section in sections]
 
 
 def _collect(section: list[Statement], found: dict) -> None:
@@ -96,29 +98,3 @@ def _dropped(buffer: Buffer, uses: list[tuple[Any, Path]]) -> set[int]:
         if buffer.shape[i] == 1
         or (first[i] in axes and all(index[i] == first[i] for index, _ in uses))
     }
-
-
-class _Rewrite:
-    """Puts smaller buffers into statements; expressions that were one object stay one."""
-
-    def __init__(self, smaller: dict[Buffer, tuple[Buffer, set[int]]]) -> None:
-        self.smaller = smaller
-        self._known: dict[Any, Any] = {}
-        self._made: dict[Any, Any] = {}
-
-    def statement(self, s: Statement) -> Statement:
-        for x in roots(s):
-            bottom_up(x, self._known, self._rebuilt)
-        if isinstance(s, Loop):
-            return s.over(map(self.statement, s.body), self._known)
-        return restated(s, self._known, self._place)
-
-    def _place(self, buffer: Buffer, index: At) -> tuple[Buffer, At]:
-        if buffer not in self.smaller:
-            return buffer, index
-        new, dropped = self.smaller[buffer]
-        return new, tuple(x for i, x in enumerate(index) if i not in dropped)
-
-    def _rebuilt(self, x: Expression) -> Expression:
-        new = rebuilt(x, self._known, self._place)
-        return self._made.setdefault(content(new), new)

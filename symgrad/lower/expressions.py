@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from symgrad.lower import index as ix
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
     Apply,
+    Axis,
     Buffer,
     Call,
     Collect,
@@ -30,6 +32,7 @@ from symgrad.lower.kernel import (
 At = tuple[Index, ...]
 Access = tuple[Buffer, At | None]  # None: the whole buffer
 Place = Callable[[Buffer, At], tuple[Buffer, At]]
+INSIDE = Load, Apply, ix.Quotient, ix.Remainder  # the atoms of an index that hold something
 
 
 def walk(expressions: Iterable[Any]) -> Iterable[Any]:
@@ -164,17 +167,17 @@ def rebuilt(x: Any, known: Mapping[Any, Any], place: Place = as_it_is) -> Any:
 
 
 def reindexed(i: Index, known: Mapping[Any, Any]) -> Index:
-    """An index over new expressions."""
-    if not any(isinstance(a, Load | Apply | ix.Quotient | ix.Remainder) for a, _ in i.terms):
+    """An index over new expressions, and over the indices that `known` has for loops' axes."""
+    if not any(isinstance(a, INSIDE) or a in known for a, _ in i.terms):
         return i
-    parts = []
-    for atom, k in i.terms:
-        if isinstance(atom, ix.Quotient | ix.Remainder):
-            new: Any = type(atom)(reindexed(atom.index, known), atom.divisor)
-        else:
-            new = known[atom] if isinstance(atom, Load | Apply) else atom
-        parts.append((ix.of(new), k))
-    return ix.linear(parts, i.constant)
+    return ix.linear([(_atom(a, known), k) for a, k in i.terms], i.constant)
+
+
+def _atom(atom: Any, known: Mapping[Any, Any]) -> Index:
+    if isinstance(atom, ix.Quotient | ix.Remainder):
+        return ix.of(type(atom)(reindexed(atom.index, known), atom.divisor))
+    new = known[atom] if isinstance(atom, Load | Apply) else known.get(atom, atom)
+    return new if isinstance(new, Index) else ix.of(new)
 
 
 def restated(s: Statement, known: Mapping[Any, Any], place: Place = as_it_is) -> Statement:
@@ -201,3 +204,29 @@ def restated(s: Statement, known: Mapping[Any, Any], place: Place = as_it_is) ->
 
 def _moved(m: Matrix, known: Mapping[Any, Any]) -> Matrix:
     return Matrix(m.buffer, reindexed(m.offset, known), m.transposed, m.leading, m.collected)
+
+
+class Relocation:
+    """Statements in other memory, and over other loops' axes; what is one expression stays one.
+
+    place: a buffer and an index in it -> where that is now
+    axes:  an axis -> the index that it becomes
+    made, done: what else becomes of each new expression, and of each new statement
+    """
+
+    def __init__(
+        self, place: Place = as_it_is, axes: Mapping[Axis, Index] = MappingProxyType({}),
+        made: Callable[[Any], Any] = lambda x: x, done: Callable[[Any], Any] = lambda s: s,
+    ) -> None:  # fmt: skip
+        self.place, self.made, self.done = place, made, done
+        self.known: dict[Any, Any] = dict(axes)
+
+    def expression(self, root: Any) -> Any:
+        return bottom_up(root, self.known, lambda x: self.made(rebuilt(x, self.known, self.place)))
+
+    def statement(self, s: Any) -> Any:
+        for x in roots(s):
+            self.expression(x)
+        if isinstance(s, Loop):
+            return s.over(map(self.statement, s.body), self.known)
+        return self.done(restated(s, self.known, self.place))

@@ -17,11 +17,8 @@ from dataclasses import dataclass, replace
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import (
     At,
+    Relocation,
     accesses,
-    bottom_up,
-    rebuilt,
-    restated,
-    roots,
 )
 from symgrad.lower.kernel import (
     THREAD,
@@ -157,7 +154,7 @@ class _Shared:
             return None
         if not (self._memory_fits() and self._locals_fit()):
             return None
-        loop = _Apart(self.apart).statement(self.loop)
+        loop = _Apart(self.apart).statement(self.loop) if self.apart else self.loop
         pieces = [(*self.before, loop, *self.after)]
         if self.sums:
             pieces.append(tuple(self.sums))
@@ -317,27 +314,21 @@ class _Apart:
 
     def __init__(self, apart: Mapping[Buffer, Buffer]) -> None:
         self.apart = apart
-        self._known: dict[Expression, Expression] = {}
-
-    def statement(self, s: Statement) -> Statement:
-        if not self.apart:
-            return s
-        for x in roots(s):
-            bottom_up(x, self._known, lambda x: rebuilt(x, self._known, self._place))
-        if isinstance(s, Loop):
-            return s.over(map(self.statement, s.body), self._known)
-        new = restated(s, self._known, self._place)
-        if isinstance(new, Product):
-            c, a, b = map(self._matrix, (new.c, new.a, new.b))
-            return replace(new, c=c, a=a, b=b)
-        if isinstance(new, Collect) and new.buffer in self.apart:
-            parts = self.apart[new.buffer]
-            return replace(new, buffer=parts, place=ix.linear([(MINE, parts.shape[1])]))
-        return new
+        self.statement = Relocation(self._place, done=self._whole).statement
 
     def _place(self, buffer: Buffer, index: At) -> tuple[Buffer, At]:
         parts = self.apart.get(buffer.home)
         return (parts, (MINE, ix.flat(index, buffer.shape))) if parts else (buffer, index)
+
+    def _whole(self, s: Statement) -> Statement:
+        """A statement that names memory as a whole."""
+        if isinstance(s, Product):
+            c, a, b = map(self._matrix, (s.c, s.a, s.b))
+            return replace(s, c=c, a=a, b=b)
+        if isinstance(s, Collect) and s.buffer in self.apart:
+            parts = self.apart[s.buffer]
+            return replace(s, buffer=parts, place=ix.linear([(MINE, parts.shape[1])]))
+        return s
 
     def _matrix(self, m: Matrix) -> Matrix:
         parts = self.apart.get(m.buffer.home)

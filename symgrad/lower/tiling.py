@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from symgrad.lower import index as ix
-from symgrad.lower.expressions import At, bottom_up, roots
-from symgrad.lower.index import Index, Quotient, Remainder
+from symgrad.lower.expressions import At, Relocation
 from symgrad.lower.kernel import (
     Apply,
     Axis,
@@ -20,9 +18,7 @@ from symgrad.lower.kernel import (
     Matrix,
     Number,
     Product,
-    Statement,
     Store,
-    Update,
     Whole,
 )
 
@@ -49,25 +45,12 @@ class Tile:
         self.samples = Load(samples, (), "int64")
         self.inner = Axis(None, size, 0, stop=self.samples)
         self.local = {b: Buffer("scratch", b.label, (size, *b.shape[1:]), b.dtype) for b in local}
-        self._sample: Axis | None = None
-        self._known: dict[Any, Any] = {}
-
-    # ---- statements
+        self._moved = Relocation(self._place)
 
     def loop(self, s: Loop) -> Loop:
         """A loop over samples."""
-        self._sample = s.axis
-        return Loop(self.inner, tuple(self._inside(t) for t in s.body), s.comment)
-
-    def _inside(self, s: Statement) -> Statement:
-        if isinstance(s, Loop):
-            return s.over(map(self._inside, s.body), {x: self.expression(x) for x in s.bounds})
-        if isinstance(s, Store | Update):
-            for x in roots(s):
-                self.expression(x)
-            buffer, index = self._place(s.buffer, s.index)
-            return replace(s, buffer=buffer, index=index, value=self.expression(s.value))
-        return s
+        self._moved.known[s.axis] = ix.linear([(ix.of(self.inner), 1), (ix.of(self.axis), 1)])
+        return Loop(self.inner, tuple(map(self._moved.statement, s.body)), s.comment)
 
     def product(self, s: Product, beta: Expression) -> Product:
         c, a, b = (self._matrix(m, s) for m in (s.c, s.a, s.b))
@@ -87,38 +70,7 @@ class Tile:
         assert buffer is not None
         return replace(s, buffer=buffer, first=first, samples=self.samples)
 
-    # ---- expressions
-
     def _place(self, buffer: Buffer, index: At) -> tuple[Buffer, At]:
         if buffer in self.local:
-            rest = (self._index(i) for i in index[1:])
-            return self.local[buffer], (ix.of(self.inner), *rest)
-        return buffer, tuple(self._index(i) for i in index)
-
-    def _index(self, index: Index) -> Index:
-        parts = [(self._atom(a), k) for a, k in index.terms]
-        return ix.linear(parts, index.constant)
-
-    def _atom(self, atom: Any) -> Index:
-        if atom is self._sample:
-            return ix.linear([(ix.of(self.inner), 1), (ix.of(self.axis), 1)])
-        if isinstance(atom, Quotient | Remainder):
-            return ix.of(type(atom)(self._index(atom.index), atom.divisor))
-        return ix.of(self._known[atom] if isinstance(atom, Load | Apply) else atom)
-
-    def expression(self, root: Expression) -> Expression:
-        """The same expression for a tile's sample; equal ones stay one object."""
-        return bottom_up(root, self._known, self._rebuilt)
-
-    def _rebuilt(self, x: Expression) -> Expression:
-        if isinstance(x, Load):
-            buffer, index = self._place(x.buffer, x.index)
-            return x if index == x.index else replace(x, buffer=buffer, index=index)
-        if isinstance(x, Apply):
-            operands = tuple(self._known[c] for c in x.operands)
-            same = all(a is b for a, b in zip(operands, x.operands, strict=True))
-            return x if same else replace(x, operands=operands)
-        if isinstance(x, Whole):
-            whole = self._index(x.index)
-            return x if whole == x.index else Whole(whole)
-        return x
+            return self.local[buffer], (ix.of(self.inner), *index[1:])
+        return buffer, index
