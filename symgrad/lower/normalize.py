@@ -14,7 +14,7 @@ from symgrad.calculus.simplify import renamed
 from symgrad.language.ragged import is_length
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
-from symgrad.lower import calls, costs
+from symgrad.lower import calls, costs, totals
 from symgrad.lower.layout import Layout
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
 
@@ -199,131 +199,12 @@ class Normalizer:
                 result, sp.Expr) else self.mul(result, one)  # fmt: skip
         return result
 
-    def averaged(self, name: Any, y: Operand) -> Node | None:
-        """What is averaged, where y is a plain mean over samples that only one equation uses."""
-        if not (isinstance(y, Node) and y.operation == "mul" and self.uses[name] == 1):
-            return None
-        if y.operands[0] is not self.per_sample:
-            return None
-        z = self.means.get(y)
-        return z if z is not None and y.extents == z.extents[1:] else None
-
-    def mean(self, z: Node) -> Operand:
-        """The mean over samples."""
-        total = self.total(z)
-        y = self.mul(self.inverse([None]), total)
-        while isinstance(total, Node) and total.operation == "mul":
-            total = total.operands[-1]
-        if isinstance(y, Node) and is_total(total):
-            self.means[y] = z
-        return y
-
-    def total(self, z: Operand, depth: int = 0) -> Operand:
-        """The sum over samples, moved inwards to the contraction or scatter that it can join."""
-        if not isinstance(z, Node) or not z.lead:
-            return self.mul(self.samples(), z)
-        scale, inner = self._unscaled(z, depth)
-        if scale and _is_free(inner, z):
-            return self.mul(*scale, self.total(inner, depth + 1))
-        if z.uses == 1 and depth < 50 and _core(z) in ("einsum", "scatter"):
-            return self._moved(z, depth)
-        x = self.make("total", [z], z.extents[1:], lead=0, kind="float", label=z.label)
-        x.uses = 1
-        return x
-
-    def _unscaled(self, z: Node, depth: int = 0) -> tuple[list, Node]:
-        """The numbers and scalars of the step that z is a multiple of, and what is left of it.
-
-        Those of a factor that others use too count where what is left of it is there already.
-        """
-        if z.operation != "mul" or not z.lead or depth > 50:
-            return [], z
-        scale = [x for x in z.operands if is_scalar(x)]
-        rest = []
-        for x in (x for x in z.operands if not is_scalar(x)):
-            inner, core = self._unscaled(x, depth + 1)
-            free = _is_free(core, x)
-            scale += inner if free else []
-            rest.append(core if free else x)
-        core = rest[0] if len(rest) == 1 else self._product(rest, z)
-        return (scale, core) if scale and core.extents == z.extents else ([], z)
-
-    def added(self, terms: list[Node]) -> Node:
-        """Their sum: c a + c b as c (a + b), which a sum over samples gives c up of."""
-        scales, cores = zip(*(self._unscaled(z) for z in terms), strict=True)
-        if scales[0] and all(s == scales[0] for s in scales):
-            inner = self.make("add", cores, cores[0].extents)
-            inner.uses = 1
-            x = self.make("mul", [*scales[0], inner], inner.extents)
-        else:
-            x = self.make("add", terms, terms[0].extents)
-        x.uses = 1
-        return x
-
-    def _product(self, factors: list, z: Node) -> Node:
-        x = self.make("mul", factors, z.extents)
-        x.uses = 1
-        return x
-
-    def _moved(self, z: Node, depth: int) -> Node:
-        if z.operation == "einsum":
-            out = tuple(c for c in z.attributes["out"] if c != SAMPLE)
-            attributes = dict(z.attributes, out=out)
-            operands = list(z.operands)
-        elif z.operation == "scatter":
-            attributes, operands = dict(z.attributes, total=True), list(z.operands)
-        else:
-            attributes, operands = z.attributes, [self.total(z.operands[0], depth + 1)]
-        x = self.make(z.operation, operands, z.extents[1:], attributes=attributes, lead=0,
-                      kind="float", label=z.label)  # fmt: skip
-        x.uses = 1
-        return x
-
-
-def _is_free(core: Node, z: Node) -> bool:
-    """Whether nothing more is computed for what is left of z without its scalar factors."""
-    return z.uses == 1 or any(core is x for x in z.operands)
-
-
-def is_total(x: Operand) -> bool:
-    """Whether it is a sum over the samples of the mini-batch."""
-    return isinstance(x, Node) and x.operation == "total"
-
 
 def role_of(symbol: sp.Symbol, name: Name) -> str:
     return getattr(symbol, "role", "data" if name.per_sample else "parameter")
 
 
-def _core(z: Node) -> str:
-    """The operation under views and scalar factors that nothing else uses."""
-    while z.uses == 1 and z.lead:
-        if z.operation not in ("transpose", "reshape"):
-            return z.operation
-        z = z.operands[0]
-    return ""
-
-
 # ---- one rule for each operation that is not taken over as it stands
-
-
-def _expectation(s: Normalizer, e: Equation, x: list) -> Operand:
-    if s.batch == 1:
-        return x[0] if isinstance(x[0], Node) else s.plain(e, x, {})
-    if not isinstance(x[0], Node) or not x[0].lead:
-        return x[0]
-    return s.mean(x[0])
-
-
-def _add(s: Normalizer, e: Equation, x: list) -> Operand:
-    """E[a] + E[b] = E[a + b]: one sum over samples in place of two."""
-    means = [s.averaged(name, y) for name, y in zip(e.operands, x, strict=True)]
-    inner = [z for z in means if z is not None]
-    if len(inner) < 2 or any(z.extents != inner[0].extents for z in inner):
-        return s.plain(e, x, dict(e.attributes))
-    merged = s.mean(s.added(inner))
-    rest = [y for y, z in zip(x, means, strict=True) if z is None]
-    merged.label = "" if rest else e.name.label
-    return s.plain(e, [*rest, merged], dict(e.attributes)) if rest else merged
 
 
 def _mean(s: Normalizer, e: Equation, x: list) -> Operand:
@@ -427,6 +308,6 @@ def _copy(s: Normalizer, y: Node) -> Node:
 
 
 RULES: dict[str, Callable[..., Operand]] = {
-    "add": _add, "expectation": _expectation, "mean": _mean, "einsum": _einsum,
+    "add": totals.add, "expectation": totals.expectation, "mean": _mean, "einsum": _einsum,
     "transpose": _transpose, "batch": _batch, "pow": _pow,
 }  # fmt: skip
