@@ -10,26 +10,20 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgrad.calculus.bounds import index_bounds
-from symgrad.calculus.draws import is_random
 from symgrad.calculus.gradient import Gradient
-from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
 from symgrad.language.symbols import step
 from symgrad.optimize.rule import DenseUpdateWarning
 from symgrad.show.model import expressions, model_text
-from symgrad.train.batches import Intake
 from symgrad.train.cast import Cast
 from symgrad.train.catch_up import CatchUp
-from symgrad.train.evaluate import evaluate
+from symgrad.train.evaluator import Evaluator
 from symgrad.train.history import History
-from symgrad.train.indices import ComputedIndices
 from symgrad.train.memory import Arrays, by_name, filled
 from symgrad.train.names import lookup
-from symgrad.train.pieces import check_predictable, independent, piece_size
+from symgrad.train.pieces import check_predictable
 from symgrad.train.programs import Programs
 from symgrad.train.settings import Settings
-from symgrad.train.slabs import check, joined, slabs
 from symgrad.train.summary import explain, summary
 from symgrad.train.targets import Executables
 from symgrad.train.training import one_pass, train
@@ -69,9 +63,10 @@ class Model:
         named = by_name([s for s in hypers if s not in own], "hyper")
         self.hyper = _hypers(named, arrays, rule, self.behind.settle)
         self.data = tuple(by_name(cast.of(blocks, "data"), "data symbol").values())
-        self._intakes: dict[str, Intake] = {}
-        self._pieces: dict[str, int] = {}
         self.cast = cast
+        self.evaluator = Evaluator(
+            programs, arrays, executables, self.data, settings.dtype, self.behind.settle
+        )
         self.epoch: int = 0  # epochs trained
         self.pending: int = 0  # mini-batches since the last update
         self.position: int = 0  # samples of the next epoch that a fit has seen before it ended
@@ -88,7 +83,7 @@ class Model:
         data.  Raises KeyError, TypeError, ValueError or IndexError where data do not fit.
         """
         self._check_trainable()
-        arrays, n = self.accepted("loss", data)
+        arrays, n = self.evaluator.accepted("loss", data)
         executable = self.executables.at_least("step", n)
         self.behind.begin()
         executable.run({**self.arrays, **arrays}, None, 0, n, outputs=self._step_loss)
@@ -199,7 +194,7 @@ class Model:
 
     def loss(self, data: Any) -> float:
         """The loss of all these samples as one mini-batch."""
-        outputs, n = self._over("loss", data)
+        outputs, n = self.evaluator.outputs("loss", data)
         return self._scale(n) * outputs["loss"].item()
 
     def gradients(self, data: Any) -> dict[str, np.ndarray]:
@@ -209,7 +204,7 @@ class Model:
         samples may touch a few rows: training never makes one.
         """
         self._say_what_is_large()
-        parts, n = self._over("gradients", data)
+        parts, n = self.evaluator.outputs("gradients", data)
         scale = self._scale(n)
         return {name: g if scale == 1 else (g * scale).astype(g.dtype) for name, g in parts.items()}
 
@@ -235,72 +230,19 @@ class Model:
             return {label: self.predict(data, label) for label in self.programs.predicted}
         block = lookup(self.programs.predicted, output, "output")
         check_predictable(output, block)
-        value = self._over(f"predict {output}", data)[0][output]
+        value = self.evaluator.outputs(f"predict {output}", data)[0][output]
         return value.astype(self.settings.dtype) if value.dtype.kind == "f" else value
-
-    def loss_of(self, data: Any) -> Callable[[Callable[[], None]], float]:
-        """A function that computes the loss of these data, which are checked now; it calls its
-        argument in between."""
-        data, parts = self._in_slabs("loss", data)
-        if len(parts) > 1:
-            n = parts[-1].stop
-            check(data, parts, lambda part: self.accepted("loss", part))
-            found = lambda between: self._joined("loss", data, parts, between)  # noqa: E731
-        else:  # what is no larger than a slab is converted once
-            arrays, n = self.accepted("loss", data)
-            found = lambda between: self._evaluate("loss", arrays, n, between)  # noqa: E731
-        return lambda between: self._scale(n) * found(between)["loss"].item()
 
     def _scale(self, n: int) -> int:
         """What the mean over n samples is multiplied by."""
         sums = self.reduction == "sum" and self.programs.captured.outputs["loss"].per_sample
         return n if sums else 1
 
-    def _over(self, key: str, data: Any) -> tuple[dict[str, np.ndarray], int]:
-        """A program's outputs for a user's data, and how many samples those are."""
-        data, parts = self._in_slabs(key, data)
-        if parts:
-            return self._joined(key, data, parts), parts[-1].stop
-        arrays, n = self.accepted(_reads(key), data)
-        return self._evaluate(key, arrays, n), n
-
-    def _in_slabs(self, key: str, data: Any) -> tuple[Any, list[slice]]:
-        """The data by name, and the parts in which a program is to read them; none for all."""
-        intake = self.intake(_reads(key))
-        data = intake.named(data)
-        parts = slabs(data, intake)
-        if parts:
-            self._piece(key, 1)
-        return data, parts if self._pieces.get(key) else []
-
-    def _joined(
-        self, key: str, data: Any, parts: list[slice], between: Callable[[], None] = lambda: None
-    ) -> dict[str, np.ndarray]:
-        def evaluate(part: dict[str, Any]) -> dict[str, np.ndarray]:
-            return self._evaluate(key, *self.accepted(_reads(key), part), between)
-
-        return joined(data, parts, self.executables.program(key).step.outputs, evaluate)
-
-    def _evaluate(
-        self, key: str, arrays: dict, n: int, between: Callable[[], None] = lambda: None
-    ) -> dict[str, np.ndarray]:
-        self.behind.settle()
-        outputs = self.executables.program(key).step.outputs
-        size = self._piece(key, n)
-        exact = self.executables.at_least if size == n else self.executables.exactly
-        return evaluate(
-            exact(key, size), {**self.arrays, **arrays}, n, size, outputs, self.settings.dtype,
-            between,
-        )  # fmt: skip
-
-    def _piece(self, key: str, n: int) -> int:
-        """Samples in a piece of a program's input: all, where only the whole will do."""
-        if key not in self._pieces:
-            block = self.executables.program(key).step
-            apart = independent(block, block.outputs.values())
-            self._pieces[key] = piece_size(block, 1 << 30) if apart else 0
-        most = self._pieces[key]
-        return min(most, 1 << (n - 1).bit_length()) if most else n
+    def loss_of(self, data: Any) -> Callable[[Callable[[], None]], float]:
+        """A function that computes the loss of these data, which are checked now; it calls its
+        argument in between."""
+        outputs, n = self.evaluator.prepared("loss", data, checked=True)
+        return lambda between: self._scale(n) * outputs(between)["loss"].item()
 
     # --- what it is -------------------------------------------------------------------------------
 
@@ -372,30 +314,6 @@ class Model:
     @property
     def seed(self) -> int:
         return self.settings.seed
-
-    def accepted(self, key: str, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
-        """A user's data for a program, by symbol, and the number of samples."""
-        arrays, n = self.intake(key)(data)
-        self.executables.admit(arrays)
-        return arrays, n
-
-    def intake(self, key: str) -> Intake:
-        """What checks the data for a program."""
-        if key not in self._intakes:
-            predicted = self.programs.predicted.get(key.removeprefix("predict "))
-            block = predicted if key.startswith("predict ") else self.programs.captured
-            assert block is not None
-            reads = self.cast.of([block], "data")
-            dtype, bounds = self.settings.dtype, index_bounds(block)
-            computed = ComputedIndices(by_entries(block), dtype)
-            draws = any(map(is_random, block.inputs))
-            self._intakes[key] = Intake(reads, self.data, dtype, bounds, computed, draws)
-        return self._intakes[key]
-
-
-def _reads(key: str) -> str:
-    """The program whose data a program reads."""
-    return "loss" if key == "gradients" else key
 
 
 def _hypers(

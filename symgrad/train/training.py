@@ -26,10 +26,10 @@ def train(
     parallel: str | None, resume: bool,
 ) -> History:  # fmt: skip
     """See `Model.fit`."""
-    intake = model.intake("loss")
+    intake = model.evaluator.intake("loss")
     size = None if batch_size is None else at_least_one(batch_size, "batch_size")
     source = source_of(data, intake, model.seed, shuffle, size)
-    arrays, n = ({}, source.samples) if source else model.accepted("loss", data)
+    arrays, n = ({}, source.samples) if source else model.evaluator.accepted("loss", data)
     often, each_epoch = sort_callbacks(callbacks)
     plan = Plan(
         arrays, n, epochs_of(epochs, once=source is not None and source.once),
@@ -91,7 +91,7 @@ class OnePass(Fit):
 
 def one_pass(model: Model, data: Any, batch_size: int | None, accumulate: int) -> float:
     """See `Model.partial_fit`."""
-    arrays, n = model.accepted("loss", data)
+    arrays, n = model.evaluator.accepted("loss", data)
     batch = n if batch_size is None else min(at_least_one(batch_size, "batch_size"), n)
     plan = Plan(arrays, n, 1, batch, at_least_one(accumulate, "accumulate"), shuffle=False)
     model.begin_groups(plan.every)

@@ -42,7 +42,7 @@ def model(target, reduction="mean"):
 def test_slabs_are_the_whole(small, tmp_path, rng, target, reduction):
     data = mapped(tmp_path, rng)
     m, whole = model(target, reduction), {k: np.array(v) for k, v in data.items()}
-    assert len(slabs.slabs(data, m.intake("loss"))) > 5
+    assert len(slabs.slabs(data, m.evaluator.intake("loss"))) > 5
     np.testing.assert_allclose(m.loss(data), m.loss(whole), rtol=1e-13)
     for name, expected in m.gradients(whole).items():
         np.testing.assert_allclose(m.gradients(data)[name], expected, rtol=1e-12)
@@ -63,7 +63,7 @@ def test_what_is_coupled_or_drawn_or_right_is_read_whole(small, tmp_path, rng):
     assert drawn.loss({"x": data["x"]}) == drawn.loss(whole)
     m = model("reference")
     right = {"x": np.asarray(data["x"], float), "y": np.asarray(data["y"], float)}
-    assert slabs.slabs(right, m.intake("loss")) == []
+    assert slabs.slabs(right, m.evaluator.intake("loss")) == []
 
 
 def test_errors_say_from_where_samples_are_counted(small, tmp_path, rng):
@@ -105,8 +105,8 @@ def test_a_fit_validates_in_slabs(small, tmp_path, rng, target, reduction, monke
     train = {k: v[:50] for k, v in whole.items()}
     for given in (data, whole, {s: data[s.name] for s in (x, y, u)}):  # by symbol, too
         m = model(target, reduction)
-        accepted = m.accepted
-        monkeypatch.setattr(m, "accepted", lambda key, part, accepted=accepted: (
+        accepted = m.evaluator.accepted
+        monkeypatch.setattr(m.evaluator, "accepted", lambda key, part, accepted=accepted: (
             seen.append(len(part["y"])), accepted(key, part))[1])  # fmt: skip
         found.append(m.fit(train, epochs=2, validation=given, progress=False).validation)
         assert given is whole or max(seen[1:]) < N / 5, seen
