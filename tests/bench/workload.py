@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 Run = Callable[[], int]  # does the work once and returns how many units it did
 
@@ -24,3 +26,10 @@ class Workload:
     peers: Mapping[str, Callable[[int], Run]]
     cores: tuple[int, ...] = (1, 2)
     aim: str = ""
+
+
+def of_size(
+    peers: Mapping[str, Callable[..., Run]], *size: Any
+) -> Mapping[str, Callable[[int], Run]]:
+    """Peers that do the work at one size, which they are called with before the cores."""
+    return {name: partial(peer, *size) for name, peer in peers.items()}

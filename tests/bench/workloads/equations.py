@@ -1,10 +1,9 @@
 """From a formula to the first step's numbers, against the number of equations."""
 
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 
-from tests.bench.workload import Run, Workload
+from tests.bench.workload import Run, Workload, of_size
 from tests.bench.workloads.rigid_chain import (
     FOCAL,
     SAMPLES,
@@ -53,6 +52,9 @@ def jax_compiles(joints: int, cores: int) -> Run:
     return anew(joints, compile_and_step)
 
 
+PEERS = {"symgrad": symgrad_compiles, "JAX vmap, jit": jax_compiles}
+
+
 def workload(equations: int) -> Workload:
     return Workload(
         title=f"compilation of {equations:,} scalar equations, float64",
@@ -60,10 +62,7 @@ def workload(equations: int) -> Workload:
         scale="s",
         cores=(1,),
         aim="0.2 s for a thousand equations",
-        peers={
-            "symgrad": partial(symgrad_compiles, JOINTS[equations]),
-            "JAX vmap, jit": partial(jax_compiles, JOINTS[equations]),
-        },
+        peers=of_size(PEERS, JOINTS[equations]),
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.bench.workload import Run, Workload
+from tests.bench.workload import Run, Workload, of_size
 
 RATE = 0.01
 
@@ -17,7 +17,7 @@ def steps(count: int) -> int:
     return 40_000_000 // count
 
 
-def symgrad_fit(count: int) -> Run:
+def symgrad_fit(count: int, cores: int) -> Run:
     import symgrad as sg
 
     x, y = sg.data("x y")
@@ -32,7 +32,7 @@ def symgrad_fit(count: int) -> Run:
     return run
 
 
-def dot(count: int) -> Run:
+def dot(count: int, cores: int) -> Run:
     """The limit: BLAS reads both arrays once a step and does nothing else."""
     x, y = samples(count)
 
@@ -44,7 +44,7 @@ def dot(count: int) -> Run:
     return run
 
 
-def numba_loop(count: int) -> Run:
+def numba_loop(count: int, cores: int) -> Run:
     from numba import njit
 
     @njit(fastmath=True)
@@ -68,7 +68,7 @@ def numba_loop(count: int) -> Run:
     return run
 
 
-def jax_scan(count: int) -> Run:
+def jax_scan(count: int, cores: int) -> Run:
     import jax
     import jax.numpy as jnp
 
@@ -106,19 +106,19 @@ def torch_eager(count: int, cores: int) -> Run:
     return run
 
 
+PEERS = {
+    "symgrad": symgrad_fit, "BLAS dot, the limit": dot, "numba, fastmath": numba_loop,
+    "JAX scan": jax_scan, "torch eager": torch_eager,
+}  # fmt: skip
+
+
 def workload(count: int) -> Workload:
     return Workload(
         title=f"linear regression, {count:,} samples, full batch, float32",
         unit="sample",
         scale="ns",
         aim="1.3x of the time to read the data",
-        peers={
-            "symgrad": lambda cores: symgrad_fit(count),
-            "BLAS dot, the limit": lambda cores: dot(count),
-            "numba, fastmath": lambda cores: numba_loop(count),
-            "JAX scan": lambda cores: jax_scan(count),
-            "torch eager": lambda cores: torch_eager(count, cores),
-        },
+        peers=of_size(PEERS, count),
     )
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tests.bench.workload import Run, Workload
+from tests.bench.workload import Run, Workload, of_size
 
 RATE = 0.01
 PARSED = 50_000  # examples of Vowpal Wabbit: 65 MB, whose weights still have all columns
@@ -159,24 +158,23 @@ def _row(size: Size, by_hand: Callable[[Size, int], Run], aim: str) -> Workload:
         title=f"logistic regression, {size.samples:,} x {size.columns:,} {what}, one sample a "
               f"step, shuffled, {size.dtype}",
         unit="sample", scale="ns", cores=(1,), aim=aim,
-        peers={
-            "symgrad": partial(symgrad_fit, size),
-            "by hand, numba": partial(by_hand, size),
-            "scikit-learn SGDClassifier": partial(sgd_classifier, size),
-            **({"Vowpal Wabbit, parsed": partial(vowpal_wabbit, size)} if size.filled else {}),
-        },
+        peers=of_size({
+            "symgrad": symgrad_fit, "by hand, numba": by_hand,
+            "scikit-learn SGDClassifier": sgd_classifier,
+            **({"Vowpal Wabbit, parsed": vowpal_wabbit} if size.filled else {}),
+        }, size),
     )  # fmt: skip
 
 
 ROWS = {
     **{
-        f"logistic-dense-{dtype}": _row(
+        f"logistic_dense_{dtype}": _row(
             Size(200_000, 30, 0, dtype), numba_dense, "0.6x of scikit-learn's time"
         )
         for dtype in ("float32", "float64")
     },
     **{
-        f"logistic-csr-{dtype}": _row(
+        f"logistic_csr_{dtype}": _row(
             Size(1_000_000, 2**20, 40, dtype), numba_sparse, "0.8x of the better one's time"
         )
         for dtype in ("float32", "float64")

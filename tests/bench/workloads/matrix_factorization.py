@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tests.bench.workload import Run, Workload
+from tests.bench.workload import Run, Workload, of_size
 from tests.bench.workloads.factorisation_by_hand import numba_loop, numba_losses, numba_threads
 from tests.bench.workloads.ratings import LAMBDA, MEAN, RATE, Size
 
@@ -109,7 +109,7 @@ def _workload(size: Size, aim: str, peers: dict, cores: tuple[int, ...] = (1,)) 
         scale="ns",
         cores=cores,
         aim=aim,
-        peers={name: partial(peer, size) for name, peer in peers.items()},
+        peers=of_size(peers, size),
     )
 
 

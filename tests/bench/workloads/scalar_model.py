@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from tests.bench.workload import Run, Workload
+from tests.bench.workload import Run, Workload, of_size
 from tests.bench.workloads.rigid_chain import (
     FOCAL,
     SAMPLES,
@@ -84,7 +84,7 @@ def workload(dtype: str) -> Workload:
         scale="ms",
         cores=(1,),
         aim="0.5x of JAX's time, and of gcc's",
-        peers={name: partial(peer, JOINTS, dtype) for name, peer in PEERS.items()},
+        peers=of_size(PEERS, JOINTS, dtype),
     )
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from tests.bench.workload import Run, Workload
+from tests.bench.workload import Run, Workload, of_size
 
 STEPS, RANK = 200_000, 32
 
@@ -98,10 +98,7 @@ def step(rule: str, by_hand: Callable[[int, int], Run], rows: int) -> Workload:
         scale="ns",
         cores=(1,),
         aim="flat but for cache misses",
-        peers={
-            "symgrad": partial(symgrad_steps, rule, rows),
-            "numba by hand": partial(by_hand, rows),
-        },
+        peers=of_size({"symgrad": partial(symgrad_steps, rule), "numba by hand": by_hand}, rows),
     )
 
 
