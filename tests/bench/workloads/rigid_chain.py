@@ -36,19 +36,25 @@ def residual(
     return total
 
 
-def model(joints: int, dtype: str, focal: float = FOCAL) -> Any:
-    """The chain as a model of symgrad's."""
+def loss(joints: int, focal: float = FOCAL) -> Any:
+    """The loss of one sample in symgrad's words, its intermediate values with names."""
     import sympy as sp
 
     import symgrad as sg
 
     labels = (f"q{k}" for k in count())
     parameters = [sg.parameter(f"{p}{j}", init=START) for j in range(joints) for p in "at"]
-    loss = residual(
+    return residual(
         parameters, sg.data(" ".join(NAMES)), focal, sp.sin, sp.cos,
         lambda value: sg.let(next(labels), value),
     )  # fmt: skip
-    return sg.compile(loss, optimizer=sg.SGD(lr=RATE), dtype=dtype)
+
+
+def model(joints: int, dtype: str, focal: float = FOCAL) -> Any:
+    """The chain as a model of symgrad's."""
+    import symgrad as sg
+
+    return sg.compile(loss(joints, focal), optimizer=sg.SGD(lr=RATE), dtype=dtype)
 
 
 def samples(dtype: str) -> dict[str, np.ndarray]:
