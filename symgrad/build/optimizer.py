@@ -16,8 +16,6 @@ import llvmlite.binding as llvm
 from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 
-HALVED = "+prefer-256-bit"
-
 
 class KernelLibrary(JITCodeLibrary):
     """numba's container of a module, optimised our way.

@@ -145,7 +145,7 @@ def _along(index: Index, step: int, span: int, axis: Axis) -> Stretch | None:
     factor = dict(index.terms).get(axis, 0)
     rest = ix.linear([(index, 1), (ix.of(axis), -factor)])
     if axis.step > 1:
-        return _of_tile(factor, rest, step, axis)
+        return _of_tile(factor, rest, step)
     if factor == 1 and span == 1 and all(_common(a) for a, _ in rest.terms):
         return stretch(step, axis.extent, rest)
     inside = all(isinstance(a, Axis) and a is not axis for a, _ in rest.terms)
@@ -154,7 +154,7 @@ def _along(index: Index, step: int, span: int, axis: Axis) -> Stretch | None:
     return None
 
 
-def _of_tile(factor: int, rest: Index, step: int, axis: Axis) -> Stretch | None:
+def _of_tile(factor: int, rest: Index, step: int) -> Stretch | None:
     """The samples of a tile: a row each, or rows of so many elements of a matrix."""
     if factor == 1:
         within = [(a, k) for a, k in rest.terms if not (isinstance(a, Axis) and a.extent is None)]

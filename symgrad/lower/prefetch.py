@@ -57,7 +57,7 @@ def ahead(section: Sequence[Statement], batch: int) -> list[Statement]:
     """What a step's section starts with: requests for the samples that come next."""
     if batch > LARGEST_BATCH:
         return []
-    found = {a: _stage(*a) for a in _accesses(section)}
+    found = {a: _stage(a[1]) for a in _accesses(section)}
     wanted = {a: stage for a, stage in found.items() if stage}
     deepest = max(wanted.values(), default=0)
     foreseen = _row_bytes(wanted) < LINE and _is_short(section)
@@ -108,7 +108,7 @@ def _multiplies(section: Iterable[Statement]) -> bool:
     return any(isinstance(s, Product) for s in statements(tuple(section)))
 
 
-def _stage(buffer: Buffer, index: At) -> int:
+def _stage(index: At) -> int:
     """How many reads the address takes, itself one; 0 where it cannot be told ahead of time."""
     reads = max((_reads(atom) for i in index for atom, _ in i.terms), default=SAME)
     return 0 if reads in (SAME, UNKNOWN) else reads + 1
