@@ -208,6 +208,13 @@ def fresh_cache(tmp_path, monkeypatch):
     return tmp_path / "kernels"
 
 
+def trains(example, executable, rng):
+    arrays = example.arrays(rng)
+    w, _, _ = example.expected(arrays, np.arange(10))
+    executable.run(arrays, None, 0, 10)
+    np.testing.assert_allclose(arrays[example.w], w)
+
+
 def test_a_poisoned_cache_is_never_executed(fresh_cache, tmp_path, rng):
     example, marker = Example(), tmp_path / "executed"
     build(example.source)
@@ -217,10 +224,7 @@ def test_a_poisoned_cache_is_never_executed(fresh_cache, tmp_path, rng):
     (entry / "kernel.o").write_bytes(b"\x7fELF nonsense")
     with pytest.warns(CacheWarning, match="foreign"):
         executable = build(example.source)
-    arrays = example.arrays(rng)
-    w, _, _ = example.expected(arrays, np.arange(10))
-    executable.run(arrays, None, 0, 10)
-    np.testing.assert_allclose(arrays[example.w], w)
+    trains(example, executable, rng)
     assert not marker.exists()
 
 
@@ -230,7 +234,4 @@ def test_without_a_place_to_keep_it(rng, monkeypatch, fresh_cache, tmp_path):
     example = Example()
     with pytest.warns(CacheWarning, match="kernels cannot be kept"):
         executable = build(example.source)
-    arrays = example.arrays(rng)
-    w, _, _ = example.expected(arrays, np.arange(10))
-    executable.run(arrays, None, 0, 10)
-    np.testing.assert_allclose(arrays[example.w], w)
+    trains(example, executable, rng)

@@ -23,7 +23,7 @@ from tests.generate.test_cpu import test_compiled_models as test_compiled_models
 from tests.generate.test_cpu import test_compiled_pointwise_rows as test_compiled_pointwise_rows
 from tests.lower import test_bounds as bounds
 from tests.lower.programs import agree, trained
-from tests.lower.random_programs import LIMITS, Programs
+from tests.lower.random_programs import LIMITS, agree_at_random
 from tests.lower.test_driver import test_networks as test_networks
 from tests.lower.test_driver import test_training_steps as test_training_steps
 from tests.lower.test_table import test_row as row_holds
@@ -58,13 +58,7 @@ def test_random_programs(size, products_wanted, lanes, seed, monkeypatch):
     if products_wanted:
         monkeypatch.setattr(products, "SMALLEST_SIDE", 2)
         monkeypatch.setattr(products, "SMALLEST_WORK", 4)
-    for k in range(5):
-        print("program", seed + k)
-        program = Programs(np.random.default_rng(seed + k), size).program()
-        for batch in (1, 3, 11):
-            rng = np.random.default_rng(seed + k)
-            agree(program, batch, rng, limits=LIMITS, ordered=k % 2 == 0, samples=2 * batch + 1,
-                  tolerance=1e-7)  # fmt: skip
+    agree_at_random(5, size, seed, (1, 3, 11), samples=23)
 
 
 def network(layers, width):

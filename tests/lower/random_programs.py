@@ -1,6 +1,8 @@
 """Random programs over the structured operations: levels, views, contractions, rows, writes."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from symgrad.calculus.block import Name
 from symgrad.calculus.builder import Builder, Value
 from symgrad.calculus.program import Program
 from symgrad.calculus.simplify import without_dead_code
+from symgrad.lower.driver import lower
+from tests.lower.programs import agree
 
 SHAPES = [(), (3,), (2, 3), (3, 2), (3, 3), (1, 3)]
 CONTRACTIONS = [
@@ -16,6 +20,25 @@ CONTRACTIONS = [
 ]  # fmt: skip
 LIMITS = {"u": 3, "w": 3, "us": 3}
 LARGEST = 40  # elements of one value
+
+
+def agree_at_random(
+    count: int, size: int, seed: int, batches: tuple[int, ...],
+    lowered: Callable[[np.random.Generator], Callable] = lambda rng: lower, **told: Any,
+) -> list[str]:  # fmt: skip
+    """Random programs that `agree`: their texts.  Samples come in an order for every other one.
+
+    lowered: how a program is lowered, given the generator of its data
+    """
+    texts = []
+    for k in range(count):
+        print("program", seed + k)
+        program = Programs(np.random.default_rng(seed + k), size).program()
+        for batch in batches:
+            rng = np.random.default_rng(seed + k)
+            texts.append(agree(program, batch, rng, limits=LIMITS, ordered=k % 2 == 0,
+                               tolerance=1e-7, lowered=lowered(rng), **told))  # fmt: skip
+    return texts
 
 
 class Programs:

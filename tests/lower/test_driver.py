@@ -1,6 +1,5 @@
 """Lowered programs against the reference target, run in Python: thousands in a minute."""
 
-import numpy as np
 import pytest
 import sympy as sp
 
@@ -9,7 +8,7 @@ from symgrad.calculus.builder import Builder
 from symgrad.calculus.program import Program
 from symgrad.lower import products
 from tests.lower.programs import agree, network, trained
-from tests.lower.random_programs import LIMITS, Programs
+from tests.lower.random_programs import agree_at_random
 
 
 @pytest.mark.parametrize("products_wanted", [False, True])
@@ -18,12 +17,7 @@ def test_random_programs(size, products_wanted, seed, monkeypatch):
     if products_wanted:  # matrix products also where they would not pay
         monkeypatch.setattr(products, "SMALLEST_SIDE", 2)
         monkeypatch.setattr(products, "SMALLEST_WORK", 4)
-    for k in range(25):
-        print("program", seed + k)
-        program = Programs(np.random.default_rng(seed + k), size).program()
-        for batch in (1, 3, 4):
-            rng = np.random.default_rng(seed + k)
-            agree(program, batch, rng, limits=LIMITS, ordered=k % 2 == 0, tolerance=1e-7)
+    agree_at_random(25, size, seed, (1, 3, 4))
 
 
 MODELS = {

@@ -1,14 +1,14 @@
 """Kernels of several threads, run in Python in every order that their barriers allow."""
 
-import numpy as np
+from functools import partial
+
 import pytest
 
 from symgrad.generate import blocks, ir_lanes
 from symgrad.lower import products, sharing
 from symgrad.lower.driver import lower
 from symgrad.lower.parallel import Shared
-from tests.lower.programs import agree
-from tests.lower.random_programs import LIMITS, Programs
+from tests.lower.random_programs import agree_at_random
 
 THREADS = [2, 3, 4]
 
@@ -34,13 +34,7 @@ def test_random_programs(size, threads, seed, monkeypatch):
     monkeypatch.setattr(sharing, "LONG", 1)
     monkeypatch.setattr(products, "SMALLEST_SIDE", 2)
     monkeypatch.setattr(products, "SMALLEST_WORK", 4)
-    for k in range(8):
-        print("program", seed + k)
-        program = Programs(np.random.default_rng(seed + k), size).program()
-        for batch in (1, 4, 9):
-            rng = np.random.default_rng(seed + k)
-            agree(program, batch, rng, samples=13, limits=LIMITS, ordered=k % 2 == 0,
-                  tolerance=1e-7, lowered=shared(threads, rng))  # fmt: skip
+    agree_at_random(8, size, seed, (1, 4, 9), partial(shared, threads), samples=13)
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -49,10 +43,4 @@ def test_random_programs_as_assembly(threads, seed, monkeypatch):
     monkeypatch.setattr(sharing, "FEWEST", 0)
     monkeypatch.setattr(blocks, "LARGEST", -1)
     monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
-    for k in range(4):
-        print("program", seed + k)
-        program = Programs(np.random.default_rng(seed + k), 20).program()
-        for batch in (1, 11):
-            rng = np.random.default_rng(seed + k)
-            agree(program, batch, rng, samples=23, limits=LIMITS, ordered=k % 2 == 0,
-                  tolerance=1e-7, lowered=shared(threads, rng))  # fmt: skip
+    agree_at_random(4, 20, seed, (1, 11), partial(shared, threads), samples=23)

@@ -9,8 +9,7 @@ from symgrad.lower import products, tiles
 from symgrad.lower.driver import lower
 from symgrad.lower.kernel import Loop, Product, Update, statements
 from symgrad.lower.parallel import Shared, parallel
-from tests.lower.programs import agree
-from tests.lower.random_programs import LIMITS, Programs
+from tests.lower.random_programs import agree_at_random
 
 
 @pytest.fixture(autouse=True)
@@ -204,10 +203,4 @@ def test_random_programs(size, threads, seed, monkeypatch):
         made = lower(program, dtype, batch)
         return made if threads == 1 else Shared(made, threads).kernel.check()
 
-    for k in range(8):
-        print("program", seed + k)
-        program = Programs(np.random.default_rng(seed + k), 30).program()
-        for batch in (5, 9):
-            rng = np.random.default_rng(seed + k)
-            agree(program, batch, rng, samples=13, limits=LIMITS, ordered=k % 2 == 0,
-                  tolerance=1e-7, lowered=lowered)  # fmt: skip
+    agree_at_random(8, 30, seed, (5, 9), lambda rng: lowered, samples=13)
