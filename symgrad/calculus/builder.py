@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
+from symgrad.calculus.magnitude import apart, is_moderate
 from symgrad.language.ragged import is_length
 from symgrad.language.row import TABLE
 
@@ -237,13 +238,25 @@ def _mul(builder: Builder, operands: tuple[Operand, ...]) -> Any:
         return factor  # numbers fold; 0 x = 0, as derivatives of what is not there
     if factor == 1 and len(names) == 1:
         return names[0]  # 1 x = x
+    if not is_moderate(factor) and len(parts := apart(numbers)) > 1:
+        return _mul_apart(builder, parts, names)
     if len(numbers) > 1 or factor == 1 or operands[0] is not numbers[0]:
         return builder.apply("mul", *([factor] if factor != 1 else []), *names)
     if len(names) == 1:
         inner = builder.definition(names[0])
         if inner and inner.operation == "mul" and is_number(inner.operands[0]):
-            return builder.apply("mul", sp.Mul(factor, inner.operands[0]), *inner.operands[1:])
+            folded = apart([factor, inner.operands[0]])
+            return builder.apply("mul", *folded, *inner.operands[1:]) if len(folded) == 1 else None
     return None
+
+
+def _mul_apart(builder: Builder, numbers: Sequence[sp.Expr], names: Sequence[Name]) -> Value:
+    """Numbers of extreme size are multiplied with names in turn, not with each other."""
+    factors: list[Any] = list(names)
+    for k, number in enumerate(numbers):
+        at = k % len(factors)
+        factors[at] = builder.apply("mul", number, factors[at])
+    return builder.apply("mul", *factors) if len(factors) > 1 else builder.value(factors[0])
 
 
 def _pow(_: Builder, operands: tuple[Operand, ...]) -> Any:

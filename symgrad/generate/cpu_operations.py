@@ -30,6 +30,8 @@ CODE = {
     "lt": _compare("<"), "le": _compare("<="), "gt": _compare(">"), "ge": _compare(">="),
     "eq": _compare("=="), "ne": _compare("!="), "not": Code("(not {0})"),
     "select": Code("select({0}, {1}, {2})"),
+    # ---- products that keep their order
+    "scaled": Code("scaled({0}, {1})"), "divided": Code("divided({0}, {1})"),
     # ---- kinks and steps
     "abs": Code("abs({0})"), "sign": Code("sign({0})"), "floor": Code("np.floor({0})"),
     "ceiling": Code("np.ceil({0})"), "mod": Code("modulo({0}, {1})"),
@@ -65,8 +67,9 @@ CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "n
          "int8": "np.int8({0})", "bool": "({0} != 0)"}  # fmt: skip
 # where the functions come from that are not of `math` or NumPy
 NATIVE = (
-    "barrier", "clamp", "distinct", "external", "float32_in", "float64_in", "maximum",
-    "minimum", "modulo", "pointer", "power", "prefetch", "select", "shared", "sign", "square",
+    "barrier", "clamp", "distinct", "divided", "external", "float32_in", "float64_in", "maximum",
+    "minimum", "modulo", "pointer", "power", "prefetch", "scaled", "select", "shared", "sign",
+    "square",
 )  # fmt: skip
 RANDOM = ("below", "either", "mixed", "unit")
 LIBRARY = (

@@ -22,7 +22,7 @@ def applied(lines: Lines, operation: str, operands: Sequence[Value], dtype: str)
         for y in operands[1:]:
             result = _instructions(lines, row, [result, y], dtype)
         return result
-    if row.called:
+    if row.called and not (row.whole and operands[0].dtype.startswith("int")):
         return _called(lines, row.called, operands, dtype)
     return _instructions(lines, row, operands, "bool" if row.condition else dtype)
 

@@ -19,7 +19,7 @@ Instructions = tuple[str, ...]
 class Row:
     """Instructions for numbers; `whole` for integers where those are others.
 
-    called:     a function of ir_library, in place of instructions
+    called:     a function of ir_library, in place of instructions for numbers
     condition:  the result is a condition, not of the operands' type
     """
 
@@ -52,6 +52,11 @@ def _extreme(real: str, whole: str) -> Row:
 
 def _rounding(name: str) -> Row:
     return Row((f"call {{F}} {{T}} @llvm.{name}.{{S}}({{T}} {{0}})",))
+
+
+def _in_place(code: str) -> Row:
+    """Made where it stands, with a number that LLVM is not told: see native.scaled."""
+    return Row(("hidden = call {T} @llvm.arithmetic.fence.{S}({T} {1})", code))
 
 
 def _logical(name: str) -> Row:
@@ -111,6 +116,8 @@ CODE = {
     "neg": Row(("fneg {F} {T} {0}",), ("sub {T} {k[0]}, {0}",)),
     "square": Row(("fmul {F} {T} {0}, {0}",), ("mul {T} {0}, {0}",)),
     "sqrt": _rounding("sqrt"),
+    "scaled": _in_place("fmul contract {T} {0}, {hidden}"),
+    "divided": _in_place("fdiv contract {T} {hidden}, {0}"),
     # ---- conditions
     "lt": _compare("olt", "slt"), "le": _compare("ole", "sle"),
     "gt": _compare("ogt", "sgt"), "ge": _compare("oge", "sge"),
@@ -130,17 +137,15 @@ CODE = {
     "max": _extreme("ogt", "sgt"), "min": _extreme("olt", "slt"),
     "floor": _rounding("floor"), "ceiling": _rounding("ceil"),
     "mod": Row(
-        ("rest = frem {T} {0}, {1}", "below = fcmp olt {T} {rest}, {k[0]}",
-         "under = fcmp olt {T} {1}, {k[0]}", "turned = xor {B} {below}, {under}",
-         "some = fcmp one {T} {rest}, {k[0]}", "other = and {B} {turned}, {some}",
-         "moved = fadd {T} {rest}, {1}", "select {B} {other}, {T} {moved}, {T} {rest}"),
+        called="modulo",
         # the processor stops at a remainder by 0, and of the least number by -1
-        ("nil = icmp eq {T} {1}, {k[0]}", "minus = icmp eq {T} {1}, {k[-1]}",
-         "stops = or {B} {nil}, {minus}", "by = select {B} {stops}, {T} {k[1]}, {T} {1}",
-         "rest = srem {T} {0}, {by}", "below = icmp slt {T} {rest}, {k[0]}",
-         "under = icmp slt {T} {1}, {k[0]}", "turned = xor {B} {below}, {under}",
-         "some = icmp ne {T} {rest}, {k[0]}", "other = and {B} {turned}, {some}",
-         "moved = add {T} {rest}, {1}", "select {B} {other}, {T} {moved}, {T} {rest}")),
+        whole=(
+            "nil = icmp eq {T} {1}, {k[0]}", "minus = icmp eq {T} {1}, {k[-1]}",
+            "stops = or {B} {nil}, {minus}", "by = select {B} {stops}, {T} {k[1]}, {T} {1}",
+            "rest = srem {T} {0}, {by}", "below = icmp slt {T} {rest}, {k[0]}",
+            "under = icmp slt {T} {1}, {k[0]}", "turned = xor {B} {below}, {under}",
+            "some = icmp ne {T} {rest}, {k[0]}", "other = and {B} {turned}, {some}",
+            "moved = add {T} {rest}, {1}", "select {B} {other}, {T} {moved}, {T} {rest}")),
     # ---- random draws
     "mixed": Row(whole=_mixed()), "below": Row(whole=(*BELOW, "add {T} {high}, {low1}")),
     "either": Row(whole=EITHER), "unit": Row(whole=UNIT),

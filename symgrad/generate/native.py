@@ -12,6 +12,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from symgrad.generate.barrier import barrier_function
+from symgrad.generate.vector_code import CONTRACT
+from symgrad.generate.vector_math import FORMULAS, typed
 
 
 @intrinsic
@@ -244,17 +246,50 @@ def modulo(context: Any, a: Any, b: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         a, b = arguments
-        whole, zero = isinstance(a.type, ir.IntType), a.type(0)
-        compare = builder.icmp_signed if whole else builder.fcmp_ordered
-        if whole:  # the processor stops at a remainder by 0, and of the least number by -1
-            stops = builder.or_(compare("==", b, zero), compare("==", b, b.type(-1)))
-            b = builder.select(stops, b.type(1), b)
-        rest = (builder.srem if whole else builder.frem)(a, b)
+        zero, compare = a.type(0), builder.icmp_signed
+        # the processor stops at a remainder by 0, and of the least number by -1
+        stops = builder.or_(compare("==", b, zero), compare("==", b, b.type(-1)))
+        b = builder.select(stops, b.type(1), b)
+        rest = builder.srem(a, b)
         turned = builder.xor(compare("<", rest, zero), compare("<", b, zero))
         other = builder.and_(turned, compare("!=", rest, zero))
-        return builder.select(other, (builder.add if whole else builder.fadd)(rest, b), rest)
+        return builder.select(other, builder.add(rest, b), rest)
 
-    return (a(a, b), code) if a == b else None
+    if a != b:
+        return None
+    whole = isinstance(a, types.Integer)
+    return (a(a, b), code) if whole else typed("modulo", *FORMULAS["modulo"][:1], a, b)
+
+
+# ---- products that nobody reorders
+
+
+def _in_place(operation: str) -> Any:
+    """A multiplication or division that is made where it stands, of a number that LLVM is not told:
+    it would fold numbers even where the operations between them keep their order."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, number = arguments
+        kind = ir.FunctionType(x.type, [x.type])
+        name = f"llvm.arithmetic.fence.{x.type.intrinsic_name}"
+        fence = cgutils.get_or_insert_function(builder.module, kind, name)
+        hidden = builder.call(fence, [number])
+        given = (x, hidden) if operation == "fmul" else (hidden, x)
+        return getattr(builder, operation)(*given, flags=CONTRACT)
+
+    return code
+
+
+@intrinsic
+def scaled(context: Any, x: Any, number: Any) -> Any:
+    """x times a number of extreme size."""
+    return (x(x, number), _in_place("fmul")) if x == number else None
+
+
+@intrinsic
+def divided(context: Any, x: Any, number: Any) -> Any:
+    """A number of extreme size divided by x."""
+    return (x(x, number), _in_place("fdiv")) if x == number else None
 
 
 # ---- threads

@@ -14,6 +14,7 @@ from functools import cache
 from symgrad.generate.vector_code import Bits, Real, polynomial
 from symgrad.generate.vector_coefficients import COS, SIN
 from symgrad.generate.vector_formats import DOUBLE, FLOAT, FORMATS
+from symgrad.generate.vector_pairs import product, total
 
 QUARTER = (math.pi / 2, 6.123233995736766e-17)  # a quarter turn in two parts
 SMALLEST = {"float32": -14, "float64": -28}  # below 2**this, sin x is x and cos x is 1
@@ -75,33 +76,20 @@ def _short(x: Real, whole: Real, parts: list[Real]) -> tuple[Bits, Real, Real]:
 
 
 def _long(x: Real, whole: Real, parts: list[Real]) -> tuple[Bits, Real, Real]:
-    (p0, e0), (p1, e1), (p2, e2) = (_product(whole, part) for part in parts[:3])
+    (p0, e0), (p1, e1), (p2, e2) = (product(whole, part) for part in parts[:3])
     p0 = p0.minus((p0 * 0.25).nearest()[0] * 4.0)
-    a, b = _sum(p0, e0)
+    a, b = total(p0, e0)
     n, first = a.nearest()
-    a, c = _sum(a.minus(n), p1)
+    a, c = total(a.minus(n), p1)
     n, second = a.nearest()
-    b, lost = _sum(b, c)
-    d, lost_too = _sum(e1, p2)
-    d, more = _sum(b, d)
-    turn, rest = _sum(a.minus(n), d)
+    b, lost = total(b, c)
+    d, lost_too = total(e1, p2)
+    d, more = total(b, d)
+    turn, rest = total(a.minus(n), d)
     rest = rest.plus(lost.plus(lost_too).plus(more).plus(e2.plus(whole * parts[3])))
     r = turn.times(QUARTER[0])
     low = turn.fused(QUARTER[0], -r) + (turn * QUARTER[1] + rest * QUARTER[0])
     return first + second, r, low
-
-
-def _product(x: Real, y: Real) -> tuple[Real, Real]:
-    """x * y and its rounding error."""
-    p = x.times(y)
-    return p, x.fused(y, -p)
-
-
-def _sum(x: Real, y: Real) -> tuple[Real, Real]:
-    """x + y and its rounding error."""
-    s = x.plus(y)
-    v = s.minus(x)
-    return s, x.minus(s.minus(v)).plus(y.minus(v))
 
 
 @cache

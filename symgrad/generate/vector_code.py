@@ -23,6 +23,7 @@ from symgrad.generate.vector_formats import DOUBLE, FLOAT, Format, has_fused, ha
 
 CONTRACT, EXACT = ("contract",), ("arcp",)
 POINTER = ir.PointerType()
+LANES = (2, 4, 8, 16)  # of the vectors that LLVM may choose
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,26 +107,16 @@ class Real:
         """The nearest whole number, of any size."""
         return self._call("llvm.rint", self)
 
+    def truncated(self) -> Real:
+        """The whole part."""
+        return self._call("llvm.trunc", self)
+
     def _call(self, name: str, *operands: Real) -> Real:
         module = self.builder.module
         kind = self.format.type
         declared = _intrinsic(module, name, kind, [kind] * len(operands))
         called = self.builder.call(declared, [x.value for x in operands], fastmath=CONTRACT)
         return Real(self.builder, self.format, called)
-
-    def by_library(self, name: str) -> Real:
-        """The C library's function of this value, lane by lane."""
-        builder, kind = self.builder, self.format.across(1).type
-        name += "f" if self.format.name == FLOAT.name else ""
-        declared = builder.module.globals.get(name)
-        declared = declared or ir.Function(builder.module, ir.FunctionType(kind, [kind]), name)
-        if self.format.lanes == 1:
-            return Real(builder, self.format, builder.call(declared, [self.value]))
-        result = ir.Constant(self.format.type, ir.Undefined)
-        for at in map(ir.IntType(32), range(self.format.lanes)):
-            one = builder.call(declared, [builder.extract_element(self.value, at)])
-            result = builder.insert_element(result, one, at)
-        return Real(builder, self.format, result)
 
     def to(self, format: Format) -> Real:
         """This value in another format."""
@@ -301,7 +292,7 @@ class Bits:
         return (self + shift.bits).real.minus(shift)
 
 
-def polynomial(x: Real, coefficients: Sequence[float]) -> Real:
+def polynomial(x: Real, coefficients: Sequence[Any]) -> Real:
     """c[0] + c[1] x + c[2] x**2 + ..."""
     y = x.of(coefficients[-1])
     for c in reversed(coefficients[:-1]):
@@ -353,8 +344,32 @@ def function(module: Any, name: str, format: Format, formula: Callable[..., Real
         return found
     made = ir.Function(module, _signature(format.type, n), full_name)
     made.linkage = "internal"
-    made.attributes.add("alwaysinline")
     builder = ir.IRBuilder(made.append_basic_block())
     result = formula(*(Real(builder, format, a) for a in made.args))
     builder.ret(result.value)
+    if len(made.blocks) == 1 or format.lanes > 1:
+        made.attributes.add("alwaysinline")
+        return made
+    _take_vectors(made, [function(module, name, format.across(k), formula, n) for k in LANES])
     return made
+
+
+def _take_vectors(made: Any, others: Sequence[Any]) -> None:
+    """Have LLVM call a function with branches on vectors, too: loops that branch have none.
+
+    It is told of the same function on so many lanes by their names, and that they are in use.
+    """
+    made.attributes.update(("noinline", "nounwind", "readnone"))
+    arguments = "v" * len(made.args)
+    texts = []
+    for other, lanes in zip(others, LANES, strict=True):
+        other.attributes.discard("alwaysinline")
+        texts.append(f"_ZGV_LLVM_N{lanes}{arguments}_{made.name}({other.name})")
+    set.add(made.attributes, f'"vector-function-abi-variant"="{",".join(texts)}"')
+    module, name = made.module, "llvm.compiler.used"
+    before = module.globals.pop(name, None)
+    kept = [*(before.initializer.constant if before else ())]
+    kept += [f.bitcast(POINTER) for f in (made, *others)]
+    used = ir.GlobalVariable(module, ir.ArrayType(POINTER, len(kept)), name)
+    used.linkage, used.section = "appending", "llvm.metadata"
+    used.initializer = ir.Constant(used.value_type, kept)

@@ -1,8 +1,8 @@
-"""The gamma function and the logarithm of its size, in float32 by way of float64.
+"""The gamma function and the logarithm of its size; in float32 by way of float64.
 
 Lanczos' sum: Gamma(z + 1) = sqrt(2 pi) t**(z + 1/2) exp(-t) A(z), t = z + 15/2, from 1/2 on; the
 reflection formula Gamma(x) Gamma(1 - x) = pi / sin(pi x) below.  Its error of some units in
-float64's last place is none in float32.  In float64 both are the C library's.
+float64's last place is none in float32; for float64 itself see vector_gamma_long.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from symgrad.generate import vector_gamma_long
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import COS, SIN
 from symgrad.generate.vector_formats import DOUBLE
@@ -26,7 +27,7 @@ LANCZOS = (
 def lgamma(x: Real) -> Real:
     """log |Gamma(x)|: infinite at 0, -1, -2 ..., and at both infinities."""
     if x.format.name == DOUBLE.name:
-        return x.by_library("lgamma")
+        return vector_gamma_long.lgamma(x)
     wide, above, y = _reflected(x)
     sine, _ = _sine_of_turn(wide)
     size = _log_gamma(y)
@@ -39,7 +40,7 @@ def lgamma(x: Real) -> Real:
 def gamma(x: Real) -> Real:
     """NaN at -1, -2 ..., infinite of either sign at 0."""
     if x.format.name == DOUBLE.name:
-        return x.by_library("tgamma")
+        return vector_gamma_long.gamma(x)
     wide, above, y = _reflected(x)
     sine, whole = _sine_of_turn(wide)
     size = _log_gamma(y)

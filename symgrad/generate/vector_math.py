@@ -26,6 +26,7 @@ from symgrad.generate import (
     vector_gamma,
     vector_inverses,
     vector_powers,
+    vector_remainder,
 )
 from symgrad.generate.vector_code import Real, function
 from symgrad.generate.vector_formats import FORMATS
@@ -39,7 +40,7 @@ def _vectorised(name: str, formula: Callable[..., Real]) -> Any:
 
     @intrinsic
     def made(typing: Any, x: Any) -> Any:
-        return _typed(name, formula, x)
+        return typed(name, formula, x)
 
     return made
 
@@ -50,12 +51,12 @@ def _vectorised_pair(name: str, formula: Callable[..., Real]) -> Any:
 
     @intrinsic
     def made(typing: Any, x: Any, y: Any) -> Any:
-        return _typed(name, formula, x, y)
+        return typed(name, formula, x, y)
 
     return made
 
 
-def _typed(name: str, formula: Callable[..., Real], *arguments: Any) -> Any:
+def typed(name: str, formula: Callable[..., Real], *arguments: Any) -> Any:
     """A signature with code; None for what is no number."""
     if not all(isinstance(x, types.Float | types.Integer | types.Boolean) for x in arguments):
         return None
@@ -95,3 +96,4 @@ acosh = _vectorised("acosh", vector_inverses.acosh)
 atanh = _vectorised("atanh", vector_inverses.atanh)
 atan2 = _vectorised_pair("atan2", vector_inverses.atan2)
 raised = _vectorised_pair("raised", vector_powers.power)
+modulo = _vectorised_pair("modulo", vector_remainder.modulo)

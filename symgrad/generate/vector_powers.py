@@ -13,6 +13,7 @@ from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import LOG2, LOG_LONG
 from symgrad.generate.vector_formats import DOUBLE
 from symgrad.generate.vector_formulas import exp, exp_of_sum, log, split
+from symgrad.generate.vector_pairs import ordered_total
 
 LARGEST = 800.0  # exp of it is infinite, exp of its negative 0
 TWO_THIRDS = (2 / 3, 3.700743415417188e-17)  # in two parts
@@ -54,7 +55,7 @@ def _short_power(a: Real, y: Real) -> Real:
 
 
 def _power(a: Real, y: Real) -> Real:
-    high, low = _precise_log(a)
+    high, low = precise_log(a)
     y = y.at_least(-(2.0**100)).at_most(2.0**100)  # decided long before; its halves are finite
     p = y.times(high)
     rest = y.fused(high, -p) + y * low
@@ -62,7 +63,7 @@ def _power(a: Real, y: Real) -> Real:
     return exp_of_sum(p.at_least(-LARGEST).at_most(LARGEST), rest)
 
 
-def _precise_log(a: Real) -> tuple[Real, Real]:
+def precise_log(a: Real) -> tuple[Real, Real]:
     """log a = e log 2 + 2 s + 2/3 s**3 + s**5 p(s**2), s = (m - 1) / (m + 1), as two numbers."""
     e, m = split(a)
     s, s_low = _quotient(m)
@@ -76,8 +77,8 @@ def _precise_log(a: Real) -> tuple[Real, Real]:
     q = cube.times(t)
     q_low = cube.fused(t, -q) + (cube * t_low + cube_low * t)
     n, (log2, log2_low) = e.number(), LOG2["float64"]
-    high, first = _sum(s.times(2.0), q)
-    total, second = _sum(n.times(log2), high)
+    high, first = ordered_total(s.times(2.0), q)
+    total, second = ordered_total(n.times(log2), high)
     return total, second + (first + (s_low * 2.0 + q_low + n * log2_low))
 
 
@@ -88,9 +89,3 @@ def _quotient(m: Real) -> tuple[Real, Real]:
     inverse = 1.0 / u
     s = f.times(inverse)
     return s, (s.fused(-u, f) - s * u_low) * inverse
-
-
-def _sum(x: Real, y: Real) -> tuple[Real, Real]:
-    """x + y and its rounding error; |x| >= |y| or x = 0."""
-    s = x.plus(y)
-    return s, y.minus(s.minus(x))

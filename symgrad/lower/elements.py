@@ -18,6 +18,7 @@ from symgrad.lower.expressions import At
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import AT, Apply, Buffer, Expression, Load, Number, Whole
 from symgrad.lower.nodes import Node, Operand, Ragged
+from symgrad.lower.scale import kept_apart
 
 WIDEST = 12  # operands in one printed operation
 ASSOCIATIVE = frozenset({"add", "mul", "max", "min", "and", "or"})
@@ -55,6 +56,8 @@ class Elements:
                 self.apply(operation, operands[i : i + WIDEST], dtype)
                 for i in range(0, len(operands), WIDEST)
             )
+        if operation == "mul" and dtype != "int64":
+            operands = kept_apart(self, operands, dtype)
         if len(operands) == 1 and operation in ASSOCIATIVE:
             return operands[0]
         key = (operation, operands, dtype, bound)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symgrad.lower.nodes import Node, is_scalar
+from symgrad.lower.nodes import Node, is_scalar, is_steady
 
 Term = tuple[tuple, Node]  # scalar factors, value
 
@@ -28,7 +28,7 @@ def _linear(y: Node) -> list[Term] | None:
     if y.operation == "add" and all(isinstance(z, Node) and z.extents == y.extents
                                     for z in y.operands):  # fmt: skip
         return [((), z) for z in y.operands]
-    if y.operation == "mul":
+    if y.operation == "mul" and is_steady(y):
         factors = tuple(z for z in y.operands if is_scalar(z))
         rest = [z for z in y.operands if not is_scalar(z)]
         if len(rest) == 1 and rest[0].extents == y.extents and rest[0].lead == y.lead:

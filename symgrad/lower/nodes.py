@@ -12,6 +12,8 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.calculus.magnitude import is_moderate
+
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
@@ -108,6 +110,11 @@ def largest(extent: Extent, batch: int) -> int:
 def is_scalar(x: Operand) -> bool:
     """A number, or one value for the whole step."""
     return not isinstance(x, Node) or (not x.extents and not x.lead)
+
+
+def is_steady(x: Node) -> bool:
+    """Whether no number in a product is so large or small that it must stay where it is."""
+    return all(isinstance(y, Node) or is_moderate(y) for y in x.operands)
 
 
 def ordered(sinks: Iterable[Node]) -> list[Node]:

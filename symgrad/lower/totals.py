@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.block import Equation
-from symgrad.lower.nodes import SAMPLE, Node, Operand, is_scalar
+from symgrad.lower.nodes import SAMPLE, Node, Operand, is_scalar, is_steady
 
 if TYPE_CHECKING:
     from symgrad.lower.normalize import Normalizer
@@ -112,7 +112,7 @@ def _unscaled(s: Normalizer, z: Node, depth: int = 0) -> tuple[list, Node]:
 
     Those of a factor that others use too count where what is left of it is there already.
     """
-    if z.operation != "mul" or not z.lead or depth > DEEPEST:
+    if z.operation != "mul" or not z.lead or depth > DEEPEST or not is_steady(z):
         return [], z
     scale = [x for x in z.operands if is_scalar(x)]
     rest = []

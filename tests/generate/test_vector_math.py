@@ -11,6 +11,7 @@ import pytest
 import scipy.special
 
 from symgrad.generate import vector_coefficients as known
+from symgrad.generate import vector_gamma_long as gamma_long
 from symgrad.generate import vector_math
 from symgrad.generate.ir_operations import CODE
 
@@ -140,7 +141,7 @@ def test_loops_are_vectorised(name, over_arrays, dtype, type):
 def test_every_function_is_tested():
     public = {n for n, f in vars(vector_math).items() if type(f).__name__ == "_Intrinsic"}
     called = {row.called for row in CODE.values()} - {""}
-    assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS}
+    assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, "modulo"}
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
@@ -156,22 +157,56 @@ def test_integers_are_taken_as_doubles():
     assert nb.njit(lambda i: called(i))(1) == pytest.approx(math.e, rel=1e-15)
 
 
-# ---- the gamma function: formulas in float32, the C library in float64
+# ---- the gamma function: next to its poles and its logarithm's zeros, too, 4 units of the result
 
 GAMMAS = {"gamma": (mp.gamma, scipy.special.gamma),
           "lgamma": (lambda x: mp.log(abs(mp.gamma(x))), math.lgamma)}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", GAMMAS)
-def test_accuracy_of_gamma(rng, name):
-    x = numbers(rng, "float32", -math.inf, math.inf)
-    x = np.concatenate([x, rng.uniform(-40, 40, 1000).astype("float32"), np.float32([1, 2, 3, 24])])
-    x = x[((x > 0) & (x < 1e5)) | ((x > -1e5) & (x != np.floor(x)))]
-    with mp.workprec(200):
+def assert_gamma_is_accurate(name, x, dtype):
+    x = x[((x > 0) & (x < 1e6)) | ((x > -1e5) & (x != np.floor(x)))].astype(dtype)
+    with mp.workprec(400):
         exact = [GAMMAS[name][0](mp.mpf(float(v))) for v in x]
-        errors = [ulps(y, e, "float32") for y, e in zip(over(name, x), exact, strict=True)]
+        errors = [ulps(y, e, dtype) for y, e in zip(over(name, x), exact, strict=True)]
     worst = int(np.argmax(errors))
     assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", GAMMAS)
+def test_accuracy_of_gamma(rng, name, dtype):
+    x = np.concatenate([numbers(rng, dtype, -math.inf, math.inf), rng.uniform(-40, 40, 1000),
+                        rng.uniform(-185, 172, 1000), [1, 2, 3, 24, 171.5]])  # fmt: skip
+    assert_gamma_is_accurate(name, x.astype(dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", GAMMAS)
+def test_accuracy_of_gamma_next_to_poles(rng, name, dtype):
+    poles = -np.arange(1, 40, dtype=dtype)[:, None]
+    steps = np.concatenate([[1, 2, 3, 5, -1, -2], rng.integers(-(10**6), 10**6, 20)])
+    assert_gamma_is_accurate(name, (poles + steps * np.spacing(poles)).ravel(), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_accuracy_of_lgamma_next_to_its_zeros(rng, dtype):
+    """The nearest numbers, and others in every distance."""
+    zeros = np.array([row[0] for row in gamma_long.zeros()], dtype)[:, None]
+    near = rng.integers(-10, 10, 10)
+    far = rng.choice([-1, 1], 40) * 2.0 ** rng.uniform(3, np.finfo(dtype).nmant - 4, 40)
+    steps = np.concatenate([[0, 1, -1], near, np.round(far)]).astype(dtype)
+    assert_gamma_is_accurate("lgamma", (zeros + steps * np.spacing(zeros)).ravel(), dtype)
+
+
+def test_zeros_of_lgamma():
+    """log |Gamma| changes its sign there, and the series is the function's."""
+    with mp.workdps(60):
+        f = GAMMAS["lgamma"][0]
+        for high, low, *c in gamma_long.zeros():
+            zero, step = mp.mpf(high) + low, mp.mpf(low) / 2**50 + mp.mpf(2) ** -110
+            assert f(zero - step) * f(zero + step) < 0 or abs(f(zero) / c[0]) < abs(step)
+            d = mp.mpf(gamma_long.NEAR) / c[0]
+            assert mp.polyval([*reversed(c), 0], d) == pytest.approx(f(zero + d), rel=1e-16)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -186,9 +221,10 @@ def test_ends_of_gamma(dtype):
     np.testing.assert_allclose(over("lgamma", x), expected, rtol=4 * np.finfo(dtype).eps)
 
 
-def test_loops_with_gamma_are_vectorised_in_float32():
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_loops_with_gamma_are_vectorised(dtype):
     for name in GAMMAS:
-        assert "fdiv contract <" in over(name, np.ones(1, "float32"), code=True)
+        assert "fdiv contract <" in over(name, np.ones(1, dtype), code=True)
 
 
 def over(name: str, x: np.ndarray, code: bool = False):
@@ -274,6 +310,15 @@ def erfc_scaled(q, name):
     return (mp.mpf(65) / 32 + 2 * a) * mp.exp(a * a) * mp.erfc(a)
 
 
+def stirling(y):
+    return y * (mp.loggamma(y) - (y - mp.mpf(1) / 2) * mp.log(y) + y - mp.log(2 * mp.pi) / 2)
+
+
+def sine_of_turn(z):
+    terms = [(-1) ** k * mp.pi ** (2 * k) * z**k / mp.factorial(2 * k + 1) for k in range(4)]
+    return (mp.sinc(mp.pi * mp.sqrt(z)) - sum(terms)) / z**4
+
+
 # table, the function that it approximates, and the interval
 POLYNOMIALS = {
     "EXP": (lambda r, name: mp.hyp1f1(1, 3, r) / 2, -mp.log(2) / 2, mp.log(2) / 2),
@@ -286,11 +331,22 @@ POLYNOMIALS = {
     "ASIN": (lambda z, name: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.25),
     "ERF": (lambda z, name: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 0, 1),
     "ERFC_SCALED": (erfc_scaled, -mp.mpf(5) / 7, 0.54),
+    "STIRLING": (lambda z, name: (stirling(1 / mp.sqrt(z)) - mp.mpf(1) / 12) / z, 1e-6, 1 / 64),
+    "SINE_OF_TURN": (lambda z, name: sine_of_turn(z), 1e-6, 0.25),
     "ERFC": (lambda u, name: -mp.log(mp.erfc(middle(name)(u))) / middle(name)(u), -1, 1),
 }
 
 
 TABLES = [(table, dtype) for table in POLYNOMIALS for dtype in getattr(known, table)]
+
+
+def test_constants_in_two_parts():
+    with mp.workdps(60):
+        exact = [(-1) ** k * mp.pi ** (2 * k) / mp.factorial(2 * k + 1) for k in range(4)]
+        exact += [mp.log(2 * mp.pi) / 2, mp.mpf(1) / 12]
+        given = [*known.SINE_OF_TURN_LONG, gamma_long.HALF_LOG_TURN, gamma_long.TWELFTH]
+        for (high, low), x in zip(given, exact, strict=True):
+            assert high == float(x) and low == float(x - high)
 
 
 @pytest.mark.parametrize(("table", "dtype"), TABLES)
