@@ -1,0 +1,79 @@
+"""Every pointwise row of the table becomes vectors inside loops, in both dtypes and both ways."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import symgrad as sg
+from symgrad.build.compiler import _execute, kernel_library
+from symgrad.build.entry import leading
+from symgrad.calculus.builder import Builder
+from symgrad.calculus.program import Program
+from symgrad.generate import blocks, ir_lanes
+from symgrad.generate.cpu import generate
+from symgrad.generate.ir_library import with_definitions
+from symgrad.generate.micro_machine import host
+from symgrad.language.row import TABLE
+from symgrad.lower.driver import lower
+from tests.language.rows import BOOLEAN, arity
+
+TYPES = {"float32": "float", "float64": "double"}
+PARTS = 12  # kernels of each dtype
+ROWS = [row for row in TABLE.values() if row.kind == "pointwise"]
+
+
+def program_of(rows):
+    """An output for each row, of data of its own."""
+    builder, outputs = Builder(), {}
+    for row in rows:
+        wanted = BOOLEAN.get(row.name, ())
+        x = []
+        for k in range(2 if row.variadic else arity(row)):
+            value = builder.value(builder.input(sg.data(f"{row.name}_{k}"), (), True))
+            x.append(builder.apply("gt", value, 0) if wanted == "all" or k in wanted else value)
+        y = builder.apply(row.name, *x)
+        y = builder.apply("indicator", y) if y.operand.kind == "bool" else y
+        outputs[row.name] = y.operand
+    return Program(builder.block(outputs))
+
+
+def optimised(program, dtype, name):
+    """What LLVM makes of the program's kernel."""
+    source = generate(lower(program, dtype, 1024))
+    module = _execute(source.text, Path(f"{name}.py"), name)
+    kinds = (*leading(source.threads), *source.kinds)
+    assembly = getattr(module, "ASSEMBLY", "")
+    return kernel_library(getattr(module, source.entry), name, kinds, assembly).get_llvm_str()
+
+
+def stored_vectors(block):
+    return len(re.findall(r"store <\d+ x \w+>", block))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_llvm_vectorises_loops_with_the_row(part, dtype, monkeypatch):
+    monkeypatch.setattr(blocks, "LARGEST", 10**9)
+    rows = ROWS[part::PARTS]
+    code = optimised(program_of(rows), dtype, f"rows_{part}_{dtype}")
+    names = [row.name for row in rows]
+    block = max(re.split(r"\n(?=[\w.]+:)|\n\}", code), key=stored_vectors)
+    assert stored_vectors(block) >= len(rows), f"a loop with {names} stays as it is"
+    single = rf"call [^<@\n]*\b{TYPES[dtype]} @(?!llvm)\S+\(|= frem "
+    assert not re.search(single, block), f"one of {names} is computed a number at a time"
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_assembly_in_lanes_has_no_single_numbers(row, dtype, monkeypatch):
+    monkeypatch.setattr(blocks, "LARGEST", -1)
+    monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
+    space: dict = {}
+    text = generate(lower(program_of([row]), dtype, 1024)).text
+    exec(text[text.index("ASSEMBLY") : text.rindex('"""') + 3], space)
+    kind, lanes = TYPES[dtype], host().lanes({"float32": 4, "float64": 8}[dtype])
+    assert f"<{lanes} x {kind}>" in space["ASSEMBLY"]
+    single = rf"= f\w+ [a-z ]*{kind} |call [^<@\n]*\b{kind} @"
+    for line in with_definitions(space["ASSEMBLY"]).splitlines():
+        assert not re.search(single, line) or "frem" in line, line
