@@ -47,6 +47,25 @@ def surprise_svd(size: Size, cores: int) -> Run:
     return run
 
 
+def libmf(size: Size, cores: int) -> Run:
+    """LIBMF, C++: rates by its own schedule, no biases; sorting the ratings counts, too."""
+    import numpy as np
+    from libmf import mf
+
+    ratings = np.stack(list(size.data().values()), axis=1)
+    passes = 10
+    model = mf.MF(
+        k=size.rank, nr_threads=cores, nr_iters=passes, lambda_p1=0, lambda_q1=0,
+        lambda_p2=LAMBDA, lambda_q2=LAMBDA, eta=RATE, quiet=True,
+    )  # fmt: skip
+
+    def run() -> int:
+        model.fit(ratings)
+        return passes * size.ratings
+
+    return run
+
+
 def jax_scan(size: Size, cores: int) -> Run:
     """One compiled loop; the gradient by JAX, its rows cut out by hand."""
     import jax
@@ -131,7 +150,7 @@ LARGE = {
         "1.0x of numba on one core, hogwild 1.7x on two",
         {
             "symgrad": symgrad_fit, "symgrad, hogwild": hogwild, "numba by hand": numba_loop,
-            "numba by hand, threads": numba_threads,
+            "numba by hand, threads": numba_threads, "LIBMF": libmf,
         },
         cores=(1, 2),
     )
