@@ -25,6 +25,17 @@ class trunc(Pointwise):
     """The integer part: rounded towards 0."""
 
 
+class fmod(Pointwise):
+    """a - b trunc(a/b), which has a's sign: C's and torch's fmod.
+
+    >>> import symgrad as sg
+    >>> sg.fmod(*sg.data("a b"))
+    fmod(a, b)
+    """
+
+    nargs = (2,)
+
+
 class floor_divide(Pointwise):
     """floor(a/b), exact: a times the rounded 1/b may be just below a whole number.
 
@@ -40,10 +51,14 @@ class floor_divide(Pointwise):
         return text if exp is None else f"{text}^{{{exp}}}"
 
 
+def _expand_fmod(a: Any, b: Any) -> Any:
+    size = op.abs(b)
+    return op.select(op.lt(a, 0), -op.mod(-a, size), op.mod(a, size))
+
+
 def _expand_floor_divide(a: Any, b: Any) -> Any:
     """As Python divides: what is left after the remainder with a's sign is a whole number of b."""
-    size = op.abs(b)
-    rest = op.select(op.lt(a, 0), -op.mod(-a, size), op.mod(a, size))
+    rest = op.fmod(a, b)
     below = op.indicator(op.lt(rest * op.sign(b), 0))
     return op.select(op.eq(b, 0), a / b, op.floor((a - rest) / b - below + HALF))
 
@@ -62,6 +77,10 @@ register(
         expand=_expand_round),
     Row("trunc", "pointwise", np.trunc, (None,), head=trunc, result="same", kinked=True,
         expand=lambda x: op.sign(x)*op.floor(op.abs(x))),
+    Row("fmod", "pointwise", np.fmod,
+        (lambda g, y, a, b: g, lambda g, y, a, b: -g*op.floor((a - y)/b + HALF)), head=fmod,
+        result="same", kinked=True, expand=_expand_fmod,
+        guarded=lambda a, b: not isinstance(b, sp.Expr), domain=Domain(((0.1, 0.9), (1.0, 2.0)))),
     Row("floor_divide", "pointwise", np.floor_divide, (None, None), head=floor_divide,
         result="same", kinked=True, expand=_expand_floor_divide,
         domain=Domain(((0.1, 0.9), (1.0, 2.0)))),
@@ -89,13 +108,6 @@ def round(x: Any, decimals: int = 0) -> sp.Expr:
 def remainder(a: Any, b: Any) -> sp.Expr:
     """a - b floor(a/b), which has b's sign: Python's and torch.remainder's `%`."""
     return sp.Mod(sympify(a), sympify(b))
-
-
-def fmod(a: Any, b: Any) -> sp.Expr:
-    """a - b trunc(a/b), which has a's sign: C's and torch's fmod."""
-    a, b = anonymous(sympify(a)), anonymous(sympify(b))
-    size = sp.Abs(b)
-    return where(a < 0, -sp.Mod(-a, size), sp.Mod(a, size))  # at 0 its derivative is 1
 
 
 def heaviside(x: Any, value: Any = HALF) -> sp.Expr:

@@ -37,6 +37,7 @@ DEFINITIONS = {
     "mul": lambda *x: functools.reduce(lambda a, b: a * b, x),
     "pow": M.power,
     "mod": lambda a, b: a - b * M.floor(a / b),
+    "fmod": lambda a, b: a - b * M.sign(a / b) * M.floor(abs(a / b)),
     "floor_divide": lambda a, b: M.floor(a / b),
     "abs": abs,
     "sign": M.sign,
