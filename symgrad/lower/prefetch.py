@@ -8,7 +8,7 @@ can.  Each sample's step begins with requests for later samples, a stage of the 
     and so on                 w[columns[...]]                    nearest
 
 Data are asked for where they come in an order and do not fit the second-level cache (`far`), tables
-where they are larger than it.  A request for memory that does not exist does nothing.
+where they are larger than a good part of it.  A request for memory that does not exist does nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from symgrad.lower.kernel import (
     statements,
 )  # fmt: skip
 
-CACHE = 2**20  # bytes: what is smaller is at hand
+CACHE = 2**18  # bytes: what is smaller stays at hand, in the second-level cache
 LINE = 64  # bytes
 MOST_LINES = 8  # of one stretch of memory: the machine foresees the rest of a longer one
 IN_FLIGHT = 64  # lines that are asked for and not yet needed, at each stage
