@@ -51,14 +51,15 @@ class KernelLibrary(JITCodeLibrary):
 
 
 DEFINITION = re.compile(r"^(define .*?)(\s*\{)?$", re.MULTILINE)
+# The processor's estimate of 1/sqrt(x), refined by Newton's step, is NaN where x is 0 or infinite.
+# Vectors for which there is no register lie on the stack: at multiples of their size, or two of
+# three would cross a cache line.
+ATTRIBUTES = '"reciprocal-estimates"="none" "stackrealign"'
 
 
 def parsed(text: str) -> Any:
-    """A module of LLVM's language in which 1/sqrt(x) is a root and a division.
-
-    The processor's estimate of it, refined by Newton's step, is NaN where x is 0 or infinite.
-    """
-    module = llvm.parse_assembly(DEFINITION.sub(r'\1 "reciprocal-estimates"="none"\2', text))
+    """A module of LLVM's language, its functions with our attributes."""
+    module = llvm.parse_assembly(DEFINITION.sub(rf"\1 {ATTRIBUTES}\2", text))
     module.verify()
     return module
 

@@ -103,6 +103,7 @@ def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None
         sums.places[home] = place
         writer.lines.add(f"store {nothing(combine, home.dtype, count).typed}, ptr {place}")
     with writer.lines.loop(start, stop, axis_name(s.axis), count) as first:
+        sums.keep_before_last(writer, first, stop)
         if parts:
             parts.call(first, stop)
         else:
@@ -111,7 +112,7 @@ def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None
             writer.statements(s.body)
             writer.memory.lanes = writer.sums = None
             del writer.memory.axes[s.axis]
-    _finish(writer, sums)
+    _finish(writer, sums, start, stop)
 
 
 def begin(writer: Writer, axis: Axis, count: int, first: Value, stop: Value) -> None:
@@ -131,12 +132,17 @@ def nothing(combine: str, dtype: str, count: int) -> Value:
     return constant(start_of(combine, dtype), dtype, count)
 
 
-def _finish(writer: Writer, sums: Sums) -> None:
+def _finish(writer: Writer, sums: Sums, start: Value, stop: Value) -> None:
     """Add up the lanes of each sum, and what was there before the loop."""
-    lines, memory = writer.lines, writer.memory
+    lines, memory, inside = writer.lines, writer.memory, sums.inside(writer, start, stop)
     for home, combine in sums.combines.items():
         kind = Total(combine, home.dtype, sums.count)
-        x = lines.value(f"load {kind.type}, ptr {sums.places[home]}", home.dtype, sums.count)
+        after, before = (
+            lines.value(f"load {kind.type}, ptr {places[home]}", home.dtype, sums.count)
+            for places in (sums.places, sums.before)
+        )
+        code = f"select {inside.typed}, {after.typed}, {before.typed}"
+        x = lines.value(code, home.dtype, sums.count)
         writer.totals[kind] = None
         total = lines.value(kind.call(x), home.dtype)
         old = memory.read(home, ())
@@ -159,6 +165,28 @@ class Sums:
             if isinstance(t, Update) and t.buffer.is_local and t.buffer.home not in stored
         }
         self.places: dict[Buffer, str] = {}
+        self.before: dict[Buffer, str] = {}
+
+    def keep_before_last(self, writer: Writer, first: Value, stop: Value) -> None:
+        """Copy the sums before the last samples, if those are fewer than lanes."""
+        lines = writer.lines
+        end = lines.value(f"add nsw {first.typed}, {self.count}", "int64")
+        fewer = lines.value(f"icmp sgt {end.typed}, {stop.text}", "bool")
+        with lines.loop(constant(0, "int64"), lines.cast(fewer, "int64"), "copy"):
+            for home, place in self.places.items():
+                kind = type_of(home.dtype, self.count)
+                self.before[home] = _stacked(writer, home, kind)
+                x = lines.value(f"load {kind}, ptr {place}", home.dtype, self.count)
+                lines.add(f"store {x.typed}, ptr {self.before[home]}")
+
+    def inside(self, writer: Writer, start: Value, stop: Value) -> Value:
+        """The lanes that held a sample at the loop's end."""
+        lines, count = writer.lines, self.count
+        samples = lines.value(f"sub nsw {stop.typed}, {start.text}", "int64")
+        past = lines.value(f"sub nsw {samples.typed}, 1", "int64")
+        last = lines.spread(lines.value(f"and {past.typed}, {count - 1}", "int64"), count)
+        every = ", ".join(f"i64 {i}" for i in range(count))
+        return lines.value(f"icmp sge {last.typed}, <{every}>", "bool", count)
 
     def take(self, writer: Writer, s: Update) -> bool:
         """Write a sum's update; whether it is one of these sums or has elements for places."""
@@ -172,10 +200,7 @@ class Sums:
 
     def _add(self, writer: Writer, s: Update) -> None:
         lines, dtype, place = writer.lines, s.buffer.dtype, self.places[s.buffer.home]
-        assert writer.memory.lanes is not None
         x = lines.spread(writer.expressions.value(s.value), self.count)
-        inside, none = writer.memory.lanes.inside, nothing(s.combine, dtype, self.count)
-        x = lines.value(f"select {inside.typed}, {x.typed}, {none.typed}", dtype, self.count)
         old = lines.value(f"load {x.type}, ptr {place}", dtype, self.count)
         new = writer.expressions.apply(s.combine, [old, x], dtype)
         lines.add(f"store {new.typed}, ptr {place}")

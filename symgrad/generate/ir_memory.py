@@ -16,7 +16,7 @@ from symgrad.generate.ir_text import Lines, Value, constant, suffix_of, type_of
 from symgrad.generate.text import Names
 from symgrad.lower import index as ix
 from symgrad.lower.index import Index, Quotient, Remainder
-from symgrad.lower.kernel import ITEM_BYTES, Axis, Buffer, Counter, Expression, Whole
+from symgrad.lower.kernel import ITEM_BYTES, Apply, Axis, Buffer, Counter, Expression, Whole
 
 At = tuple[Index, ...]
 ORDER, ORDERED, FAULT = "%order", Value("%ordered", "bool"), "%fault"
@@ -41,12 +41,17 @@ class Lanes:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address, or one for each lane; `row`: the first of as many neighbours as lanes."""
+    """An address, or one for each lane.
+
+    row:       whether it is the first of as many neighbours as lanes
+    unordered: the first of them where samples come in no order
+    """
 
     pointer: str
     dtype: str
     lanes: int = 1
     row: bool = False
+    unordered: str = ""
 
 
 class Memory:
@@ -162,29 +167,49 @@ class Memory:
         return Place(self.lines.value(code, "int64").text, buffer.dtype)
 
     def _place(self, pointer: str, dtype: str, at: Index) -> Place:
-        lanes, kind = self.lanes, type_of(dtype)
+        lanes = self.lanes
         self.pointers[pointer] = None
-        row = lanes is not None and (lanes.axis, 1) in at.terms and self._first(at)
-        where = row or self.index(at)
-        name = self.lines.value(
-            f"getelementptr inbounds {kind}, ptr {pointer}, {where.typed}", "int64"
-        ).text
+        row = self._first(at)
         if lanes and row:
-            return Place(name, dtype, lanes.count, row=True)
-        return Place(name, dtype, where.lanes)
+            return Place(self._address(pointer, dtype, row), dtype, lanes.count, row=True)
+        where = self.index(at)
+        near = self._first(_unordered(at)) if where.lanes > 1 else None
+        unordered = self._address(pointer, dtype, near) if near else ""
+        name = self._address(pointer, dtype, where)
+        return Place(name, dtype, where.lanes, unordered=unordered)
+
+    def _address(self, pointer: str, dtype: str, offset: Value) -> str:
+        code = f"getelementptr inbounds {type_of(dtype)}, ptr {pointer}, {offset.typed}"
+        return self.lines.value(code, "int64").text
 
     def _first(self, at: Index) -> Value | None:
         """The index in the first lane, if those of the others follow it one by one."""
         lanes = self.lanes
-        assert lanes is not None
+        if lanes is None or (lanes.axis, 1) not in at.terms:
+            return None
         rest = Index(at.constant, tuple(t for t in at.terms if t[0] is not lanes.axis))
         base = self.index(rest)
         return self._whole("add nsw", base, self.axes[lanes.axis]) if base.lanes == 1 else None
 
     def load(self, place: Place, beyond: Value | None = None, only: Value | None = None) -> Value:
         """What lies there; in lanes that are masked out, `beyond` or 0."""
-        x = self._loaded(place, beyond, only)
+        make = self._either if place.unordered else self._loaded
+        x = make(place, beyond, only)
         return self.lines.cast(x, "int64") if x.dtype == "int32" else x
+
+    def _either(self, place: Place, beyond: Value | None, only: Value | None) -> Value:
+        """Gathered where samples come in an order, else read with the neighbours."""
+        lines, label = self.lines, self.lines.fresh("read")
+        near = Place(place.unordered, place.dtype, place.lanes, row=True)
+        lines.add(f"br {ORDERED.typed}, label %{label}.far, label %{label}.near")
+        sources = []
+        for name, where in (("far", place), ("near", near)):
+            lines.label(f"{label}.{name}")
+            sources.append(f"[ {self._loaded(where, beyond, only).text}, %{label}.{name} ]")
+            lines.add(f"br label %{label}.end")
+        lines.label(f"{label}.end")
+        kind = type_of(place.dtype, place.lanes)
+        return lines.value(f"phi {kind} {', '.join(sources)}", place.dtype, place.lanes)
 
     def _loaded(self, place: Place, beyond: Value | None, only: Value | None) -> Value:
         kind, align = type_of(place.dtype, place.lanes), ITEM_BYTES[place.dtype]
@@ -225,7 +250,7 @@ class Memory:
 
     def position(self, at: Expression) -> Value:
         """The sample at a position: its own number where there is no order."""
-        where = at.index if isinstance(at, Whole) else ix.of(at)
+        where = _as_index(at)
         x = self.index(where)
         if x.lanes > 1:
             ordered = self.lines.spread(ORDERED, x.lanes)
@@ -263,6 +288,23 @@ class Memory:
         suffix = suffix_of("int64", x.lanes)
         code = f"call {x.type} @llvm.{name}.{suffix}({x.typed}, {y.typed})"
         return self.lines.value(code, "int64", x.lanes)
+
+
+def _unordered(at: Index) -> Index:
+    """The index where samples come in no order: each is at its own position."""
+    parts = [
+        (_as_index(atom.operands[0]) if _is_position(atom) else ix.of(atom), k)
+        for atom, k in at.terms
+    ]  # fmt: skip
+    return ix.linear(parts, at.constant)
+
+
+def _is_position(atom: Any) -> bool:
+    return isinstance(atom, Apply) and atom.operation == "position"
+
+
+def _as_index(at: Expression) -> Index:
+    return at.index if isinstance(at, Whole) else ix.of(at)
 
 
 def _flat(buffer: Buffer, index: At) -> Index:

@@ -65,7 +65,7 @@ def _bytes(kind: str) -> int:
     """What a type takes, in whole lines for vectors."""
     lanes, _, name = kind.strip("<>").rpartition(" x ")
     size = {"double": 8, "float": 4, "i64": 8, "i8": 1, "i1": 1}[name] * int(lanes or 1)
-    return -(-size // LINE) * LINE if lanes else 8
+    return size if lanes else 8
 
 
 class Parts:

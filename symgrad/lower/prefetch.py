@@ -8,7 +8,7 @@ can.  Each sample's step begins with requests for later samples, a stage of the 
     and so on                 w[columns[...]]                    nearest
 
 Data are asked for where they come in an order and do not fit the second-level cache (`far`), tables
-where they are larger than a good part of it.  A request for memory that does not exist does nothing.
+where they are large beside it.  A request for memory that does not exist does nothing.
 """
 
 from __future__ import annotations
