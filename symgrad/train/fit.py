@@ -19,7 +19,7 @@ from symgrad.train.callbacks import Callback, Every, Moment
 from symgrad.train.history import Epoch, History, Room
 from symgrad.train.hogwild import Hogwild, hogwild
 from symgrad.train.interruption import Interruption
-from symgrad.train.orders import Orders
+from symgrad.train.orders import Orders, orders_of_epochs
 from symgrad.train.targets import Executable
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Fit:
         self.arrays = {**model.arrays, **plan.arrays}
         self.history, self.room = History(), Room()
         self.interruption = Interruption()
-        self.orders = Orders(model.seed, plan.samples)
+        self.orders: Orders[Any] = orders_of_epochs(model.seed, plan.samples)
         self.end = model.epoch + plan.epochs
         self.executable: Executable | None = None
         self.each = model.paces.get(self._pace, FIRST)  # seconds of a mini-batch
@@ -142,7 +142,10 @@ class Fit:
         """The samples in the order of these epochs; None is the order in which they are given."""
         if self.plan.shuffle and self.plan.batch < self.plan.samples:
             following = self._stretch_from(epochs.stop)
-            return self.orders.of(epochs, following, self.interruption.check)
+            order = self.orders.of(epochs, self.interruption.check)
+            if following:
+                self.orders.begin(following)
+            return order
         if len(epochs) == 1 or not self.plan.arrays or not self._needs_order:
             return None
         return np.tile(np.arange(self.plan.samples), len(epochs))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from typing import Generic, TypeVar
 
 import numpy as np
 
 LONG = 2**18  # positions: such an order takes milliseconds
 PATIENCE = 0.02  # seconds until somebody asks again whether to go on waiting
+Key = TypeVar("Key")
 
 
 def shuffled(seed: int, epoch: int, n: int, apart: int = 0) -> np.ndarray:
@@ -36,45 +38,58 @@ def _sorted_keys(bits: np.random.PCG64, n: int) -> np.ndarray:
     return keys.view(np.int64)
 
 
-class Orders:
-    """Shuffled orders for one fit after the other.
+def orders_of_epochs(seed: int, samples: int) -> Orders[range]:
+    """One order for several epochs, (epochs * samples,) int64, by the range of their numbers."""
+
+    def draw(epochs: range) -> np.ndarray:
+        drawn = [shuffled(seed, epoch, samples) for epoch in epochs]
+        return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+
+    return Orders(draw, lambda epochs: samples * len(epochs))
+
+
+def orders_of_blocks(seed: int) -> Orders[tuple[int, int, int]]:
+    """Orders within blocks, by epoch, the block's number and its samples."""
+
+    def draw(key: tuple[int, int, int]) -> np.ndarray:
+        epoch, number, samples = key
+        return shuffled(seed, epoch, samples, apart=number)
+
+    return Orders(draw, lambda key: key[2])
+
+
+class Orders(Generic[Key]):
+    """Orders that are drawn by another thread before they are asked for.
 
     Shuffling ten million samples takes most of a second in which nothing else would happen, not
     even Ctrl-C: another thread does it, and NumPy lets this one go on meanwhile.
     """
 
-    def __init__(self, seed: int, samples: int) -> None:
-        self.seed, self.samples = seed, samples
+    def __init__(self, draw: Callable[[Key], np.ndarray], length: Callable[[Key], int]) -> None:
+        """draw: the order of a key, (length,) int64"""
+        self._draw, self._length = draw, length
         self._pool: ThreadPoolExecutor | None = None
-        self._ahead: dict[range, Future[np.ndarray]] = {}
+        self._ahead: dict[Key, Future[np.ndarray]] = {}
 
-    def of(self, epochs: range, following: range, wait: Callable[[], None]) -> np.ndarray:
-        """One order for these epochs, (epochs * samples,) int64; `following` come next.
+    def begin(self, key: Key) -> None:
+        """Draw the order that will be asked for, if it is long."""
+        if key not in self._ahead and self._length(key) >= LONG:
+            self._pool = self._pool or ThreadPoolExecutor(1, "symgrad-order")
+            self._ahead[key] = self._pool.submit(self._draw, key)
 
-        `wait` is called from time to time while an order is not there; it may raise.
-        """
-        if self.samples * len(epochs) < LONG:
-            return self._draw(epochs)
-        future = self._ahead.pop(epochs, None) or self._submit(epochs)
+    def of(self, key: Key, wait: Callable[[], None]) -> np.ndarray:
+        """The order of a key; `wait`, called from time to time until it is there, may raise."""
+        self.begin(key)
+        future = self._ahead.pop(key, None)
+        if future is None:
+            return self._draw(key)
         while True:
             try:
-                order = future.result(PATIENCE)
-                break
+                return future.result(PATIENCE)
             except NotYet:
                 wait()
-        if following:
-            self._ahead[following] = self._submit(following)
-        return order
 
     def close(self) -> None:
         """Draw no further orders."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _submit(self, epochs: range) -> Future[np.ndarray]:
-        self._pool = self._pool or ThreadPoolExecutor(1, "symgrad-order")
-        return self._pool.submit(self._draw, epochs)
-
-    def _draw(self, epochs: range) -> np.ndarray:
-        drawn = [shuffled(self.seed, epoch, self.samples) for epoch in epochs]
-        return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)

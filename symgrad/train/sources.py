@@ -98,7 +98,7 @@ class Stream:
                 arrays, n = self.intake.read(batch)
             except KINDS as error:
                 raise _named(f"batch {number} of the stream", error) from error
-            skipped = min(max(passed - found, 0), n)
+            skipped = min(passed - found, n) if found < passed else 0
             found += n
             if n > skipped:
                 yield arrays, skipped, n

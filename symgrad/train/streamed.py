@@ -12,7 +12,7 @@ import numpy as np
 from symgrad.train.blocks import ROOMS, Block, Cut, Cutter, Pool, Room, rows_of_a_block
 from symgrad.train.fit import Fit, Plan
 from symgrad.train.hogwild import Hogwild
-from symgrad.train.orders import shuffled
+from symgrad.train.orders import Orders, orders_of_blocks
 from symgrad.train.reader import Reader
 from symgrad.train.sources import Source
 from symgrad.train.targets import Executable
@@ -59,6 +59,8 @@ class StreamedFit(Fit):
         self.tail = np.empty(0)  # losses of the last mini-batches before this block
         self.longest: dict[Any, int] = {}  # lists that lock-free kernels have room for
         self.before = 0  # samples of this epoch before the position 0 of this block
+        self.known = source.samples  # in an epoch; those of a stream are known after the first one
+        self.orders: Orders[Any] = orders_of_blocks(model.seed)
 
     def _executable(self) -> Executable | None:
         """None yet: it is looked up for every block, whose lists may be longer than any before."""
@@ -96,23 +98,34 @@ class StreamedFit(Fit):
         finally:
             pool.close()
         self.model.epoch, self.model.position = epoch + 1, 0
+        self.known = skip + samples
         mean = self.sum.value / samples if samples else np.nan
         loss = self.sum.value if self.model.reduction == "sum" else mean
         self._finish(epochs, [loss], self.done - begun, time.perf_counter() - started, bar)
 
     def _reader(self, epoch: int, skip: int, pool: Pool) -> Reader[Block]:
         def order(number: int, samples: int) -> np.ndarray:
-            return shuffled(self.model.seed, epoch, samples, apart=number)
+            found = self.orders.of((epoch, number, samples), pool.check)
+            self._expect(epoch, number + 1)
+            return found
 
         shuffle = order if self.plan.shuffle else None
         cut = Cut(self.plan.batch, self.size, shuffle, skip, self.source.lasts)
         cutter = Cutter(cut, pool)
+        if shuffle:
+            self._expect(epoch, cutter.number)
 
         def blocks() -> Iterator[Block]:
             with closing(self.source.pieces(epoch, self.size, cut.passed)) as pieces:
                 yield from cutter.blocks(pieces)
 
         return Reader(blocks(), cutter.so_far)
+
+    def _expect(self, epoch: int, number: int) -> None:
+        """Draw the order of a block while it is read, where its size is known."""
+        samples = min(self.known - number * self.size, self.size)
+        if samples > 0:
+            self.orders.begin((epoch, number, samples))
 
     def _work(self, block: Block, epoch: int, bar: Any) -> None:
         """Train on a block."""

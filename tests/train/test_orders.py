@@ -8,7 +8,9 @@ import pytest
 from scipy.stats import chisquare
 
 from symgrad.train import orders as orders_module
-from symgrad.train.orders import Orders, shuffled
+from symgrad.train.orders import orders_of_blocks, orders_of_epochs, shuffled
+from tests.train.models import line, points
+from tests.train.streaming import cut, mapped, small_blocks
 
 
 def test_an_order_depends_on_seed_and_epoch_alone():
@@ -22,12 +24,18 @@ def test_an_order_depends_on_seed_and_epoch_alone():
 @pytest.mark.parametrize("long", [0, 10**9])
 def test_orders_drawn_ahead_are_the_same(long, monkeypatch):
     monkeypatch.setattr(orders_module, "LONG", long)
-    orders = Orders(7, 5)
-    first = orders.of(range(2), range(2, 3), lambda: None)
-    second = orders.of(range(2, 3), range(0), lambda: None)
+    orders, blocks = orders_of_epochs(7, 5), orders_of_blocks(7)
+    blocks.begin((2, 1, 4))
+    first = orders.of(range(2), lambda: None)
+    orders.begin(range(2, 3))
+    second = orders.of(range(2, 3), lambda: None)
+    within = [blocks.of((2, 1, n), lambda: None) for n in (3, 4)]
     orders.close()
+    blocks.close()
     assert np.array_equal(first, np.concatenate([shuffled(7, 0, 5), shuffled(7, 1, 5)]))
     assert np.array_equal(second, shuffled(7, 2, 5))
+    for order in within:
+        assert np.array_equal(order, shuffled(7, 2, len(order), apart=1))
 
 
 def test_waiting_for_an_order_can_end(monkeypatch):
@@ -43,9 +51,9 @@ def test_waiting_for_an_order_can_end(monkeypatch):
 
     monkeypatch.setattr(orders_module, "LONG", 0)
     monkeypatch.setattr(orders_module, "shuffled", slow)
-    orders = Orders(0, 3)
+    orders = orders_of_epochs(0, 3)
     with pytest.raises(KeyboardInterrupt):
-        orders.of(range(1), range(0), interrupted)
+        orders.of(range(1), interrupted)
     orders.close()
 
 
@@ -61,3 +69,27 @@ def test_every_order_is_as_likely(long, monkeypatch):
 @pytest.mark.parametrize("n", [1, 2, 2**18 - 1, 2**18, 2**18 + 1])
 def test_long_orders_hold_every_sample_once(n):
     assert np.array_equal(np.sort(shuffled(3, 1, n)), np.arange(n))
+
+
+@pytest.mark.parametrize("kind", ["stream", "memmap"])
+def test_orders_of_blocks_are_drawn_before_they_are_asked_for(kind, tmp_path, monkeypatch):
+    """Those of a stream from the second epoch on, when its length is known."""
+    small_blocks(monkeypatch, 16)
+    monkeypatch.setattr(orders_module, "LONG", 0)
+    begun, asked = [], []
+
+    class Watched(orders_module.Orders):
+        def begin(self, key):
+            begun.append(key) if key not in asked else None
+            super().begin(key)
+
+        def of(self, key, wait):
+            asked.append(key)
+            return super().of(key, wait)
+
+    monkeypatch.setattr(orders_module, "Orders", Watched)
+    data = points(40)
+    given = cut(data, 7) if kind == "stream" else mapped(data, tmp_path)
+    line().fit(given, epochs=2, batch_size=4)
+    blocks = [(epoch, number, size) for epoch in (0, 1) for number, size in enumerate((16, 16, 8))]
+    assert asked == blocks and begun == (blocks[3:] if kind == "stream" else blocks)
