@@ -20,7 +20,7 @@ from symgrad.calculus.ragged import by_entries
 from symgrad.train.batches import Intake
 from symgrad.train.evaluate import evaluate
 from symgrad.train.indices import ComputedIndices
-from symgrad.train.pieces import independent, piece_size
+from symgrad.train.pieces import Pieces
 from symgrad.train.programs import Programs
 from symgrad.train.slabs import check, joined, slabs
 from symgrad.train.targets import Executables
@@ -46,7 +46,7 @@ class Evaluator:
         self.programs, self.arrays, self.executables = programs, arrays, executables
         self.data, self.dtype, self.settle = data, dtype, settle
         self._intakes: dict[str, Intake] = {}
-        self._sizes: dict[str, int] = {}  # samples in a piece of a program's input; 0: only all
+        self._pieces: dict[str, Pieces] = {}
 
     def intake(self, key: str) -> Intake:
         """What checks the data for a program."""
@@ -84,7 +84,7 @@ class Evaluator:
         intake = self.intake(_reads(key))
         data = intake.named(data)
         parts = slabs(data, intake)
-        if len(parts) > 1 and self._size(key):
+        if len(parts) > 1 and self._pieces_of(key).apart:
             if checked:
                 check(data, parts, lambda part: self.accepted(_reads(key), part))
             return partial(self._joined, key, data, parts), parts[-1].stop
@@ -99,19 +99,16 @@ class Evaluator:
 
     def _evaluated(self, key: str, arrays: dict, n: int, between: Between) -> Outputs:
         self.settle()
-        outputs, most = self.executables.program(key).step.outputs, self._size(key)
-        size = min(most, 1 << (n - 1).bit_length()) if most else n
+        outputs, size = self.executables.program(key).step.outputs, self._pieces_of(key).size(n)
         find = self.executables.at_least if size == n else self.executables.exactly
         return evaluate(
             find(key, size), {**self.arrays, **arrays}, n, size, outputs, self.dtype, between
         )
 
-    def _size(self, key: str) -> int:
-        if key not in self._sizes:
-            block = self.executables.program(key).step
-            apart = independent(block, block.outputs.values())
-            self._sizes[key] = piece_size(block, 1 << 30) if apart else 0
-        return self._sizes[key]
+    def _pieces_of(self, key: str) -> Pieces:
+        if key not in self._pieces:
+            self._pieces[key] = Pieces(self.executables.program(key).step)
+        return self._pieces[key]
 
 
 def _reads(key: str) -> str:

@@ -25,7 +25,7 @@ from symgrad.train.entries import Entries
 from symgrad.train.evaluate import evaluate
 from symgrad.train.indices import ComputedIndices
 from symgrad.train.memory import constants
-from symgrad.train.pieces import independent, piece_size
+from symgrad.train.pieces import Pieces
 from symgrad.train.settings import Settings, check_settings
 from symgrad.train.sizes import UnsizedFunction
 from symgrad.train.targets import Executables
@@ -51,7 +51,7 @@ class Function:
         _check_inputs(written, inputs)
         self._executables = Executables(lambda _: Program(self.block), settings.target, dtype.name)
         sizes = index_bounds(self.block)
-        self._computed = ComputedIndices(self.block, dtype)
+        self._computed, self._pieces = ComputedIndices(self.block, dtype), Pieces(self.block)
         self._columns = [_column(s, dtype, sizes.get(s)) for s in inputs]
         self._constants = constants(
             [s for s in self.block.inputs if getattr(s, "role", "") == "constant"], dtype
@@ -67,7 +67,7 @@ class Function:
             names = ", ".join(s.name for s in self.inputs)
             raise TypeError(f"expected {len(self.inputs)} values, for {names}; got {len(values)}")
         arrays, n, one = self._arrays(values)
-        size = piece_size(self.block, n) if self._independent() else n
+        size = self._pieces.size(n)
         executable = self._executables.exactly("function", size)
         found = evaluate(executable, arrays, n, size, self.block.outputs, self.dtype)
         results = [
@@ -81,9 +81,6 @@ class Function:
         """The code for the number of samples used last."""
         latest = self._executables.latest("function")
         return (latest or self._executables.exactly("function", 1)).source
-
-    def _independent(self) -> bool:
-        return independent(self.block, self.block.outputs.values())
 
     def _arrays(self, values: tuple) -> tuple[dict[sp.Symbol, np.ndarray], int, bool]:
         """The arrays by symbol, the number of samples, and whether one sample came bare."""

@@ -10,8 +10,6 @@ Every name depends on the samples of the mini-batch in one of four ways:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.language.symbols import batch_size
 
@@ -49,12 +47,6 @@ def _mentions_size(shape: tuple) -> bool:
     return batch_size in shape
 
 
-def independent(block: Block, names: Iterable[Name]) -> bool:
-    """Whether these names can be computed piece by piece."""
-    ways = dependence(block)
-    return all(ways[name] != "coupled" for name in names)
-
-
 def check_predictable(label: str, block: Block) -> None:
     """Raise ValueError unless an output depends on its own sample alone."""
     way = dependence(block)[block.outputs[label]]
@@ -67,11 +59,23 @@ def check_predictable(label: str, block: Block) -> None:
         )
 
 
-def piece_size(block: Block, n: int) -> int:
-    """Samples in a piece: a power of two, so that few kernels serve all numbers of samples."""
-    elements = sum(_elements(e.name) for e in block.equations) + 1
-    most = min(max(ELEMENTS // elements, 1), LARGEST)
-    return min(1 << (most.bit_length() - 1), 1 << (n - 1).bit_length())
+class Pieces:
+    """In which pieces of the mini-batch a block's outputs can be computed.
+
+    apart: whether in pieces at all
+    """
+
+    def __init__(self, block: Block) -> None:
+        ways = dependence(block)
+        self.apart = all(ways[name] != "coupled" for name in block.outputs.values())
+        elements = sum(_elements(e.name) for e in block.equations) + 1
+        most = min(max(ELEMENTS // elements, 1), LARGEST)
+        self._most = 1 << (most.bit_length() - 1)
+
+    def size(self, n: int) -> int:
+        """Samples in a piece of n: a power of two, so that few kernels serve all numbers of them;
+        all, where only the whole will do."""
+        return min(self._most, 1 << (n - 1).bit_length()) if self.apart else n
 
 
 def _elements(name: Name) -> int:

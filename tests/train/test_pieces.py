@@ -7,7 +7,7 @@ import sympy as sp
 import symgrad as sg
 from symgrad.calculus.capture import capture
 from symgrad.train import pieces
-from symgrad.train.pieces import dependence, piece_size
+from symgrad.train.pieces import Pieces, dependence
 
 x, y = sg.data("x", shape=3), sg.data("y")
 W, b = sg.parameter("W", shape=(2, 3), init="normal"), sg.parameter("b")
@@ -66,9 +66,10 @@ def test_pieces_give_the_loss_and_gradient_of_the_whole(case, reduction, target,
 
 
 def test_pieces_are_as_small_as_memory_asks():
-    small = capture({"e": z**2})
-    assert piece_size(small, 10**6) == 1024
-    assert piece_size(small, 5) == 8
-    assert piece_size(small, 1) == 1
+    small = Pieces(capture({"e": z**2}))
+    assert small.size(10**6) == 1024
+    assert small.size(5) == 8
+    assert small.size(1) == 1
+    assert Pieces(capture({"e": E(z) ** 2})).size(5) == 5
     big = sg.data("image", shape=(3, 1000, 1000))
-    assert piece_size(capture({"e": sg.sum(sp.tanh(big))}), 100) == 4
+    assert Pieces(capture({"e": sg.sum(sp.tanh(big))})).size(100) == 4
