@@ -84,34 +84,24 @@ class Function:
 
     def _arrays(self, values: tuple) -> tuple[dict[sp.Symbol, np.ndarray], int, bool]:
         """The arrays by symbol, the number of samples, and whether one sample came bare."""
-        data = [c for c in self._columns if role_of(c.symbol, {}) == "data"]
         given = dict(zip(self._columns, values, strict=True))
-        one = bool(data) and all(c.is_one_sample(given[c]) for c in data)
-        arrays = dict(self._constants)
-        counts: dict[str, int] = {}
+        data = {c: v for c, v in given.items() if role_of(c.symbol, {}) == "data"}
+        one = bool(data) and all(c.is_one_sample(v) for c, v in data.items())
+        arrays, counts = dict(self._constants), dict[str, int]()
         for column, value in given.items():
-            bare = column not in data or one
-            if bare and np.shape(value) != column.shape:
-                raise ValueError(
-                    f"{column.name!r} has shape {np.shape(value)}; expected {column.shape}"
-                )
-            array = column.accept(np.asarray(value)[None] if bare else value)
-            whole = array if column in data else np.require(array.reshape(column.shape), None, "W")
+            if column not in data:
+                array = _one(column, value).reshape(column.shape)
+                arrays[column.symbol] = np.require(array, None, "W")
+                continue
+            array = _one(column, value) if one else column.accept(value)
+            counts[column.name] = len(array)
             if isinstance(array, Entries):
                 join(arrays, column, array)
             else:
-                arrays[column.symbol] = whole
-            if column in data:
-                counts[column.name] = len(array)
-        if len(set(counts.values())) > 1:
-            shown = ", ".join(f"{k!r} {v}" for k, v in counts.items())
-            raise ValueError(f"data hold different numbers of samples: {shown}")
-        n = next(iter(counts.values()), 1)
-        if n:
-            self._computed.check(arrays, n)
-            self._executables.admit(arrays)
-        else:
-            raise ValueError(f"the data are empty: {next(iter(counts))!r} holds 0 samples")
+                arrays[column.symbol] = array
+        n = _samples(counts)
+        self._computed.check(arrays, n)
+        self._executables.admit(arrays)
         return arrays, n, one
 
 
@@ -149,6 +139,24 @@ def function(
     if dims_of([*given, *(s for s in symbols if isinstance(s, sp.Symbol))]):
         return UnsizedFunction(given, symbols, make)
     return make(given, symbols)
+
+
+def _one(column: Column, value: Any) -> Any:
+    """A value without the sample axis, checked, with it."""
+    if np.shape(value) != column.shape:
+        raise ValueError(f"{column.name!r} has shape {np.shape(value)}; expected {column.shape}")
+    return column.accept(np.asarray(value)[None])
+
+
+def _samples(counts: dict[str, int]) -> int:
+    """How many samples the data hold, which is equally many; 1 without data."""
+    if len(set(counts.values())) > 1:
+        shown = ", ".join(f"{k!r} {v}" for k, v in counts.items())
+        raise ValueError(f"data hold different numbers of samples: {shown}")
+    n = next(iter(counts.values()), 1)
+    if not n:
+        raise ValueError(f"the data are empty: {next(iter(counts))!r} holds 0 samples")
+    return n
 
 
 def _check_inputs(block: Block, inputs: list[sp.Symbol]) -> None:
