@@ -16,16 +16,7 @@ import numpy as np
 
 from symgrad.language.ragged import entries_of, is_length
 
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 WRITTEN = ("parameter", "state", "step")
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Zeros that begin at a multiple of 64 bytes."""
-    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.zeros(nbytes + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + nbytes].view(dtype).reshape(shape)
 
 
 class Slot:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.build.arrays import Given, Order, Recorded, aligned_zeros
+from symgrad.build.arrays import Given, Order, Recorded
 from symgrad.build.blas_threads import one_blas_thread
 from symgrad.build.cache import object_code, text_path
 from symgrad.build.entry import NUMBERS, leading, words_of
 from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
 from symgrad.build.threads import process, together
+from symgrad.language.aligned import aligned_zeros
 
 if TYPE_CHECKING:
     from symgrad.generate.source import Source

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.language.aligned import aligned_empty
 from symgrad.language.ragged import entries_of, is_length, is_sparse
 from symgrad.train.batches import Column
 
@@ -95,7 +96,7 @@ class Room:
         old = self.memory.get(symbol)
         if old is None or len(old) < needed:
             length = needed if old is None else max(needed, 2 * len(old))
-            new = self.memory[symbol] = np.empty((length, *like.shape[1:]), like.dtype)
+            new = self.memory[symbol] = aligned_empty((length, *like.shape[1:]), like.dtype)
             if old is not None:
                 new[:kept] = old[:kept]
         return self.memory[symbol]

@@ -15,6 +15,7 @@ from symgrad.calculus.asleep import Asleep
 from symgrad.calculus.columns import read_by_columns
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
+from symgrad.language.aligned import aligned_copy
 from symgrad.language.symbols import TensorSymbol
 from symgrad.optimize.rule import Rule
 from symgrad.train.cast import Cast
@@ -172,7 +173,7 @@ def _array(symbol: sp.Symbol, tensor: np.ndarray, dtype: np.dtype) -> np.ndarray
         dtype = np.dtype(np.float64)
     if tensor.shape != getattr(symbol, "shape", ()) or tensor.dtype.kind not in "fi":
         raise ValueError(f"the array of {symbol.name!r} has shape {tensor.shape}")
-    return np.array(tensor, dtype, order="C")
+    return aligned_copy(tensor, dtype)
 
 
 def _read_rule(record: dict[str, Any], symbols: Symbols, trained: list[sp.Symbol]) -> Applied:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.language.aligned import aligned_copy, aligned_empty
 from symgrad.train.names import unknown
 
 Shape = tuple[int, ...]
@@ -65,7 +66,7 @@ def initial(name: str, shape: Shape, init: Any, seed: int, dtype: Any = np.float
     if callable(init):
         rng = np.random.default_rng([seed, *name.encode("utf-8", "surrogatepass")])
         if isinstance(init, Elementwise):
-            return init.filled(rng, np.empty(shape, dtype))
+            return init.filled(rng, aligned_empty(shape, dtype))
         init = init(rng, shape)
     return as_values(init, shape, f"the init of parameter {name!r}", dtype)
 
@@ -80,7 +81,7 @@ def as_values(value: Any, shape: Shape, what: str, dtype: Any = np.float64) -> n
         raise TypeError(f"{what} wants real numbers, not {value!r} of dtype {array.dtype}")
     if array.shape not in ((), shape):
         raise ValueError(f"{what} has shape {array.shape}; expected {shape}")
-    return np.array(np.broadcast_to(array, shape), dtype=dtype, order="C")
+    return aligned_copy(np.broadcast_to(array, shape), dtype)
 
 
 def _named(parameter: str, name: str) -> Draw:

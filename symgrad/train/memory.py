@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.aligned import aligned_copy, aligned_zeros
 from symgrad.language.symbols import TensorSymbol
 from symgrad.train.init import as_values, initial
 from symgrad.train.names import lookup
@@ -87,7 +88,9 @@ def filled(state: TensorSymbol, value: float, dtype: np.dtype, turned: bool = Fa
     """
     kind = np.int64 if state.dtype == "int" else dtype
     shape = state.shape[::-1] if turned else state.shape
-    array = np.full(shape, value, kind) if value else np.zeros(shape, kind)
+    array = aligned_zeros(shape, kind)
+    if value:
+        array.fill(value)
     return array.T if turned else array
 
 
@@ -100,7 +103,7 @@ def by_columns(arrays: dict[sp.Symbol, np.ndarray], tables: Iterable[sp.Symbol],
         kept = [*rule.states[p].values(), rule.accumulators[p]] if rule and p in rule.states else []
         for s in (p, *kept):
             if s in arrays:
-                arrays[s] = np.asfortranarray(arrays[s])
+                arrays[s] = aligned_copy(arrays[s].T, arrays[s].dtype).T
 
 
 def held_by_columns(arrays: Mapping[sp.Symbol, np.ndarray], rule: Any) -> frozenset[sp.Symbol]:
