@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from symgrad.lower import index as ix
-from symgrad.lower.expressions import Relocation, accesses
+from symgrad.lower.expressions import Rewriting, accesses
 from symgrad.lower.index import Index, Quotient, Remainder
 from symgrad.lower.kernel import (
     ITEM_BYTES,
@@ -107,9 +107,7 @@ def jammed(s: Loop) -> tuple[Statement, ...]:
     return tuple(_together(s.body, turns, s.axis))
 
 
-def _together(
-    body: Iterable[Statement], turns: list[Relocation], axis: Axis
-) -> Iterator[Statement]:
+def _together(body: Iterable[Statement], turns: list[Rewriting], axis: Axis) -> Iterator[Statement]:
     for t in body:
         if isinstance(t, Loop):
             yield t.over(_together(t.body, turns, axis))
@@ -121,8 +119,8 @@ def _together(
         yield from made
 
 
-def _turn(axis: Axis, further: int, own: Iterable[Buffer]) -> Relocation:
+def _turn(axis: Axis, further: int, own: Iterable[Buffer]) -> Rewriting:
     """What becomes of statements some turns further on, with variables of its own."""
     mine = {b: Buffer(b.role, b.label, (), b.dtype) for b in own} if further else {}
     axes = {axis: ix.linear([(ix.of(axis), 1)], further)}
-    return Relocation(lambda buffer, index: (mine.get(buffer, buffer), index), axes)
+    return Rewriting(lambda buffer, index: (mine.get(buffer, buffer), index), axes)

@@ -14,7 +14,7 @@ from typing import Any
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import (
     At,
-    Relocation,
+    Rewriting,
     accesses,
     content,
 )
@@ -54,7 +54,7 @@ def contracted(sections: list[list[Statement]]) -> list[list[Statement]]:
         return new, tuple(x for i, x in enumerate(index) if i not in dropped)
 
     equal: dict[Any, Any] = {}  # expressions that become equal become one object
-    moved = Relocation(place, made=lambda x: equal.setdefault(content(x), x))
+    moved = Rewriting(place, made=lambda _, x: equal.setdefault(content(x), x))
     return [[moved.statement(s) for s in section] for section in sections]
 
 

@@ -206,23 +206,28 @@ def _moved(m: Matrix, known: Mapping[Any, Any]) -> Matrix:
     return Matrix(m.buffer, reindexed(m.offset, known), m.transposed, m.leading, m.collected)
 
 
-class Relocation:
-    """Statements in other memory, and over other loops' axes; what is one expression stays one.
+class Rewriting:
+    """Statements over other expressions, memory or axes; what is one expression stays one.
 
     place: a buffer and an index in it -> where that is now
     axes:  an axis -> the index that it becomes
-    made, done: what else becomes of each new expression, and of each new statement
+    made:  what becomes of an old expression, and of the same over its new parts
+    done:  what becomes of a new statement that is no loop
     """
 
     def __init__(
         self, place: Place = as_it_is, axes: Mapping[Axis, Index] = MappingProxyType({}),
-        made: Callable[[Any], Any] = lambda x: x, done: Callable[[Any], Any] = lambda s: s,
+        made: Callable[[Any, Any], Any] = lambda old, new: new,
+        done: Callable[[Any], Any] = lambda s: s,
     ) -> None:  # fmt: skip
         self.place, self.made, self.done = place, made, done
         self.known: dict[Any, Any] = dict(axes)
 
     def expression(self, root: Any) -> Any:
-        return bottom_up(root, self.known, lambda x: self.made(rebuilt(x, self.known, self.place)))
+        return bottom_up(root, self.known, self._made)
+
+    def _made(self, x: Any) -> Any:
+        return self.made(x, rebuilt(x, self.known, self.place))
 
     def statement(self, s: Any) -> Any:
         for x in roots(s):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from symgrad.lower import index as ix
 from symgrad.lower.expressions import (
     At,
-    Relocation,
+    Rewriting,
     accesses,
 )
 from symgrad.lower.kernel import (
@@ -314,7 +314,7 @@ class _Apart:
 
     def __init__(self, apart: Mapping[Buffer, Buffer]) -> None:
         self.apart = apart
-        self.statement = Relocation(self._place, done=self._whole).statement
+        self.statement = Rewriting(self._place, done=self._whole).statement
 
     def _place(self, buffer: Buffer, index: At) -> tuple[Buffer, At]:
         parts = self.apart.get(buffer.home)

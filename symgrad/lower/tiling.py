@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from symgrad.lower import index as ix
-from symgrad.lower.expressions import At, Relocation
+from symgrad.lower.expressions import At, Rewriting
 from symgrad.lower.kernel import (
     Apply,
     Axis,
@@ -45,7 +45,7 @@ class Tile:
         self.samples = Load(samples, (), "int64")
         self.inner = Axis(None, size, 0, stop=self.samples)
         self.local = {b: Buffer("scratch", b.label, (size, *b.shape[1:]), b.dtype) for b in local}
-        self._moved = Relocation(self._place)
+        self._moved = Rewriting(self._place)
 
     def loop(self, s: Loop) -> Loop:
         """A loop over samples."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from typing import Any
 
-from symgrad.lower.expressions import bottom_up, children, content, rebuilt, restated, roots, walk
+from symgrad.lower.expressions import Rewriting, children, content, roots, walk
 from symgrad.lower.index import Quotient, Remainder
 from symgrad.lower.kernel import (
     Apply,
@@ -22,7 +22,6 @@ from symgrad.lower.kernel import (
     Counter,
     Expression,
     Load,
-    Loop,
     Number,
     Statement,
     Store,
@@ -40,12 +39,13 @@ INVARIANT, OWN, LATE = (0, 0), (1, 0), (2, 0)  # known for the run; of this samp
 
 def known_first(section: list[Statement]) -> list[Statement]:
     """The statements of a step, their sums and products in the order in which parts are known."""
-    rewrite = _Rewrite(section)
-    return [rewrite.statement(s) for s in section]
+    order = _Order(section)
+    rewriting = Rewriting(made=order.expression, done=order.statement)
+    return [rewriting.statement(s) for s in section]
 
 
-class _Rewrite:
-    """Puts operands in order; expressions that were one object stay one.
+class _Order:
+    """Puts operands in order.
 
     inner: new expressions that change within a step, with the position in a loop
     parts: of the new sums and products, their operands in order
@@ -57,29 +57,27 @@ class _Rewrite:
         self.times: dict[Any, Time] = {}
         self.inner: set[Any] = set()
         self.parts: dict[Any, list[Expression]] = {}
-        self.known: dict[Any, Any] = {}
         self.made: dict[Any, Any] = {}
         every = [x for s in statements(tuple(section)) for x in roots(s)]
         self.uses = Tally([*every, *(c for x in walk(every) for c in children(x))])
 
     def statement(self, s: Statement) -> Statement:
-        for x in roots(s):
-            bottom_up(x, self.known, self._rewritten)
-        if isinstance(s, Loop):
-            return s.over(map(self.statement, s.body), self.known)
+        """A new statement, whose variable is known from now on when its value is."""
         if isinstance(s, Store) and s.buffer.is_local:
-            self.variables[s.buffer.home] = self.times[self.known[s.value]]
-        return restated(s, self.known)
+            self.variables[s.buffer.home] = self.times[s.value]
+        return s
 
-    def _rewritten(self, x: Any) -> Any:
-        new = self._one(rebuilt(x, self.known))
+    def expression(self, x: Any, new: Any) -> Any:
+        """What becomes of x, which is `new` over its new operands."""
+        new = self._one(new)
         float_ = isinstance(x, Apply) and x.dtype.startswith("float")
         if float_ and x.operation in ("add", "mul") and new not in self.inner:
             return self._in_order(x, new)
         return new
 
-    def _in_order(self, x: Apply, new: Expression) -> Expression:
-        parts = [p for c in x.operands for p in self._parts_of(c, x)]
+    def _in_order(self, x: Apply, new: Apply) -> Expression:
+        pairs = zip(x.operands, new.operands, strict=True)
+        parts = [p for c, y in pairs for p in self._parts_of(c, y, x)]
         if len(parts) > LONGEST or not all(map(_is_ordinary, parts)):
             return new
         parts.sort(key=self.times.__getitem__)
@@ -90,9 +88,9 @@ class _Rewrite:
         self.parts[result] = parts
         return result
 
-    def _parts_of(self, c: Expression, x: Apply) -> list[Expression]:
-        """An operand of x, or what it is made of where x alone needs it, or making it is free."""
-        new = self.known[c]
+    def _parts_of(self, c: Expression, new: Expression, x: Apply) -> list[Expression]:
+        """The new operand for x's operand c, or what it is made of where x alone needs it, or
+        making it is free."""
         parts = self.parts.get(new, [])
         same = isinstance(new, Apply) and (new.operation, new.dtype) == (x.operation, x.dtype)
         free = len([p for p in parts if self.times[p] != INVARIANT]) == 1
