@@ -111,13 +111,20 @@ def _log_of_base(a: Any) -> Any:
     return op.log(a) if isinstance(a.operand, sp.Expr) else op.masked(op.log(a), a)
 
 
-def _maximum(compare: Callable[..., Any]) -> Callable[..., Any]:
-    """The pull-back of an n-ary maximum or minimum: k-way ties share 1/k each."""
+def _extreme(name: str, beyond: str, compare: Callable[..., Any]) -> Callable[..., Any]:
+    """The pull-back of an n-ary maximum or minimum: k-way ties share 1/k each.
+
+    Operands are compared with each other: y may be rounded otherwise, and equal to none of them.
+    """
+
+    def reached(i: int, x: tuple) -> Any:
+        rest = getattr(op, name)(*x[:i], *x[i + 1 :])
+        return op.indicator(getattr(op, beyond)(x[i], rest))
 
     def pull(i: int, g: Any, y: Any, *x: Any) -> Any:
         if len(x) == 2:
             return g * compare(x[i], x[1 - i])
-        ties = [op.indicator(op.eq(v, y)) for v in x]
+        ties = [reached(k, x) for k in range(len(x))]
         return g * ties[i] / functools.reduce(lambda a, b: a + b, ties)
 
     return pull
@@ -186,8 +193,10 @@ register(
     _row("ceiling",   sp.ceiling,   np.ceil,  None, **_flat),
     _row("heaviside", sp.Heaviside, _heaviside, None,
          kinked=True, expand=lambda x: HALF*(1 + op.sign(x))),
-    _variadic("max", np.maximum, _maximum(lambda a, b: op.heaviside(a - b)), sp.Max, **_flat),
-    _variadic("min", np.minimum, _maximum(lambda a, b: op.heaviside(b - a)), sp.Min, **_flat),
+    _variadic("max", np.maximum, _extreme("max", "ge", lambda a, b: op.heaviside(a - b)), sp.Max,
+              **_flat),
+    _variadic("min", np.minimum, _extreme("min", "le", lambda a, b: op.heaviside(b - a)), sp.Min,
+              **_flat),
     # ---- conditions
     _row("lt", sp.Lt, np.less,          None, None, **_bool),
     _row("le", sp.Le, np.less_equal,    None, None, **_bool),

@@ -201,3 +201,22 @@ def test_rows_of_two_axes_are_caught_up(shapes, target, rng):
             model.step(batch)
         dense.append(np.array(model.parameters["p"]))
     np.testing.assert_allclose(*dense, rtol=1e-12)
+
+
+@pytest.mark.parametrize("rewrites", [None, "all"])
+def test_what_is_largest_of_three_is_asked_of_the_three(rewrites):
+    """The gradient's stable form of one of them equalled the maximum of the written ones nowhere:
+    0/0."""
+    steps = (
+        Step("v", "log_cosh_exp", ("p",), {}, (2,)),
+        Step("top", "max3", ("p", "d", "v"), {}, (2,), let=True),
+        Step("slope", "vjp", ("top", "p"), {"own": True, "shape": (2,)}, (2,)),
+    )
+    inputs = (Input("p", "data", (2,)), Input("d", "data", (2,)))
+    values = {
+        "p": np.array([[-0.42138217854810556, -0.3417931415634383]]),
+        "d": np.array([[1.024545738113762, -0.824925440885866]]),
+    }
+    program = Program(inputs, steps, values, 1)
+    found = check([program], [expected(program)], [Variant("reference", rewrites)])
+    assert list(map(str, found)) == []
