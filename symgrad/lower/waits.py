@@ -70,8 +70,8 @@ class _Order:
     def expression(self, x: Any, new: Any) -> Any:
         """What becomes of x, which is `new` over its new operands."""
         new = self._one(new)
-        float_ = isinstance(x, Apply) and x.dtype.startswith("float")
-        if float_ and x.operation in ("add", "mul") and new not in self.inner:
+        is_float = isinstance(x, Apply) and x.dtype.startswith("float")
+        if is_float and x.operation in ("add", "mul") and new not in self.inner:
             return self._in_order(x, new)
         return new
 
