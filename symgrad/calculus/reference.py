@@ -16,7 +16,7 @@ import sympy as sp
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.calculus.padding import NEUTRAL, Sizes
 from symgrad.calculus.program import Program
-from symgrad.calculus.touched import in_rows
+from symgrad.calculus.touched import in_rows, places
 from symgrad.language.contractions import mean_einsum
 from symgrad.language.ragged import entries_of, is_length
 from symgrad.language.row import TABLE, kind_of
@@ -79,13 +79,25 @@ class Reference:
     def _step(
         self, block: Block, arrays: Arrays, rows: Any, n: int, base: int = 0
     ) -> dict[Operand, Any]:
-        values = evaluate(block, arrays, rows, n, self.dtype, base=base)
+        program, sizes = self.program, Sizes(block, arrays, rows, n)
+        sums = program.sums if block is program.update else {}
+        read = {s: name for s, name in block.inputs.items() if s in sums}
+        whole = {s: sums[s].whole(arrays, s, name.shape) for s, name in read.items()}
+        values = evaluate(block, {**arrays, **whole}, rows, n, self.dtype, base=base)
         new = {symbol: np.array(values[name]) for symbol, name in block.writes.items()}
-        for symbol, lists in block.rows.items():
-            sizes = Sizes(block, arrays, rows, n)
-            new[symbol] = in_rows(arrays[symbol], new[symbol], lists, values, sizes)
+        for symbol in block.writes:
+            lists, group = block.rows.get(symbol), program.groups.get(symbol)
+            if lists and group:
+                group.join(arrays, places(lists, values, sizes))
+                group.add(arrays, symbol, new.pop(symbol))
+            elif lists:
+                new[symbol] = in_rows(arrays[symbol], new[symbol], lists, values, sizes)
+            elif group:
+                new[symbol] = group.renewed(arrays, arrays[symbol], new[symbol])
         for symbol, value in new.items():  # a value may be another one's array, as in a swap
             arrays[symbol][...] = value
+        for group in dict.fromkeys(sums.values()):
+            group.clear(arrays, [s for s in sums if sums[s] is group])
         return values
 
 

@@ -7,7 +7,7 @@ transpose of one: what is said of rows here holds for columns, and along any oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,14 +74,13 @@ def _is_scale(x: Operand) -> bool:
     return not isinstance(x, Name) or (x.shape == () and not x.per_sample)
 
 
-def in_rows(
-    old: np.ndarray, new: np.ndarray, lists: Lists, values: Mapping[Any, Any], sizes: Sizes
-) -> np.ndarray:
-    """The old values, with the new ones in the rows that lists of indices name.
+def places(
+    lists: Lists, values: Mapping[Any, Any], sizes: Sizes
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Of each list of indices, an index for each axis that selects, for every place of the list.
 
     values: of the block's names, a mini-batch's; beyond the ends of ragged lists they do not count
     """
-    result = old.copy()
     axes = selected(lists)
     for indices in lists:
         chosen: list[Any] = [indices[a] for a in axes]
@@ -96,8 +95,17 @@ def in_rows(
                 value = value.reshape(shape)
             where.append(value)
             inside = inside & mask
-        at: list[Any] = [slice(None)] * len(indices)
+        yield tuple(np.broadcast_to(i, np.shape(inside))[inside] for i in where)
+
+
+def in_rows(
+    old: np.ndarray, new: np.ndarray, lists: Lists, values: Mapping[Any, Any], sizes: Sizes
+) -> np.ndarray:
+    """The old values, with the new ones in the rows that lists of indices name."""
+    result, axes = old.copy(), selected(lists)
+    for where in places(lists, values, sizes):
+        at: list[Any] = [slice(None)] * len(lists[0])
         for axis, i in zip(axes, where, strict=True):
-            at[axis] = np.broadcast_to(i, np.shape(inside))[inside]
+            at[axis] = i
         result[tuple(at)] = new[tuple(at)]
     return result

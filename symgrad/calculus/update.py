@@ -6,6 +6,8 @@ Everything reads values from before the step.  With accumulation the step only a
 and a second block applies the rule to the sum:
 
     step:    a <- a + g           update:  p <- rule(p, a),  a <- 0
+
+The sum of a sparse gradient is held, and updates, in the rows that were touched (see `groups`).
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from symgrad.calculus.asleep import LAST, Asleep, made_up, read_awake
 from symgrad.calculus.block import Block, Lists, Name, Operand
 from symgrad.calculus.builder import Builder, Value
 from symgrad.calculus.capture import capture
+from symgrad.calculus.groups import Group, groups_of, kept, sum_of
 from symgrad.calculus.inline import read as read
 from symgrad.calculus.inline import shaped as shaped
 from symgrad.calculus.inline import splice as splice
 from symgrad.calculus.program import Program
 from symgrad.calculus.touched import selected, touched_rows
-from symgrad.language.digest import digest
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import TensorSymbol, step
 from symgrad.optimize.asleep import is_row_local
@@ -41,7 +43,7 @@ class Applied:
     accumulators:  parameter -> symbol of the sum of gradients under accumulation
     captured:      parameter -> the rule for it, and the symbol that stands for the gradient
     sparse:        the parameters of which a step changes the rows that it touches, and no others
-    marks:         lazy parameter -> symbol of which rows were touched, under accumulation
+    groups:        sparse parameter -> the rows in which its gradients are summed
     asleep:        what rows of tables missed, where they are caught up: such a parameter has the
                    state LAST besides its own
     """
@@ -53,7 +55,7 @@ class Applied:
     accumulators: Mapping[sp.Symbol, TensorSymbol]
     captured: Mapping[sp.Symbol, tuple[Block, TensorSymbol]] = field(default_factory=dict)
     sparse: frozenset[sp.Symbol] = frozenset()
-    marks: Mapping[sp.Symbol, TensorSymbol] = field(default_factory=dict)
+    groups: Mapping[sp.Symbol, Group] = field(default_factory=dict)
     asleep: Asleep | None = None
 
     @property
@@ -70,7 +72,8 @@ class Applied:
     @property
     def sums(self) -> list[TensorSymbol]:
         """What only training with accumulation has, and what starts at 0 in every group."""
-        return [*self.accumulators.values(), *self.marks.values()]
+        rows = [s for group in self.groups.values() for s in group.symbols]
+        return list(dict.fromkeys([*self.accumulators.values(), *rows]))
 
     @property
     def hypers(self) -> list[sp.Symbol]:
@@ -92,24 +95,20 @@ def apply_rule(
     touched: parameter -> the rows that its gradient has, where it is sparse
     """
     states = {p: {k: _state(f"{k} of {p.name}", p) for k in rule.state} for p in parameters}
-    sums = {p: _state(f"sum of gradients of {p.name}", p) for p in parameters}
     numbers = rule.arguments()
     captured = _all_captured(rule, states, numbers)
-    local = {p for p in touched or () if is_elementwise(captured[p][0], p)}
-    if local and not is_row_local(rule, numbers):
-        lazy, local = (local, set()) if rule.lazy else (set(), set())
-    else:
-        lazy = set()
-    marks = {}
-    asleep = made_up(rule, numbers) if lazy and rule.lazy == "catch_up" else None
-    for p in lazy:
+    sparse = {p for p in touched or () if is_elementwise(captured[p][0], p)}
+    asleep = None
+    if sparse and not is_row_local(rule, numbers):
+        sparse = sparse if rule.lazy else set()
+        asleep = made_up(rule, numbers) if sparse and rule.lazy == "catch_up" else None
+    for p in sparse if asleep else ():
         shape = _row_shape(p, touched or {})
-        if asleep:
-            states[p][LAST] = _symbol(f"{LAST} of {p.name}", p, shape, "int")
-        else:
-            marks[p] = _symbol(f"rows of {p.name} that were touched", p, shape)
+        states[p][LAST] = kept(f"{LAST} of {p.name}", p, shape, "int")
+    groups = groups_of([p for p in parameters if p in sparse], touched or {})
+    sums = {p: sum_of(p, groups.get(p)) for p in parameters}
     return Applied(rule, tuple(parameters), numbers, states, sums, captured,
-                   frozenset(local | lazy), marks, asleep)  # fmt: skip
+                   frozenset(sparse), groups, asleep)  # fmt: skip
 
 
 def is_elementwise(block: Block, p: sp.Symbol) -> bool:
@@ -148,28 +147,28 @@ def _begun(
 
 
 def accumulate(gradients: Block, wrt: Mapping[sp.Symbol, Operand], applied: Applied) -> Program:
-    """A block that adds gradients up, and one that applies the rule to the sum and clears it.
-
-    Here the sum of a table's gradients is held as a whole.
-    """
+    """A block that adds gradients up, and one that applies the rule to the sum and clears it."""
     adding, outputs, wrt = _begun(gradients, wrt, applied)
-    sums = {
-        a: shaped(adding, read(adding, a) + adding.value(wrt[p]), a)
+    sums, rows = {}, {}
+    for p, a in applied.accumulators.items():
+        if p in applied.groups:
+            adding.input(a, p.shape, per_sample=False)
+            sums[a], rows[a] = shaped(adding, adding.value(wrt[p]), p), touched_rows(adding, wrt[p])
+        else:
+            sums[a] = shaped(adding, read(adding, a) + adding.value(wrt[p]), a)
+    applying = Builder()
+    given = {
+        p: applying.value(applying.input(a, getattr(p, "shape", ()), per_sample=False))
         for p, a in applied.accumulators.items()
     }
-    for p, mark in applied.marks.items():
-        lists = touched_rows(adding, wrt[p]) or ()
-        touched = [_ones(adding, i, selected(lists), mark) for i in lists]
-        sums[mark] = shaped(adding, adding.apply("add", read(adding, mark), *touched), mark)
-    applying = Builder()
-    given = {p: read(applying, a) for p, a in applied.accumulators.items()}
     writes = _rule_writes(applying, applied, given)
-    for p, mark in applied.marks.items():
-        for target in (p, *applied.states[p].values()):
-            writes[target] = _where_marked(applying, mark, writes[target], target)
-    for a in applied.sums:
-        writes[a] = shaped(applying, applying.value(sp.Float(0)), a)
-    return Program(adding.block(outputs, sums), applying.block({}, writes))
+    groups = {}
+    for p, a in applied.accumulators.items():
+        if p in applied.groups:
+            groups.update(dict.fromkeys((a, p, *applied.states[p].values()), applied.groups[p]))
+        else:
+            writes[a] = shaped(applying, applying.value(sp.Float(0)), a)
+    return Program(adding.block(outputs, sums, rows), applying.block({}, writes), groups)
 
 
 def settle(applied: Applied) -> Program:
@@ -182,25 +181,6 @@ def settle(applied: Applied) -> Program:
             writes[target] = shaped(builder, value, target)
         writes[states[LAST]] = shaped(builder, read(builder, step), states[LAST])
     return Program(builder.block({}, writes))
-
-
-def _ones(
-    builder: Builder, indices: tuple[Operand | None, ...], axes: tuple[int, ...], mark: TensorSymbol
-) -> Value:
-    """A positive number in each row that a list of indices names, for the whole mini-batch."""
-    chosen = [indices[a] for a in axes]
-    ones = builder.apply("indicator", builder.apply("ge", builder.apply("add", *chosen), 0))
-    found = builder.apply("scatter", ones, *chosen, shape=tuple(mark.shape[a] for a in axes))
-    sampled = isinstance(found.operand, Name) and found.operand.per_sample
-    found = builder.apply("expectation", found) if sampled else found
-    return builder.apply("reshape", found, shape=mark.shape)
-
-
-def _where_marked(builder: Builder, mark: TensorSymbol, new: Name, target: Any) -> Name:
-    """The new value in the rows that were touched, the old one in the others."""
-    there = builder.apply("gt", read(builder, mark), 0)
-    value = builder.apply("select", there, builder.value(new), read(builder, target))
-    return shaped(builder, value, target)
 
 
 def _all_captured(
@@ -273,10 +253,4 @@ def _gradient(p: sp.Symbol) -> TensorSymbol:
 
 def _state(name: str, p: sp.Symbol) -> TensorSymbol:
     """A new state symbol of a parameter's shape."""
-    return _symbol(name, p, getattr(p, "shape", ()))
-
-
-def _symbol(name: str, p: sp.Symbol, shape: tuple, dtype: str = "float") -> TensorSymbol:
-    key = digest("state", name, shape)
-    identity = digest(key, getattr(p, "identity", p.name))
-    return TensorSymbol(name, shape, dtype, "state", key, identity)
+    return kept(name, p, getattr(p, "shape", ()))

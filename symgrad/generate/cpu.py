@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgrad.generate.blocks import Blocks, is_large
-from symgrad.generate.cpu_operations import LIBRARY, NATIVE, RANDOM, VECTOR_MATH
+from symgrad.generate.cpu_operations import GROUPS, LIBRARY, NATIVE, RANDOM, VECTOR_MATH
 from symgrad.generate.cpu_statements import Statements
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, remark
@@ -37,6 +37,7 @@ MODULES = {
     "symgrad.generate.micro_kernels": ("matrix_product",),
     "symgrad.generate.native": NATIVE,
     "symgrad.generate.random_bits": RANDOM,
+    "symgrad.generate.row_groups": GROUPS,
     "symgrad.generate.vector_math": VECTOR_MATH,
 }
 FASTMATH = ("afn", "arcp", "contract", "nsz", "reassoc")  # NaN and infinity keep their meaning

@@ -71,6 +71,7 @@ NATIVE = (
     "minimum", "modulo", "pointer", "power", "prefetch", "scaled", "select", "shared", "sign",
     "square",
 )  # fmt: skip
+GROUPS = ("joined",)
 RANDOM = ("below", "either", "mixed", "unit")
 LIBRARY = (
     "cholesky", "cofactor", "cofactor_along", "det", "eigenvectors", "eigvalsh", "inv", "logdet",

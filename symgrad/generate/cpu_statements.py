@@ -132,6 +132,10 @@ class Statements:
     def _distinct(self, s: Distinct) -> None:
         place, row = self.printer.place(s.buffer, s.index), self.printer.text(s.row)
         found = ", ".join(self.names(b) for b in s.found.buffers)
+        if s.found.lasts:
+            self.printer.used.add("joined")
+            self.lines.add(f"{place} = joined({row}, {found})")
+            return
         bits = s.found.table.shape[0].bit_length() - 1
         self.printer.used.add("distinct")
         self.lines.add(f"{place} = distinct({row}, {found}, {bits})")

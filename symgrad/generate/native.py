@@ -141,7 +141,7 @@ def clamp(context: Any, i: Any, size: Any, fault: Any) -> Any:
 GOLDEN = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: spreads neighbouring rows
 
 
-@intrinsic(prefer_literal=True)
+@intrinsic
 def distinct(
     context: Any, row: Any, rows: Any, count: Any, table: Any, places: Any, bits: Any
 ) -> Any:
@@ -150,19 +150,17 @@ def distinct(
     table: 2**bits places, in which rows' numbers stand by the rows' hashes; places: where each
     number stands.  Whatever else is in the table is ignored: it need never be cleared.
     """
-    if not isinstance(bits, types.IntegerLiteral):
-        return None
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        row, rows, count, table, places, _ = arguments
-        return _number_of(builder, row, rows, count, table, places, bits.literal_value)
+        return _number_of(builder, *arguments)
 
     integers = types.CPointer(types.int64)
-    return types.int64(types.int64, integers, integers, integers, integers, bits), code
+    kinds = (types.int64, integers, integers, integers, integers, types.int64)
+    return types.int64(*kinds), code
 
 
 def _number_of(
-    builder: Any, row: Any, rows: Any, count: Any, table: Any, places: Any, bits: int
+    builder: Any, row: Any, rows: Any, count: Any, table: Any, places: Any, bits: Any
 ) -> Any:
     """Look at one place after the other: is it taken, and by this row?"""
     kind = row.type
@@ -170,7 +168,8 @@ def _number_of(
     look, taken, following, new, end = blocks
     at = lambda memory, i: builder.gep(memory, [i], inbounds=True)  # noqa: E731
     known = builder.load(count)
-    first = builder.lshr(builder.mul(row, kind(GOLDEN)), kind(64 - bits))
+    first = builder.lshr(builder.mul(row, kind(GOLDEN)), builder.sub(kind(64), bits))
+    last = builder.sub(builder.shl(kind(1), bits), kind(1))
     start = builder.block
     builder.branch(look)
 
@@ -189,7 +188,7 @@ def _number_of(
     found_in = builder.block
 
     builder.position_at_end(following)
-    other = builder.and_(builder.add(place, kind(1)), kind(2**bits - 1))
+    other = builder.and_(builder.add(place, kind(1)), last)
     place.add_incoming(other, following)
     builder.branch(look)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import sympy as sp
 
@@ -11,6 +12,7 @@ from symgrad.calculus.program import Program
 from symgrad.calculus.simplify import renamed
 from symgrad.language.garbage import rare_collections
 from symgrad.language.ragged import entries_of, held_as
+from symgrad.language.symbols import TensorSymbol
 from symgrad.lower import index as ix
 from symgrad.lower.contract import contracted
 from symgrad.lower.elements import Elements
@@ -34,6 +36,7 @@ from symgrad.lower.normalize import Normalizer
 from symgrad.lower.plan import Plan
 from symgrad.lower.prefetch import ahead
 from symgrad.lower.registers import in_registers
+from symgrad.lower.row_groups import Held
 from symgrad.lower.row_updates import row_updates
 from symgrad.lower.schedule import linked, merged
 from symgrad.lower.schedule import ordered as in_order
@@ -81,6 +84,7 @@ class _Lowering:
         self.dtype, self.batch, self.apart, self.layout = dtype, batch, apart, layout
         self.written = {s for b in program.blocks for s in b.writes}
         self.inputs: dict[sp.Symbol, Buffer] = {}
+        self.held, self.sums = Held(program.groups, self._state, batch), program.sums
         self.outputs: list[Buffer] = []
         self.axes = Axes(batch)
         self.base = BASES[program.counts](batch)
@@ -115,14 +119,20 @@ class _Lowering:
         nodes = ordered([*outputs.values(), *writes.values(), *indices])
         for x in (*outputs.values(), *writes.values(), *indices):
             x.uses += 1
-        rows = row_updates(lists, writes, normal.inputs, self.apart, self.layout.turned)
+        held = self.held.groups
+        changed = {s: rows for s, rows in lists.items() if s not in held}
+        rows = row_updates(changed, writes, normal.inputs, self.apart, self.layout.turned)
+        groups: list[Any] = list(dict.fromkeys(rows.values()))
+        if lists.keys() & held.keys():
+            groups += self.held.sums(lists, writes)
+        elif writes.keys() & held.keys():
+            groups += self.held.updates(writes, normal.inputs, self.layout.turned)
         elements = Elements(self.dtype, self.batch, self._offsets, self.base)
         self.axes.length_of = elements.length
         for symbol, x in normal.inputs.items():
-            if x.attributes["role"] != "position":
+            if x.attributes["role"] != "position" and symbol not in self.sums:
                 elements.memory[x] = self._input(symbol, x)
-        groups = list(dict.fromkeys(rows.values()))
-        whole = {s: x for s, x in writes.items() if s not in rows}
+        whole = {s: x for s, x in writes.items() if s not in rows and s not in held}
         plan = Plan(nodes, self._in_place(whole, normal), set(whole.values()), groups)
         nests = Nests(elements, plan, self.axes)
         for label, name in given.outputs.items():
@@ -157,6 +167,15 @@ class _Lowering:
             turned = symbol in self.layout.turned
             self.inputs[symbol] = Buffer(
                 role, symbol.name, shape, held_as(symbol) or dtype, symbol, turned=turned
+            )
+        return self.inputs[symbol]
+
+    def _state(self, symbol: TensorSymbol, distinct: bool = False) -> Buffer:
+        """A state as its array is, whatever the mathematics takes it for."""
+        if symbol not in self.inputs:
+            dtype = "int64" if symbol.dtype == "int" else self.dtype
+            self.inputs[symbol] = Buffer(
+                "state", symbol.name, symbol.shape, dtype, symbol, distinct=distinct
             )
         return self.inputs[symbol]
 

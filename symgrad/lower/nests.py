@@ -14,6 +14,8 @@ from symgrad.lower.index import Index
 from symgrad.lower.kernel import ROW, SLOT, Axis, Buffer, Collect, Expression, Load, Store, Update
 from symgrad.lower.nodes import SAMPLE, Extent, Node, largest
 from symgrad.lower.plan import Plan
+from symgrad.lower.row_groups import GroupSums, GroupUpdates, SumLoops, UpdateLoops
+from symgrad.lower.row_updates import RowUpdate
 from symgrad.lower.rows import RowLoops
 from symgrad.lower.scale import product_of
 from symgrad.lower.sums import Sums
@@ -21,6 +23,9 @@ from symgrad.lower.tasks import Axes, Task, start_of
 
 COMBINE = {"sum": "add", "total": "add", "einsum": "add", "prod": "mul", "amax": "max",
            "amin": "min"}  # fmt: skip
+ROWS: dict[type, Callable[..., Any]] = {
+    RowUpdate: RowLoops, GroupSums: SumLoops, GroupUpdates: UpdateLoops,
+}  # fmt: skip
 FAR_AWAY = 2**20  # how far an index moves that is read from memory
 Value = Callable[[Mapping[str, Index]], Expression]  # letter -> index, to the element there
 
@@ -39,7 +44,7 @@ class Nests:
         for x in plan.roots:
             self._root(x)
         for group in plan.rows:
-            RowLoops(self, group)
+            ROWS[type(group)](self, group)
 
     def add(self, statement: Any, axes: Sequence[Axis] = (), x: Node | None = None,
             summing: int | None = None, start: Expression | None = None,

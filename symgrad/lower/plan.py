@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from symgrad.lower import calls, costs, products
 from symgrad.lower.linear import Term, linear_terms
 from symgrad.lower.nodes import VIEWS, Node
+from symgrad.lower.row_groups import GroupSums, GroupUpdates
 from symgrad.lower.row_updates import RowUpdate
 
 EXTREMES = frozenset({"amax", "amin", "max", "min"})
@@ -27,12 +28,13 @@ class Plan:
     sums:     root -> its terms, where some of them are accumulated into it
     absorbed: what has no memory of its own for that: terms that are accumulated, inner sums
     collected: data whose rows a product reads
-    rows:     tables of which the touched rows change; their new values have no memory of their own
+    rows:     tables of which the touched rows change, and sums that are held as rows: their new
+              values have no memory of their own
     """
 
     def __init__(
         self, nodes: list[Node], in_place: dict[Node, Node], kept: set[Node],
-        rows: Sequence[RowUpdate] = (),
+        rows: Sequence[RowUpdate | GroupSums | GroupUpdates] = (),
     ) -> None:  # fmt: skip
         self.nodes, self.in_place, self.rows = nodes, in_place, rows
         self.matches = {x: m for x in nodes if (m := products.match(x))}

@@ -24,32 +24,24 @@ PASSED = ("scatter", "broadcast_to", "transpose")
 
 
 @dataclass(eq=False)
-class RowUpdate:
-    """New values of tables of one height, in the rows of the same lists of indices.
+class Selection:
+    """Rows of tables, selected by indices.
 
-    writes: (old value, new value) of each table and state
-    lists:  of each list of indices, an operand for each axis that selects
-    axes:   those axes, of the tables as they are held: (0,) for rows, (1,) for columns
-    sums:   gradient -> the scatters that it adds up, with their factors
-    frames: gradient -> the axes of the tables in the order in which it has them
-    inside: what is computed for the touched rows alone
+    axes:   those that select, of the tables as they are held: (0,) for rows, (1,) for columns
+    sizes:  theirs
+    lists:  of each list of indices, an operand for each of these axes
+    inside: what is computed for the selected rows alone
     """
 
-    lists: tuple[tuple[Operand, ...], ...]
     axes: tuple[int, ...]
-    writes: list[tuple[Node, Node]] = field(default_factory=list)
-    sums: dict[Node, list[Term]] = field(default_factory=dict)
-    frames: dict[Node, tuple[int, ...]] = field(default_factory=dict)
+    sizes: tuple[int, ...]
+    lists: tuple[tuple[Operand, ...], ...]
     inside: dict[Node, None] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
         """How many axes select a row."""
         return len(self.axes)
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        return tuple(self.writes[0][0].shape[a] for a in self.axes)
 
     def rest(self, of: Sequence[Any]) -> tuple[Any, ...]:
         """What a sequence with an element for each axis of a table has for the axes of a row."""
@@ -61,15 +53,29 @@ class RowUpdate:
         rank = len(row) + len(rest)
         return tuple(chosen[a] if a in chosen else next(remaining) for a in range(rank))
 
-    @property
-    def factors(self) -> list[Node]:
-        terms = (t for terms in self.sums.values() for t in terms)
-        return [f for factors, _ in terms for f in factors if isinstance(f, Node)]
-
     def most(self, batch: int) -> int:
         """The largest number of rows in all lists of a mini-batch."""
         every = (extents_of(indices) for indices in self.lists)
         return sum(math.prod(largest(e, batch) for e in extents) for extents in every)
+
+
+@dataclass(eq=False)
+class RowUpdate(Selection):
+    """New values of tables of one height, in the rows of the same lists of indices.
+
+    writes: (old value, new value) of each table and state
+    sums:   gradient -> the scatters that it adds up, with their factors
+    frames: gradient -> the axes of the tables in the order in which it has them
+    """
+
+    writes: list[tuple[Node, Node]] = field(default_factory=list)
+    sums: dict[Node, list[Term]] = field(default_factory=dict)
+    frames: dict[Node, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def factors(self) -> list[Node]:
+        terms = (t for terms in self.sums.values() for t in terms)
+        return [f for factors, _ in terms for f in factors if isinstance(f, Node)]
 
     @property
     def is_one(self) -> bool:
@@ -101,15 +107,20 @@ def row_updates(
     for symbol, lists in rows.items():
         old, new = inputs[symbol], writes[symbol]
         if symbol in apart or not _only_added(old, new):
-            axes = tuple(a for a, x in enumerate(lists[0]) if x is not None)
-            chosen = tuple(tuple(i[a] for a in axes) for i in lists)
+            axes, chosen = selected(lists)
             axes = tuple(1 - a for a in axes) if symbol in turned else axes
-            key = (chosen, axes, tuple(old.shape[a] for a in axes))
-            result[symbol] = found.setdefault(key, RowUpdate(chosen, axes))
+            key = (axes, tuple(old.shape[a] for a in axes), chosen)
+            result[symbol] = found.setdefault(key, RowUpdate(*key))
             result[symbol].writes.append((old, new))
     for group in found.values():
-        _look_inside(group)
+        look_inside(group)
     return result
+
+
+def selected(lists: Lists) -> tuple[tuple[int, ...], tuple[tuple[Operand, ...], ...]]:
+    """The axes that lists of indices select from, and of each list the indices for these."""
+    axes = tuple(a for a, x in enumerate(lists[0]) if x is not None)
+    return axes, tuple(tuple(i[a] for a in axes) for i in lists)
 
 
 def _only_added(old: Node, new: Node) -> bool:
@@ -121,7 +132,8 @@ def _only_added(old: Node, new: Node) -> bool:
     )
 
 
-def _look_inside(group: RowUpdate) -> None:
+def look_inside(group: RowUpdate) -> None:
+    """Find what is computed for the touched rows alone, and the gradients in it."""
     stack = [(new, tuple(range(new.rank))) for _, new in group.writes]
     while stack:
         x, frame = stack.pop()
@@ -134,10 +146,10 @@ def _look_inside(group: RowUpdate) -> None:
             group.inside.update(parts)
         else:
             group.inside[x] = None
-            stack.extend((y, _frame_inside(x, y, frame)) for y in x.nodes)
+            stack.extend((y, frame_inside(x, y, frame)) for y in x.nodes)
 
 
-def _frame_inside(x: Node, y: Node, frame: tuple[int, ...]) -> tuple[int, ...]:
+def frame_inside(x: Node, y: Node, frame: tuple[int, ...]) -> tuple[int, ...]:
     """The axes of the tables in the order in which an operand of x has them."""
     if x.operation == "transpose":
         axes = x.attributes["axes"]

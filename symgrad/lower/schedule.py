@@ -107,11 +107,12 @@ class _Group:
         self.nested = self.costly = False  # loops inside; functions outside of them
 
     def welcomes(self, t: Task, arrays: set[Buffer], depth: int) -> bool:
-        """Whether merging pays: samples and statements always, other loops that share data.
+        """Whether merging pays: samples, distinct rows and statements always, other loops that
+        share data.
 
         Beside a loop, a function would be computed for one element after the other.
         """
-        if self.axis is None or self.axis.extent is None:
+        if self.axis is None or self.axis.extent is None or isinstance(self.axis.stop, Load):
             return True
         nested, costly = _kind(t, depth)
         if self.axis.extent >= VECTOR and ((self.nested and costly) or (self.costly and nested)):

@@ -126,6 +126,8 @@ class Found:
     table:  a hash table with open addressing, of a power of two of places: numbers of rows
     places: where in the table each row stands.  A place is taken if its row stands there, so that
             a table need not be cleared: count[0] = 0 empties it
+
+    Where they last from one mini-batch to the next, 2**count[1] places of the table are in use.
     """
 
     rows: Buffer
@@ -136,6 +138,11 @@ class Found:
     @property
     def buffers(self) -> tuple[Buffer, ...]:
         return (self.rows, self.count, self.table, self.places)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether they are a state, and not a mini-batch's own."""
+        return self.rows.role == "state"
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -81,9 +81,13 @@ class Axes:
         assert self.length_of is not None
         return Axis(limit, limit, depth, stop=self.length_of(extent, sample))
 
-    def counted(self, limit: int, depth: int, stop: Expression) -> Axis:
-        """An axis from 0 to an integer of the run, which is at most `limit`."""
-        return self._bounded.setdefault((depth, stop), Axis(limit, limit, depth, None, stop))
+    def counted(self, limit: int, depth: int, stop: Expression, often: int | None = None) -> Axis:
+        """An axis from 0 to an integer of the run, which is at most `limit`.
+
+        often: about how large it is, where that is not the same
+        """
+        axis = Axis(often or limit, limit, depth, None, stop)
+        return self._bounded.setdefault((depth, stop), axis)
 
     def loops(self, extents: Sequence[Extent], around: tuple[Axis, ...] = ()
               ) -> tuple[tuple[Axis, ...], At]:  # fmt: skip

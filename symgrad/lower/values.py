@@ -59,7 +59,8 @@ class Axis:
     """A loop's variable, from 0 to its extent; extent None is n, the mini-batch's samples.
 
     start, stop: with a `stop` the loop goes from `start` (or 0) to it, integers of the run that
-                 are evaluated once, before the loop; the variable stays below the extent
+                 are evaluated once, before the loop; the variable stays below the limit, and the
+                 extent is about where it ends
     step:        how far it goes at a time
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,24 @@ import sympy as sp
 
 from symgrad.calculus.asleep import Asleep
 from symgrad.calculus.columns import read_by_columns
+from symgrad.calculus.groups import groups_of, sum_of
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied
 from symgrad.language.aligned import aligned_copy
 from symgrad.language.symbols import TensorSymbol
 from symgrad.optimize.rule import Rule
 from symgrad.train.cast import Cast
+from symgrad.train.groups import packed, unpacked
 from symgrad.train.memory import by_columns, held_by_columns
 from symgrad.train.model import Model
-from symgrad.train.objective import check_loss, differentiate, over_the_batch
+from symgrad.train.objective import Objective, check_loss, differentiate, over_the_batch
 from symgrad.train.programs import Programs
 from symgrad.train.record import Symbols, payload_array, read_block, read_symbol, write_block
 from symgrad.train.settings import check_settings
 from symgrad.train.targets import Executables
 
-VERSION = 2
+VERSION = 3
+READ = (2, 3)  # those of version 2 held the sums of sparse gradients as whole tables
 
 
 def save(model: Model, path: Any) -> None:
@@ -51,12 +55,12 @@ def as_bytes(model: Model) -> bytes:
     from safetensors.numpy import save as to_bytes
 
     model.behind.settle()
-    symbols = Symbols()
-    record = json.dumps(_describe(model, symbols))
+    symbols, held = Symbols(), packed(model.programs.rule, model.arrays)
+    record = json.dumps(_describe(model, symbols, held))
     arrays = {
         str(k): np.asarray(array, order="C")
         for k, s in enumerate(symbols.all)
-        if (array := payload_array(s, model.arrays.get(s))) is not None
+        if (array := payload_array(s, held.get(s))) is not None
     }
     return to_bytes(arrays, {"symgrad": record})
 
@@ -90,7 +94,7 @@ def load(path: Any, target: str | None = None) -> Model:
         raise ValueError(f"{path} is not a symgrad model that can be read here: {error}") from error
 
 
-def _describe(model: Model, symbols: Symbols) -> dict[str, Any]:
+def _describe(model: Model, symbols: Symbols, arrays: Iterable[sp.Symbol]) -> dict[str, Any]:
     programs, settings = model.programs, model.settings
     record = {
         "version": VERSION,
@@ -101,7 +105,7 @@ def _describe(model: Model, symbols: Symbols) -> dict[str, Any]:
         "trained": [symbols.number(p) for p in programs.trained],
         "rule": None if programs.rule is None else _describe_rule(programs.rule, symbols),
     }
-    for s in model.arrays:
+    for s in arrays:
         symbols.number(s)
     return record | {"symbols": symbols.write(model.cast.roles)}
 
@@ -116,10 +120,8 @@ def _describe_rule(applied: Applied, symbols: Symbols) -> dict[str, Any]:
         {
             "block": write_block(block, symbols),
             "gradient": symbols.number(g),
-            "sum": symbols.number(applied.accumulators[p]),
             "states": {k: symbols.number(s) for k, s in applied.states[p].items()},
             "sparse": p in applied.sparse,
-            "mark": symbols.number(applied.marks[p]) if p in applied.marks else None,
         }
         for p, (block, g) in applied.captured.items()
     ]
@@ -136,7 +138,7 @@ def _describe_rule(applied: Applied, symbols: Symbols) -> dict[str, Any]:
 
 
 def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str | None) -> Model:
-    if record["version"] != VERSION:
+    if record["version"] not in READ:
         raise ValueError(f"its version is {record['version']}, and this is version {VERSION}")
     reduction, dtype, saved_target, seed = record["settings"]
     settings = check_settings(reduction, dtype, target or saved_target, seed)
@@ -149,20 +151,40 @@ def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str |
     predicted = {k: read_block(b, symbols) for k, b in record["outputs"].items()}
     whole = over_the_batch(by_entries(captured), settings.reduction)
     objective = differentiate(whole, trained)
-    rule = record["rule"] and _read_rule(record["rule"], symbols, trained)
+    rule = record["rule"] and _read_rule(record["rule"], symbols, objective)
     programs = Programs(
         captured, predicted, objective, rule, settings.reduction, settings.dtype.name
     )
-    arrays = {s: _array(s, tensors[str(k)], settings.dtype) for k, s in enumerate(symbols.all)
-              if str(k) in tensors and getattr(s, "role", "") != "random"}  # fmt: skip
+    saved = {s: tensors[str(k)] for k, s in enumerate(symbols.all)
+             if str(k) in tensors and getattr(s, "role", "") != "random"}  # fmt: skip
+    training = list(map(int, record["training"]))
+    groups = _groups(rule, saved, training[2], settings.dtype, record["version"])
+    arrays = {s: groups[s] if s in groups else _array(s, tensor, settings.dtype)
+              for s, tensor in {**saved, **groups}.items()}  # fmt: skip
     by_columns(arrays, read_by_columns([captured, *predicted.values()]), rule)
     executables = Executables(
         programs.make, settings.target, settings.dtype.name, turned=held_by_columns(arrays, rule)
     )
     model = Model(None, Cast(roles, tuple(trained), {}), programs, arrays, executables, settings)
-    model.epoch, model.pending, model.every, *position = map(int, record["training"])
+    model.epoch, model.pending, model.every, *position = training
     model.position = sum(position)  # files of the first models have none
     return model
+
+
+def _groups(
+    rule: Applied | None, saved: dict[sp.Symbol, np.ndarray], every: int, dtype: np.dtype,
+    version: int,
+) -> dict[sp.Symbol, np.ndarray]:  # fmt: skip
+    """What accumulation keeps of tables, where the last fit accumulated."""
+    if every == 1 or rule is None or not rule.groups:
+        return {}
+    if version < VERSION:
+        raise ValueError(
+            f"it is of version {version}, saved while accumulate={every} summed the gradients of "
+            "tables, which are held otherwise now: with the symgrad that wrote it, train one "
+            "mini-batch with accumulate=1 and save it again"
+        )
+    return unpacked(rule, saved, dtype)
 
 
 def _array(symbol: sp.Symbol, tensor: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -176,8 +198,9 @@ def _array(symbol: sp.Symbol, tensor: np.ndarray, dtype: np.dtype) -> np.ndarray
     return aligned_copy(tensor, dtype)
 
 
-def _read_rule(record: dict[str, Any], symbols: Symbols, trained: list[sp.Symbol]) -> Applied:
+def _read_rule(record: dict[str, Any], symbols: Symbols, objective: Objective) -> Applied:
     """The rule as it was applied; its Python function is not there any more, nor needed."""
+    trained, touched = list(objective.wrt), objective.touched
     numbers: dict[str, sp.Expr] = {}
     given: dict[str, Any] = {}
     for k, v in record["numbers"].items():
@@ -189,18 +212,18 @@ def _read_rule(record: dict[str, Any], symbols: Symbols, trained: list[sp.Symbol
     states = {
         p: {k: symbols.all[n] for k, n in part["states"].items()} for p, part in parts.items()
     }
-    sums = {p: symbols.all[part["sum"]] for p, part in parts.items()}
     captured = {
         p: (read_block(part["block"], symbols), symbols.all[part["gradient"]])
         for p, part in parts.items()
     }
     sparse = frozenset(p for p, part in parts.items() if part["sparse"])
-    marks = {p: symbols.all[n] for p, part in parts.items() if (n := part["mark"]) is not None}
+    groups = groups_of([p for p in trained if p in sparse], touched)
+    sums = {p: sum_of(p, groups.get(p)) for p in trained}
     asleep = None
     if record["asleep"]:
         block, own = record["asleep"]
         asleep = Asleep(read_block(block, symbols), {k: symbols.all[n] for k, n in own.items()})
-    return Applied(rule, tuple(trained), numbers, states, sums, captured, sparse, marks, asleep)
+    return Applied(rule, tuple(trained), numbers, states, sums, captured, sparse, groups, asleep)
 
 
 def _applied(*_: Any, **__: Any) -> TensorSymbol:

@@ -100,7 +100,7 @@ def by_columns(arrays: dict[sp.Symbol, np.ndarray], tables: Iterable[sp.Symbol],
     Arrays know how they lie in memory: users see no difference.
     """
     for p in tables:
-        kept = [*rule.states[p].values(), rule.accumulators[p]] if rule and p in rule.states else []
+        kept = [*rule.states.get(p, {}).values(), *_dense_sums(rule, [p])] if rule else []
         for s in (p, *kept):
             if s in arrays:
                 arrays[s] = aligned_copy(arrays[s].T, arrays[s].dtype).T
@@ -113,8 +113,13 @@ def held_by_columns(arrays: Mapping[sp.Symbol, np.ndarray], rule: Any) -> frozen
     """
     flags = {s: a.flags for s, a in arrays.items() if a.ndim == 2}
     held = {s for s, f in flags.items() if f.f_contiguous and not f.c_contiguous}
-    sums = rule.accumulators if rule else {}
-    return frozenset(held | {sums[p] for p in held if p in sums})
+    return frozenset(held | set(_dense_sums(rule, held) if rule else ()))
+
+
+def _dense_sums(rule: Any, parameters: Iterable[sp.Symbol]) -> list[TensorSymbol]:
+    """The sums of gradients that are held as their parameters are."""
+    sums = rule.accumulators
+    return [sums[p] for p in parameters if p in sums and p not in rule.groups]
 
 
 def constants(symbols: Iterable[sp.Symbol], dtype: np.dtype) -> dict[sp.Symbol, np.ndarray]:

@@ -166,23 +166,11 @@ class Model:
         """Forget an unfinished group of mini-batches if groups have another size now."""
         if every != self.every:
             self.every, self.pending = every, 0
-            self._say_what_is_summed(every)
             for s in self.programs.rule.sums if self.programs.rule else ():
                 self.arrays.pop(s, None)
                 if every > 1:
                     turned = s in self.executables.turned
                     self.arrays[s] = filled(s, 0, self.settings.dtype, turned)
-
-    def _say_what_is_summed(self, every: int) -> None:
-        """Sums over mini-batches are as large as their tables: not without a word."""
-        names = sorted(p.name for p in self.programs.rule.sparse) if self.programs.rule else ()
-        if every > 1 and names:
-            warnings.warn(
-                f"accumulate={every} sums the gradients of mini-batches over the whole tables "
-                f"{', '.join(names)}, which costs their memory again, and every update their rows; "
-                f"mini-batches {every} times as large touch the same rows and no others",
-                DenseUpdateWarning, stacklevel=5,
-            )  # fmt: skip
 
     def _check_trainable(self) -> None:
         if self.programs.rule is None:

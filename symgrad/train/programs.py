@@ -57,8 +57,11 @@ class Programs:
 
     def make(self, key: str) -> Program:
         """The program of that name with its draws, simplified."""
-        blocks = [simplify(drawn(b, self.dtype), STABLE) for b in self.appended(key).blocks]
-        return Program(*blocks)
+        program = self.appended(key)
+        step, update = (b and simplify(drawn(b, self.dtype), STABLE)
+                        for b in (program.step, program.update))  # fmt: skip
+        assert step is not None
+        return Program(step, update, program.groups)
 
     def appended(self, key: str) -> Program:
         """The program of that name as its stages wrote it."""

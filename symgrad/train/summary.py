@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.show.text import block_text, printable
 from symgrad.train.batches import at_least_one
+from symgrad.train.groups import held, in_use
 
 if TYPE_CHECKING:
     from symgrad.train.model import Model
@@ -30,19 +31,20 @@ def summary(model: Model, batch_size: int) -> str:
 def _totals(model: Model, batch_size: int) -> list[str]:
     parameters = model.parameters.values()
     rule = model.programs.rule
-    sums = set(rule.accumulators.values()) if rule else set()
-    states = [model.arrays[s] for s in (rule.initial if rule else ()) if s not in sums]
-    lines = [
+    states = [model.arrays[s] for s in (rule.initial if rule else ())]
+    rows, taken = in_use(rule, model.arrays)
+    sums = f"sums        of gradients in {rows:,} rows of tables, {taken:,} bytes"
+    return [
         f"parameters  {sum(a.size for a in parameters):,} numbers, "
         f"{sum(a.nbytes for a in parameters):,} bytes",
         f"optimiser   {rule.rule.name if rule else 'none'}, state "
         f"{sum(a.nbytes for a in states):,} bytes",
+        *([sums] if model.every > 1 and rule and rule.groups else []),
         f"activations {_activations(model, batch_size)}",
         f"data        {', '.join(_typed(s) for s in model.data) or 'none'}",
         f"dtype       {model.settings.dtype}, target {model.settings.target}",
         f"trained     {model.epoch} epochs, {model.steps} updates",
     ]
-    return lines
 
 
 def _activations(model: Model, batch_size: int) -> str:
@@ -52,7 +54,7 @@ def _activations(model: Model, batch_size: int) -> str:
     if scratch is None:
         return "arrays that NumPy makes and lets go"
     samples = f" with {size:,} samples" if model.data else ""
-    peak = scratch + sum(a.nbytes for a in model.arrays.values())
+    peak = scratch + held(model.programs.rule, model.arrays)
     return f"{scratch:,} bytes in a step{samples}, peak {peak:,} bytes beside the data"
 
 

@@ -135,6 +135,10 @@ def _distinct(row, rows, count, table, places, bits):
     return number
 
 
+def _joined(row, rows, count, table, places):
+    return _distinct(row, rows, count, table, places, count[1])
+
+
 def _in_table(dtype):
     """The array whose address and size are two words of a table."""
 
@@ -177,6 +181,7 @@ MODULES = {
         float64_in=_in_table("float64"),
     ),
     "symgrad.generate.random_bits": counters,
+    "symgrad.generate.row_groups": SimpleNamespace(joined=_joined),
     "symgrad.generate.vector_math": SimpleNamespace(
         exp=np.exp, expm1=np.expm1, log=np.log, log1p=np.log1p, tanh=np.tanh,
         sigmoid=special.expit, softplus=lambda x: np.logaddexp(0, x), sin=np.sin, cos=np.cos,

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from symgrad.generate import native
+from symgrad.generate.row_groups import joined
 
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.5, 2.25])
 PAIRS = np.array([(a, b) for a in SPECIAL for b in SPECIAL]).T
@@ -91,3 +92,33 @@ def test_distinct_rows_in_memory_that_holds_anything():
         found, first = np.unique(x, return_index=True)
         assert count == len(found) and (rows[:count] == x[np.sort(first)]).all()
         assert (rows[numbers] == x).all()
+
+
+def test_distinct_rows_that_become_more_and_more():
+    """The hash table grows with them, and is made again for rows that others wrote."""
+
+    @nb.njit
+    def number(x, rows, count, table, places, numbers):
+        for i in range(len(x)):
+            numbers[i] = joined(
+                x[i], native.pointer(rows), native.pointer(count), native.pointer(table),
+                native.pointer(places),
+            )  # fmt: skip
+
+    seed = np.random.SeedSequence().entropy
+    print("seed", seed)
+    rng = np.random.default_rng(seed)
+    rows, table, places = (rng.integers(-99, 99, size) for size in (50, 128, 50))
+    for _ in range(300):
+        x = rng.integers(0, rng.integers(1, 51), 200) * rng.choice([1, 32, 2**40])
+        count, known = np.zeros(2, np.int64), np.unique(x)[: rng.integers(0, 51)]
+        for part in np.split(x, [rng.integers(0, 60), 100]):
+            numbers = np.empty(len(part), np.int64)
+            number(part, rows, count, table, places, numbers)
+            assert (rows[numbers] == part).all()
+            assert 2 * count[0] <= 2 ** count[1] <= 128
+            if rng.integers(2):  # written without the table
+                new = np.setdiff1d(known, rows[: count[0]])
+                rows[count[0] : count[0] + len(new)] = new
+                count[:] = count[0] + len(new), 0
+        assert len(np.unique(rows[: count[0]])) == count[0]

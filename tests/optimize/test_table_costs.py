@@ -94,9 +94,10 @@ def model(rows):
 
 def train(rows):
     fitted = model(rows)
-    before = peak()
+    before, every = peak(), int(sys.argv[2])
     places = rows - 1 - np.arange(64)  # together: a page of memory may have 2 MB
-    fitted.fit({"u": places, "y": np.ones(64)}, epochs=20, batch_size=8, progress=False)
+    data = {"u": places, "y": np.ones(64)}
+    fitted.fit(data, epochs=20, batch_size=8, accumulate=every, progress=False)
     assert (fitted.parameters["P"][places] != 0).all()
     return peak() - before
 
@@ -106,14 +107,31 @@ print(train(10_000_000))
 """
 
 
+@pytest.mark.parametrize("every", [1, 3])
 @pytest.mark.parametrize("rule", ["SGD", "Adagrad", "lazy Adam"])
-def test_the_process_of_a_large_table_does_not_grow(rule):
+def test_the_process_of_a_large_table_does_not_grow(rule, every):
     """A table of 1e7 rows has 320 MB: a gradient or a copy of that size would show, and so would
     states of which steps touch more than their rows."""
-    command = [sys.executable, "-W", "error", "-c", LARGE, rule]
+    assert _grown(LARGE, rule, every) < 30e6
+
+
+SPREAD = LARGE.replace("init=0)", "init=1)").replace(
+    "rows - 1 - np.arange(64)", "(rows - 1) // 64 * np.arange(64)"
+)
+
+
+def test_sums_of_gradients_lie_together_wherever_their_rows_do():
+    """The table is in memory; at its height each row of a sum would take a page of its own."""
+    assert "init=1" in SPREAD and "rows - 1 -" not in SPREAD
+    assert _grown(SPREAD, "SGD", 3) < 30e6
+
+
+def _grown(program, rule, every):
+    """The bytes by which a process grows."""
+    command = [sys.executable, "-W", "error", "-c", program, rule, str(every)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 30e6
+    return int(done.stdout)
 
 
 def test_a_gradient_as_large_as_a_large_table_is_announced(monkeypatch):

@@ -34,7 +34,6 @@ def data(rng):
     return {"x": rng.normal(size=(20, 5)), "label": rng.integers(0, 3, 20)}
 
 
-@pytest.mark.filterwarnings("ignore:accumulate=3 sums the gradients")
 @pytest.mark.parametrize("target", ["reference", "cpu"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_loaded_model_goes_on_where_it_was(target, dtype, data, tmp_path):
@@ -73,6 +72,114 @@ def test_another_target(data, tmp_path):
     assert sg.load(tmp_path / "model", target="cpu").loss(data) == pytest.approx(
         model.loss(data), rel=1e-13
     )
+
+
+# --- in the middle of a group of mini-batches -----------------------------------------------------
+
+
+def embeddings(target, rule=None):
+    u, k = sg.data("u k", dtype=int)
+    v, y = sg.data("v", shape=2, dtype=int), sg.data("y")
+    P = sg.parameter("P", shape=(50, 3), init="normal")
+    b = sg.parameter("b", shape=50, init="normal")
+    Q = sg.parameter("Q", shape=(4, 7, 2), init="normal")
+    rows = sg.sum(P[u] ** 2) + b[u] * sg.sum(P[v]) + sg.sum(Q[:, k, 0]) ** 2
+    rule = rule or sg.Adagrad(0.1)
+    return sg.compile((rows - y) ** 2 / 9, rule, dtype="float64", target=target)
+
+
+def ratings(rng):
+    return {"u": rng.integers(0, 50, 40), "v": rng.integers(0, 50, (40, 2)),
+            "k": rng.integers(0, 7, 40), "y": rng.normal(size=40)}  # fmt: skip
+
+
+GROUPS = {"batch_size": 3, "accumulate": 4, "shuffle": False, "epochs": 1, "progress": False}
+
+
+@pytest.mark.parametrize("lazy", [False, "catch_up"])
+@pytest.mark.parametrize("saved", ["reference", "cpu"])
+@pytest.mark.parametrize("loaded", ["reference", "cpu"])
+def test_a_group_goes_on_on_any_target(saved, loaded, lazy, rng, tmp_path):
+    data = ratings(rng)
+    rule = sg.SGD(0.01, momentum=0.9, weight_decay=0.1, lazy=lazy) if lazy else None
+    model = embeddings(saved, rule)
+    model.fit(data, **GROUPS)
+    assert model.pending == 2
+    model.save(tmp_path / "model")
+    other = sg.load(tmp_path / "model", target=loaded)
+    sums = [m.summary().partition("sums")[2].partition("\n")[0] for m in (model, other)]
+    assert other.pending == 2 and sums[0] == sums[1] and " rows of tables" in sums[0]
+    for m in (model, other):
+        m.fit(data, **GROUPS)
+    for name, value in model.parameters.items():
+        found = other.parameters[name]
+        assert np.array_equal(found, value) or saved != loaded
+        np.testing.assert_allclose(found, value, rtol=1e-11, atol=1e-13)
+
+
+def test_a_file_holds_the_rows_of_a_group_and_no_others(rng, tmp_path):
+    u = sg.data("u", dtype=int)
+    P = sg.parameter("P", shape=(100_000, 2), init=1)
+    model = sg.compile(sg.sum(P[u] ** 2), sg.SGD(0.1))
+    sizes = []
+    for every in (1, 5):
+        model.fit({"u": [7, 99_999]}, epochs=1, batch_size=1, accumulate=every)
+        model.save(tmp_path / "model")
+        sizes.append(os.path.getsize(tmp_path / "model"))
+    assert sizes[1] - sizes[0] < 2000
+
+
+BROKEN = {
+    "a row that is not there": lambda rows, count, sums: rows.put(0, 50),
+    "a negative row": lambda rows, count, sums: rows.put(0, -1),
+    "the same row twice": lambda rows, count, sums: rows.put(0, rows[1]),
+    "more rows than there are": lambda rows, count, sums: count.put(0, 51),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_groups_that_were_changed_are_refused(case, rng, tmp_path):
+    path, model = tmp_path / "model", embeddings("cpu")
+    model.fit(ratings(rng), **GROUPS)
+    model.save(path)
+
+    def change(record, tensors):
+        names = [s[0] for s in record["symbols"]]
+        at = ("rows of P", "count of rows of P", "sum of gradients of P")
+        BROKEN[case](*(tensors[str(names.index(name))] for name in at))
+
+    rewritten(path, change)
+    with pytest.raises(ValueError, match=r"rows of P: they are no distinct rows of 50"):
+        sg.load(path)
+
+
+def test_files_of_version_2(rng, tmp_path):
+    """They are read, but in the middle of sums of gradients of tables."""
+    data, path = ratings(rng), tmp_path / "model"
+
+    def older(record, tensors):
+        assert record["version"] == 3
+        record["version"] = 2
+        for part in record["rule"]["parameters"]:
+            part |= {"sum": 0, "mark": None}
+
+    model = embeddings("reference")
+    for every in (1, 4):
+        model.fit(data, **GROUPS | {"accumulate": every})
+        model.save(path)
+        rewritten(path, older)
+        if every == 1:
+            assert sg.load(path).loss(data) == model.loss(data)
+    with pytest.raises(ValueError, match="of version 2, saved while accumulate=4 summed"):
+        sg.load(path)
+    dense = line()
+    dense.fit(points(), epochs=1, batch_size=2, accumulate=3)
+    dense.save(path)
+    rewritten(path, older)
+    loaded = sg.load(path)
+    for m in (dense, loaded):
+        m.fit(points(), epochs=1, batch_size=2, accumulate=3)
+    assert dict(loaded.parameters) == dict(dense.parameters)
 
 
 def test_users_rules_and_plain_symbols(tmp_path):
