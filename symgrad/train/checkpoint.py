@@ -105,8 +105,7 @@ def _describe(model: Model, symbols: Symbols, arrays: Iterable[sp.Symbol]) -> di
         "trained": [symbols.number(p) for p in programs.trained],
         "rule": None if programs.rule is None else _describe_rule(programs.rule, symbols),
     }
-    for s in arrays:
-        symbols.number(s)
+    record["arrays"] = [symbols.number(s) for s in arrays]
     return record | {"symbols": symbols.write(model.cast.roles)}
 
 
@@ -145,6 +144,9 @@ def _model(record: dict[str, Any], tensors: dict[str, np.ndarray], target: str |
     symbols = Symbols(
         [read_symbol(r, tensors.get(str(k))) for k, r in enumerate(record["symbols"])]
     )
+    for k in record.get("arrays", ()):  # files of version 2 do not list them
+        if str(k) not in tensors:
+            raise ValueError(f"the array of {symbols.all[k].name!r} is missing")
     roles = {s: r[1] for s, r in zip(symbols.all, record["symbols"], strict=True) if len(r) == 2}
     trained = [symbols.all[k] for k in record["trained"]]
     captured = check_loss(read_block(record["loss"], symbols))
@@ -193,8 +195,9 @@ def _array(symbol: sp.Symbol, tensor: np.ndarray, dtype: np.dtype) -> np.ndarray
         dtype = np.dtype(np.int64)
     elif role == "hyper":
         dtype = np.dtype(np.float64)
-    if tensor.shape != getattr(symbol, "shape", ()) or tensor.dtype.kind not in "fi":
-        raise ValueError(f"the array of {symbol.name!r} has shape {tensor.shape}")
+    if tensor.shape != getattr(symbol, "shape", ()) or tensor.dtype.kind != dtype.kind:
+        shape, kind = tensor.shape, tensor.dtype.name
+        raise ValueError(f"the array of {symbol.name!r} has shape {shape} and dtype {kind}")
     return aligned_copy(tensor, dtype)
 
 

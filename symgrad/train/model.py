@@ -79,6 +79,8 @@ class Model:
     def step(self, data: Any) -> float:
         """One update on these samples; returns the loss before it.
 
+        A group of mini-batches that `fit(..., accumulate=k)` left unfinished stays as it is.
+
         data: a dict or DataFrame of arrays whose first axis is the sample; {} for a loss without
         data.  Raises KeyError, TypeError, ValueError or IndexError where data do not fit.
         """

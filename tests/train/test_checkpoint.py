@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 import symgrad as sg
 from symgrad.train.record import read_number, write_number
@@ -285,6 +285,27 @@ def test_a_changed_file_is_refused(case, tmp_path):
     classifier(target="reference").save(path)
     rewritten(path, CHANGES[case])
     with pytest.raises(ValueError, match="is not a symgrad model that can be read here"):
+        sg.load(path)
+
+
+def test_every_array_is_needed(tmp_path):
+    path = tmp_path / "model"
+    model = classifier(target="reference")
+    model.save(path)
+    tensors = load_file(path)
+    for key in tensors:
+        model.save(path)
+        rewritten(path, lambda record, tensors, key=key: tensors.pop(key))
+        with pytest.raises(ValueError, match="is not a symgrad model that can be read here"):
+            sg.load(path)
+
+
+def test_whole_numbers_are_no_floats(tmp_path):
+    path = tmp_path / "model"
+    classifier(target="reference").save(path)
+    steps = {k: v.astype(float) for k, v in load_file(path).items() if v.dtype.kind == "i"}
+    rewritten(path, lambda record, tensors: tensors.update(steps))
+    with pytest.raises(ValueError, match="has shape .* and dtype float64"):
         sg.load(path)
 
 
