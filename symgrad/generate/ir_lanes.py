@@ -112,7 +112,8 @@ def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None
             writer.statements(s.body)
             writer.memory.lanes = writer.sums = None
             del writer.memory.axes[s.axis]
-    _finish(writer, sums, start, stop)
+    if sums.combines:
+        _finish(writer, sums, start, stop)
 
 
 def begin(writer: Writer, axis: Axis, count: int, first: Value, stop: Value) -> None:
@@ -169,6 +170,8 @@ class Sums:
 
     def keep_before_last(self, writer: Writer, first: Value, stop: Value) -> None:
         """Copy the sums before the last samples, if those are fewer than lanes."""
+        if not self.places:
+            return
         lines = writer.lines
         end = lines.value(f"add nsw {first.typed}, {self.count}", "int64")
         fewer = lines.value(f"icmp sgt {end.typed}, {stop.text}", "bool")

@@ -62,7 +62,7 @@ class Frame:
 
 
 def _bytes(kind: str) -> int:
-    """What a type takes, in whole lines for vectors."""
+    """What a type takes, in whole words for a number."""
     lanes, _, name = kind.strip("<>").rpartition(" x ")
     size = {"double": 8, "float": 4, "i64": 8, "i8": 1, "i1": 1}[name] * int(lanes or 1)
     return size if lanes else 8

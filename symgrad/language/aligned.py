@@ -1,8 +1,8 @@
 """Arrays that begin at a cache line.
 
 NumPy's own begin 16 bytes after one.  Then each row of a table lies in one line more than it fills,
-and of the vectors that are written many lie across two lines, for which a step on two rows of 32
-numbers took three times as long on an AMD Zen 3.
+and many of the
+vectors that are written lie across two lines.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ class Nests:
         """The assignment of a new value, unless it was made in place."""
         if self.elements.memory[x].home is old:
             return
-        new = Buffer(old.role, old.label, old.shape, old.dtype, old.symbol, storage=old)
+        new = old.renewed
         axes, index = self.axes.loops(x.extents)
         value = self.elements.cast(self.elements.element(x, index), new.dtype)
         self.add(Store(new, index, value), axes)

@@ -158,7 +158,7 @@ class SumLoops(Rows):
             self.search(indices, group.found, group.found.rows.label)
         for total, parts in group.added.items():
             for term, frame in parts:
-                self.add(renewed(total), term, frame)
+                self.add(total.renewed, term, frame)
 
 
 class UpdateLoops(Rows):
@@ -179,10 +179,5 @@ class UpdateLoops(Rows):
         for x, total in updates.sums:
             loops, index = self.axes.loops(rest(x.extents), (axis,))
             zero = elements.number(0, total.dtype)
-            nests.add(Store(renewed(total), (slot, *index), zero), loops)
-        nests.add(Store(renewed(found.count), (ix.ZERO,), elements.number(0, "int64")))
-
-
-def renewed(old: Buffer) -> Buffer:
-    """A buffer's memory for what it holds next."""
-    return Buffer(old.role, old.label, old.shape, old.dtype, old.symbol, storage=old)
+            nests.add(Store(total.renewed, (slot, *index), zero), loops)
+        nests.add(Store(found.count.renewed, (ix.ZERO,), elements.number(0, "int64")))

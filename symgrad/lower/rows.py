@@ -95,9 +95,8 @@ class Rows:
             shape = (*(a.limit for a in axes), *group.rest(home.shape))
             beside = Buffer("scratch", x.label, shape, home.dtype)
             self.nests.add(Store(beside, (*slot, *rest), value), loops, x)
-            new = Buffer(home.role, home.label, home.shape, home.dtype, home.symbol, storage=home)
             value = self.elements.load(beside, (*slot, *rest))
-            stores.append((Store(new, at, value), loops))
+            stores.append((Store(home.renewed, at, value), loops))
         for statement, loops in stores:
             self.nests.add(statement, loops)
 

@@ -41,11 +41,9 @@ def scale(elements: Elements, factors: Sequence[Operand], dtype: str) -> list[Ex
 
 def product_of(elements: Elements, factors: Sequence[Expression], dtype: str) -> Expression:
     """The product, its numbers folded into one in front, but for those of extreme size."""
-    numbers = [f.value for f in factors if isinstance(f, Number) and is_moderate(f.value)]
-    rest: list[Expression] = [
-        f for f in factors if not (isinstance(f, Number) and is_moderate(f.value))
-    ]
-    number = math.prod(numbers)
+    numbers = [f for f in factors if isinstance(f, Number) and is_moderate(f.value)]
+    rest: list[Expression] = [f for f in factors if f not in numbers]
+    number = math.prod(f.value for f in numbers)
     if not rest or number != 1:
         rest = [elements.number(number, dtype), *rest]
     return rest[0] if len(rest) == 1 else elements.apply("mul", tuple(rest), dtype)

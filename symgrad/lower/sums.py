@@ -70,7 +70,7 @@ class Sums:
         if target is None:
             return self.nests.buffer(x)
         old = self.elements.memory[target]
-        return Buffer(old.role, old.label, old.shape, old.dtype, old.symbol, storage=old)
+        return old.renewed
 
     def _begin(
         self, x: Node, buffer: Buffer, own: list[Term], rest: list[Term], products: bool

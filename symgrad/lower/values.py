@@ -46,6 +46,11 @@ class Buffer:
         return self.storage or self
 
     @property
+    def renewed(self) -> Buffer:
+        """Its memory for what it holds next."""
+        return Buffer(self.role, self.label, self.shape, self.dtype, self.symbol, storage=self)
+
+    @property
     def is_local(self) -> bool:
         return not self.shape and self.role not in ("output", "data")
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from typing import Any
 
+from symgrad.calculus.magnitude import is_moderate
 from symgrad.lower.expressions import Rewriting, children, content, roots, walk
 from symgrad.lower.index import Quotient, Remainder
 from symgrad.lower.kernel import (
@@ -31,7 +32,6 @@ from symgrad.lower.kernel import (
 from symgrad.lower.share import stored
 
 LONGEST = 8  # operands of a sum or product that are put in order
-ORDINARY = 2.0**20  # numbers up to this size, and down to its inverse, may be multiplied together
 
 Time = tuple[int, int]  # what is waited for, and the operations that follow it
 INVARIANT, OWN, LATE = (0, 0), (1, 0), (2, 0)  # known for the run; of this sample; of the last step
@@ -78,7 +78,7 @@ class _Order:
     def _in_order(self, x: Apply, new: Apply) -> Expression:
         pairs = zip(x.operands, new.operands, strict=True)
         parts = [p for c, y in pairs for p in self._parts_of(c, y, x)]
-        if len(parts) > LONGEST or not all(map(_is_ordinary, parts)):
+        if len(parts) > LONGEST or not all(map(_may_move, parts)):
             return new
         parts.sort(key=self.times.__getitem__)
         known = [p for p in parts if self.times[p] == INVARIANT]
@@ -118,8 +118,8 @@ class _Order:
         return (inside[0], inside[1] + 1) if late else inside
 
 
-def _is_ordinary(x: Expression) -> bool:
-    return not isinstance(x, Number) or 1 / ORDINARY <= abs(x.value) <= ORDINARY
+def _may_move(x: Expression) -> bool:
+    return not isinstance(x, Number) or is_moderate(x.value)
 
 
 def _atoms(x: Any) -> list[Any]:

@@ -6,20 +6,11 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.calculus.magnitude import MODERATE, apart, exponent, is_moderate
-from symgrad.generate import blocks, ir_lanes
 
 # fmt: off
 PAIRS = [("float32", 1e-27, 1e-25), ("float32", 1e30, 1e28), ("float32", 1e-20, 1e-22),
          ("float64", 1e-160, 1e-160), ("float64", 1e200, 1e180), ("float64", 1e-300, 1e-20)]
 # fmt: on
-
-
-@pytest.fixture(params=["source", "blocks", "lanes"])
-def way(request, monkeypatch):
-    if request.param != "source":
-        monkeypatch.setattr(blocks, "LARGEST", -1)
-    if request.param == "lanes":
-        monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
 
 
 def outputs(c, d, m, q, w):

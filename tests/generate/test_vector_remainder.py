@@ -5,7 +5,6 @@ import pytest
 import sympy as sp
 
 import symgrad as sg
-from symgrad.generate import blocks, ir_lanes
 from tests.generate.test_vector_math import DTYPES, over_pairs
 
 N = 20_000
@@ -48,14 +47,6 @@ def test_remainders_are_numpys(rng, dtype):
         assert_same_bits(over_pairs("modulo", x, y), np.mod(x, y), x, y)
         x, y = abs(x), abs(y)
         assert_same_bits(over_pairs("modulo", x, y), np.fmod(x, y), x, y)
-
-
-@pytest.fixture(params=["source", "blocks", "lanes"])
-def way(request, monkeypatch):
-    if request.param != "source":
-        monkeypatch.setattr(blocks, "LARGEST", -1)
-    if request.param == "lanes":
-        monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
