@@ -1,11 +1,8 @@
 """A file that is no input of a demo is answered with one line: what is there, what was expected."""
 
-import runpy
-import sys
-
 import pytest
 
-from tests.demos.running import DEMOS
+from tests.demos.running import here
 
 OPTIONS = {"matrix_factorization": "--ratings", "ranking": "--choices", "word2vec": "--text",
            "click_model": "--libsvm"}  # fmt: skip
@@ -49,10 +46,8 @@ WRONG = {  # of each demo: a file, and what is said about it
 
 def answer(name: str, file, output, monkeypatch) -> str:
     """The one line with which a demo ends."""
-    command = [name, OPTIONS[name], str(file), "--output", str(output)]
-    monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(DEMOS / f"{name}.py"), run_name="__main__")
+        here(name, monkeypatch, OPTIONS[name], file, "--output", output)
     text = ended.value.code
     assert isinstance(text, str) and text.startswith(f"{file}: ")
     assert "; expected " in text and "\n" not in text and len(text) < 300
