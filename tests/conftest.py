@@ -1,5 +1,6 @@
 """What every test may use: a seeded generator, and options for seeds and golden files."""
 
+import gc
 import os
 import zlib
 from pathlib import Path
@@ -22,6 +23,12 @@ hypothesis.settings.load_profile("ordinary")
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, help="seed of random tests; default: one for each test")
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays: no need to look for garbage among it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

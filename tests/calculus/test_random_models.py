@@ -13,7 +13,7 @@ from tests.calculus.values import through_expressions
 # a table that is looked up and used as a whole is what they are asked for
 pytestmark = pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
 SLOW = settings(
-    suppress_health_check=list(HealthCheck), max_examples=settings.default.max_examples // 8
+    suppress_health_check=list(HealthCheck), max_examples=settings.default.max_examples // 12
 )
 
 
@@ -29,16 +29,16 @@ def torchs(model: Drawn) -> tuple[float, dict]:
     }
 
 
-def check(model: Drawn, target: str) -> None:
-    loss, want = torchs(model)
-    ours = sg.compile(model.loss.ours, sg.SGD(0.1), target=target, dtype="float64")
+def compiled(model: Drawn, target: str) -> tuple[sg.Model, dict]:
+    """The model with the drawn values, and the data that it reads."""
+    ours = sg.compile(model.loss.ours, sg.SGD(1.0), target=target, dtype="float64")
     for name in ours.parameters:
         ours.parameters[name] = model.values[name]
-    data = {
-        s: a for s, a in model.data.items() if s in {x.name for x in model.loss.ours.free_symbols}
-    }
-    assert ours.loss(data) == pytest.approx(loss, rel=1e-11)
-    got = ours.gradients(data)
+    read = {x.name for x in model.loss.ours.free_symbols}
+    return ours, {s: a for s, a in model.data.items() if s in read}
+
+
+def agree(got: dict, want: dict) -> None:
     for name, g in got.items():
         scale = max(1.0, np.abs(want[name]).max())
         np.testing.assert_allclose(g, want[name], rtol=0, atol=1e-10 * scale, err_msg=name)
@@ -46,14 +46,21 @@ def check(model: Drawn, target: str) -> None:
 
 @given(model=models())
 def test_the_reference_is_torch(model):
-    check(model, "reference")
+    loss, want = torchs(model)
+    ours, data = compiled(model, "reference")
+    assert ours.loss(data) == pytest.approx(loss, rel=1e-11)
+    agree(ours.gradients(data), want)
 
 
 @pytest.mark.parametrize("target", [t for t in TARGETS if t != "reference"])
 @SLOW
 @given(model=models())
 def test_other_targets_are_torch(target, model):
-    check(model, target)
+    """Loss and gradients as a step of rate 1 shows them, from one kernel."""
+    loss, want = torchs(model)
+    ours, data = compiled(model, target)
+    assert ours.step(data) == pytest.approx(loss, rel=1e-11)
+    agree({k: model.values[k] - p for k, p in ours.parameters.items()}, want)
 
 
 @given(model=models())
@@ -62,6 +69,5 @@ def test_gradients_as_expressions_have_the_same_numbers(model):
     known = {s.name: s for s in model.loss.ours.free_symbols}
     arrays = {known[k]: v for k, v in {**model.data, **model.values}.items() if k in known}
     wrt = [known[k] for k in model.values if k in known]
-    for p, g in zip(wrt, through_expressions(model.loss.ours, wrt, arrays), strict=True):
-        scale = max(1.0, np.abs(want[p.name]).max())
-        np.testing.assert_allclose(g, want[p.name], rtol=0, atol=1e-10 * scale, err_msg=p.name)
+    found = through_expressions(model.loss.ours, wrt, arrays)
+    agree({p.name: g for p, g in zip(wrt, found, strict=True)}, want)

@@ -1,5 +1,6 @@
 """Accumulation over mini-batches sums, and updates, the rows of tables that were touched."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.optimize.tables import RULES, TARGETS, N, model, near, quietly, torch
 from tests.optimize.test_touched_columns import CASES, COLUMNS, used
 from tests.optimize.test_touched_columns import ROWS as HEIGHT
 from tests.optimize.test_touched_columns import N as SAMPLES
+from tests.selection import mostly_full
 
 LAZY = {
     "Adam": lambda: sg.Adam(0.02, weight_decay=0.1, lazy=True),
@@ -28,9 +30,12 @@ def nothing_is_said():
         yield
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("batch", [1, 7, 64])
-@pytest.mark.parametrize("every", [1, 2, 5])
+GROUPS = [*((7, 2, rule) for rule in RULES), (1, 5, "adagrad"), (64, 5, "adagrad")]
+
+
+@pytest.mark.parametrize(
+    ("batch", "every", "rule"), mostly_full(itertools.product((1, 7, 64), (1, 2, 5), RULES), GROUPS)
+)
 def test_torch_with_sparse_gradients(numbers, rule, batch, every):
     """Groups cross epochs; the last one stays unfinished."""
     data, tables = numbers
@@ -54,8 +59,16 @@ def test_a_rule_that_moves_every_row_stays_dense_and_exact(numbers):
         near(m.parameters, expected)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("rule", ["Adagrad", "catch up"])
+DIFFERENT = [
+    *(("Adagrad", case) for case in ("columns, twice the same", "squares", "elements",
+                                     "parts of columns", "rows and columns")),
+    ("catch up", "sparse"), ("catch up", "rows and parts of them"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "case"), mostly_full(itertools.product(("Adagrad", "catch up"), CASES), DIFFERENT)
+)
 def test_columns_and_what_csr_matrices_store(rng, case, rule):
     """The targets agree; rules that do nothing where g = 0 are the dense ones."""
     features = scipy.sparse.random_array((SAMPLES, COLUMNS), density=0.2, rng=rng, format="csr")

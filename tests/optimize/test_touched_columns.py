@@ -2,6 +2,7 @@
 touches, and is torch's dense one wherever g = 0 changes nothing.
 """
 
+import itertools
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse
 import torch
 
 import symgrad as sg
+from tests.selection import mostly_full
 
 TARGETS = ("reference", "cpu")
 ROWS, COLUMNS, N = 5, 17, 40
@@ -106,9 +108,12 @@ def near(found, expected):
     assert np.linalg.norm(found - expected) < 1e-10 * np.linalg.norm(expected)
 
 
+ALONE = ("columns, twice the same", "sparse", "parts of columns", "rows and parts of them")
+BATCHED = [*((7, case) for case in CASES), *((1, case) for case in ALONE)]
+
+
+@pytest.mark.parametrize(("batch", "case"), mostly_full(itertools.product((1, 7), CASES), BATCHED))
 @pytest.mark.filterwarnings("ignore::symgrad.DenseUpdateWarning")
-@pytest.mark.parametrize("batch", [1, 7])
-@pytest.mark.parametrize("case", CASES)
 def test_adagrad_is_torchs(numbers, case, batch):
     data, start = numbers
     make = lambda w: torch.optim.Adagrad(w, lr=0.1)  # noqa: E731
@@ -125,7 +130,9 @@ CAUGHT_UP = [
 
 
 @pytest.mark.filterwarnings("ignore:the rows of W are looked up by data")
-@pytest.mark.parametrize("case", CAUGHT_UP)
+@pytest.mark.parametrize(
+    "case", mostly_full(CAUGHT_UP, ["sparse", "rows and parts of them", "rows and columns"])
+)
 def test_columns_are_caught_up(numbers, case, batch=7):
     """Momentum and decay of columns that slept, in closed form; and the lazy step's two targets."""
     data, start = numbers
@@ -168,9 +175,11 @@ WIDE = {
 }
 
 
-@pytest.mark.parametrize("batch", [1, 7])
-@pytest.mark.parametrize(("case", "loss"), WIDE.items(), ids=WIDE)
-def test_a_step_touches_what_data_name_and_holds_no_more(rng, case, loss, batch):
+@pytest.mark.parametrize(
+    ("batch", "case"),
+    mostly_full(itertools.product((1, 7), WIDE), [(1, "sparse"), *((7, case) for case in WIDE)]),
+)
+def test_a_step_touches_what_data_name_and_holds_no_more(rng, case, batch):
     """The kernel's own memory is the same for a matrix of 20,000 columns, and of 200,000."""
     sizes, data = [], {"k": np.arange(N) % 4, "y": np.zeros((N, ROWS)), "i": np.arange(N) % 9}
     features = scipy.sparse.random_array((N, 9), density=0.5, rng=rng, format="csr")
@@ -178,7 +187,7 @@ def test_a_step_touches_what_data_name_and_holds_no_more(rng, case, loss, batch)
         shape = (wide, COLUMNS) if case == "rows in part" else (ROWS, wide)
         W, wide_x = sg.parameter("W", shape, init=0.5), sg.data("x", shape=wide, sparse=True)
         features.resize((N, wide))
-        model = sg.compile(loss(W, wide_x), sg.Adagrad(0.1))
+        model = sg.compile(WIDE[case](W, wide_x), sg.Adagrad(0.1))
         given = used(model, {**data, "x": features})
         model.fit(given, epochs=1, batch_size=batch, progress=False)
         (made,) = (e for key, e in model.executables.made.items() if key[0] == "step")
@@ -261,9 +270,8 @@ def test_models_that_share_a_matrix_read_it_by_columns_and_by_rows(rng):
             options = {"dtype": "float64", "target": target}
             one = sg.compile(CASES[first][0](W), sg.Adagrad(0.1), **options)
             two = sg.compile(CASES[second][0](W), sg.Adagrad(0.1), **options, share=one)
-            for batch in (1, 7):
-                for model in (one, two):
-                    model.fit(used(model, data), epochs=1, batch_size=batch, progress=False)
+            for model in (one, two, one, two):
+                model.fit(used(model, data), epochs=1, batch_size=7, progress=False)
             assert one.parameters["W"] is two.parameters["W"]
             found.append(one.parameters["W"])
         near(found[1], found[0])

@@ -1,14 +1,18 @@
 """Losses, gradients and thousand-step trajectories against torch, from equal numbers and orders."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 import symgrad as sg
 from symgrad.train.orders import shuffled
+from tests.selection import mostly_full
 from tests.train.torch_models import MODELS, N
 
 STEPS = 1000
+MOMENTUM = {2: 0.0, 7: 0.5, N: 0.5}  # by the size of mini-batches
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,8 +53,9 @@ def distance(a, b):
     return np.linalg.norm(np.asarray(a, float) - b) / max(np.linalg.norm(b), 1e-6)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("case", MODELS)
+@pytest.mark.parametrize(("case", "dtype"), mostly_full(
+    itertools.product(MODELS, ("float64", "float32")), [(case, "float64") for case in MODELS]
+))  # fmt: skip
 def test_losses_and_gradients(case, dtype, rng):
     data, weights = MODELS[case].numbers(rng)
     theirs = tensors(weights, torch.float64)
@@ -67,25 +72,24 @@ def test_losses_and_gradients(case, dtype, rng):
 
 
 @pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
-@pytest.mark.parametrize(
-    ("batch", "momentum"), [(2, 0), (7, 0.5), pytest.param(N, 0.5, marks=pytest.mark.full)]
-)
-@pytest.mark.parametrize("case", MODELS)
-def test_a_thousand_steps(case, batch, momentum, rng, seed):
+@pytest.mark.parametrize(("case", "batch"), mostly_full(
+    itertools.product(MODELS, MOMENTUM), [("line", 2), *((case, 7) for case in MODELS)]
+))  # fmt: skip
+def test_a_thousand_steps(case, batch, rng, seed):
     """N is 23: mini-batches of 2 and 7 leave a smaller last one."""
+    momentum = MOMENTUM[batch]
     data, weights = MODELS[case].numbers(rng)
     rate, epochs = MODELS[case].rate, STEPS // -(-N // batch)
     options = {"lr": rate, "momentum": momentum}
     given = (seed, batch, epochs)
     exact = trajectory(case, data, weights, torch.float64, *given, **options)
     rounded = trajectory(case, data, weights, torch.float32, *given, **options)
-    for target in ("reference", "cpu"):
-        for dtype in ("float64", "float32"):
-            rule = sg.SGD(**options)
-            model = compiled(case, weights, rule, dtype=dtype, target=target, seed=seed)
-            model.fit(data, epochs=epochs, batch_size=batch)
-            for name, value in exact.items():
-                found = distance(model.parameters[name], value)
-                theirs = max(distance(rounded[name], value), 1e-7)
-                limit = 1e-10 if dtype == "float64" else 4 * theirs
-                assert found <= limit, (target, dtype, name)
+    for target, dtype in (("reference", "float64"), ("cpu", "float64"), ("cpu", "float32")):
+        rule = sg.SGD(**options)
+        model = compiled(case, weights, rule, dtype=dtype, target=target, seed=seed)
+        model.fit(data, epochs=epochs, batch_size=batch)
+        for name, value in exact.items():
+            found = distance(model.parameters[name], value)
+            theirs = max(distance(rounded[name], value), 1e-7)
+            limit = 1e-10 if dtype == "float64" else 4 * theirs
+            assert found <= limit, (target, dtype, name)

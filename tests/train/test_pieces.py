@@ -1,5 +1,7 @@
 """What may be worked off in pieces, and that the pieces give the result of the whole."""
 
+import itertools
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -8,6 +10,7 @@ import symgrad as sg
 from symgrad.calculus.capture import capture
 from symgrad.train import pieces
 from symgrad.train.pieces import Pieces, dependence
+from tests.selection import mostly_full
 
 x, y = sg.data("x", shape=3), sg.data("y")
 W, b = sg.parameter("W", shape=(2, 3), init="normal"), sg.parameter("b")
@@ -49,9 +52,16 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("target", ["reference", "cpu"])
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("case", LOSSES)
+COMPILED = [("plain", "sum"), ("penalty counted once", "sum"), ("normalised", "mean"),
+            ("contrastive", "mean")]  # fmt: skip
+ORDINARY = [
+    *itertools.product(["reference"], LOSSES, ["mean", "sum"]), *(("cpu", *c) for c in COMPILED)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "case", "reduction"), mostly_full(
+    itertools.product(["reference", "cpu"], LOSSES, ["mean", "sum"]), ORDINARY
+))  # fmt: skip
 def test_pieces_give_the_loss_and_gradient_of_the_whole(case, reduction, target, rng, monkeypatch):
     data = {"x": rng.normal(size=(37, 3)), "y": rng.normal(size=37)}
     options = {"dtype": "float64", "target": target, "reduction": reduction}
