@@ -10,6 +10,9 @@ from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_text import Lines, Value, constant
 from symgrad.generate.powers import MOST_MULTIPLIED, exponent_of, is_inverse
 from symgrad.lower.kernel import Apply, Expression, Load, Number, Whole
+from symgrad.lower.nodes import MANY
+
+CHAINS = 4  # of a long sum
 
 
 class Expressions:
@@ -39,14 +42,24 @@ class Expressions:
     # ---- operations with rules of their own
 
     def sum(self, x: Apply) -> Value:
-        """Terms with a negative sign are subtracted."""
+        """Terms with a negative sign are subtracted; many are added up in several chains, as each
+        term of a chain waits for the one before."""
         terms = sorted(x.operands, key=_is_negative)
+        if len(terms) < MANY:
+            return self._chain(terms, "add", "sub", x.dtype)
+        chains = [self._chain(terms[k::CHAINS], "plus", "minus", x.dtype) for k in range(CHAINS)]
+        while len(chains) > 1:
+            pairs = zip(chains[::2], chains[1::2], strict=True)
+            chains = [self.apply("plus", pair, x.dtype) for pair in pairs]
+        return chains[0]
+
+    def _chain(self, terms: Sequence[Expression], plus: str, minus: str, dtype: str) -> Value:
         total = self.value(terms[0])
         for y in terms[1:]:
             if isinstance(y, Apply) and _is_negative(y):
-                total = self.apply("sub", [total, self._factors(y.operands[1:], x.dtype)], x.dtype)
+                total = self.apply(minus, [total, self._factors(y.operands[1:], dtype)], dtype)
             else:
-                total = self.apply("add", [total, self.value(y)], x.dtype)
+                total = self.apply(plus, [total, self.value(y)], dtype)
         return total
 
     def product(self, x: Apply) -> Value:

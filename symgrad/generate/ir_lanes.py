@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_locals import Use, uses
-from symgrad.generate.ir_memory import At, Lanes
+from symgrad.generate.ir_memory import At, Lanes, Positions, position_in
 from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_totals import Total
 from symgrad.generate.size import size_of
@@ -107,7 +107,7 @@ def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None
         if parts:
             parts.call(first, stop)
         else:
-            begin(writer, s.axis, count, first, stop)
+            begin(writer, s.axis, count, first, stop, positions_in(s))
             writer.sums = sums
             writer.statements(s.body)
             writer.memory.lanes = writer.sums = None
@@ -116,7 +116,16 @@ def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None
         _finish(writer, sums, start, stop)
 
 
-def begin(writer: Writer, axis: Axis, count: int, first: Value, stop: Value) -> None:
+def positions_in(s: Loop) -> Positions:
+    """Of the variables that are set to the sample at a position, that position."""
+    local = (t for t in s.body if isinstance(t, Store) and t.buffer.is_local)
+    found = ((t.buffer.home, position_in(t.value)) for t in local)
+    return {home: at for home, at in found if at is not None}
+
+
+def begin(
+    writer: Writer, axis: Axis, count: int, first: Value, stop: Value, positions: Positions
+) -> None:
     """From here on, what depends on the axis has lanes."""
     lines = writer.lines
     every = ", ".join(f"i64 {i}" for i in range(count))
@@ -125,7 +134,7 @@ def begin(writer: Writer, axis: Axis, count: int, first: Value, stop: Value) -> 
     end = lines.spread(stop, count)
     inside = lines.value(f"icmp slt {numbers.typed}, {end.text}", "bool", count)
     writer.memory.axes[axis] = first
-    writer.memory.lanes = Lanes(axis, count, numbers, inside, stop)
+    writer.memory.lanes = Lanes(axis, count, numbers, inside, stop, positions)
 
 
 def nothing(combine: str, dtype: str, count: int) -> Value:

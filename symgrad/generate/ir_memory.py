@@ -7,7 +7,7 @@ beyond the last sample is masked out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,19 @@ from symgrad.generate.ir_text import Lines, Value, constant, suffix_of, type_of
 from symgrad.generate.text import Names
 from symgrad.lower import index as ix
 from symgrad.lower.index import Index, Quotient, Remainder
-from symgrad.lower.kernel import ITEM_BYTES, Apply, Axis, Buffer, Counter, Expression, Whole
+from symgrad.lower.kernel import (
+    ITEM_BYTES,
+    Apply,
+    Axis,
+    Buffer,
+    Counter,
+    Expression,
+    Load,
+    Whole,
+)
 
 At = tuple[Index, ...]
+Positions = Mapping[Buffer, Index]
 ORDER, ORDERED, FAULT = "%order", Value("%ordered", "bool"), "%fault"
 
 
@@ -26,10 +36,11 @@ ORDER, ORDERED, FAULT = "%order", Value("%ordered", "bool"), "%fault"
 class Lanes:
     """Several samples at a time.
 
-    count:   how many
-    numbers: the axis' value in each lane
-    inside:  whether the loop goes so far
-    stop:    the number behind its last
+    count:     how many
+    numbers:   the axis' value in each lane
+    inside:    whether the loop goes so far
+    stop:      the number behind its last
+    positions: variables that are the sample at a position of the order, and that position
     """
 
     axis: Axis
@@ -37,6 +48,7 @@ class Lanes:
     numbers: Value
     inside: Value
     stop: Value
+    positions: Positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +185,7 @@ class Memory:
         if lanes and row:
             return Place(self._address(pointer, dtype, row), dtype, lanes.count, row=True)
         where = self.index(at)
-        near = self._first(_unordered(at)) if where.lanes > 1 else None
+        near = self._first(self._unordered(at)) if where.lanes > 1 else None
         unordered = self._address(pointer, dtype, near) if near else ""
         name = self._address(pointer, dtype, where)
         return Place(name, dtype, where.lanes, unordered=unordered)
@@ -190,6 +202,16 @@ class Memory:
         rest = Index(at.constant, tuple(t for t in at.terms if t[0] is not lanes.axis))
         base = self.index(rest)
         return self._whole("add nsw", base, self.axes[lanes.axis]) if base.lanes == 1 else None
+
+    def _unordered(self, at: Index) -> Index:
+        """The index where samples come in no order: each is at its own position."""
+        parts = [(self._own_position(atom) or ix.of(atom), k) for atom, k in at.terms]
+        return ix.linear(parts, at.constant)
+
+    def _own_position(self, atom: Any) -> Index | None:
+        if isinstance(atom, Load) and self.lanes:
+            return self.lanes.positions.get(atom.buffer.home)
+        return position_in(atom)
 
     def load(self, place: Place, beyond: Value | None = None, only: Value | None = None) -> Value:
         """What lies there; in lanes that are masked out, `beyond` or 0."""
@@ -290,17 +312,10 @@ class Memory:
         return self.lines.value(code, "int64", x.lanes)
 
 
-def _unordered(at: Index) -> Index:
-    """The index where samples come in no order: each is at its own position."""
-    parts = [
-        (_as_index(atom.operands[0]) if _is_position(atom) else ix.of(atom), k)
-        for atom, k in at.terms
-    ]  # fmt: skip
-    return ix.linear(parts, at.constant)
-
-
-def _is_position(atom: Any) -> bool:
-    return isinstance(atom, Apply) and atom.operation == "position"
+def position_in(x: Any) -> Index | None:
+    """The position whose sample x is, if it is one."""
+    found = isinstance(x, Apply) and x.operation == "position"
+    return _as_index(x.operands[0]) if found else None
 
 
 def _as_index(at: Expression) -> Index:

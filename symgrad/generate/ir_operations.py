@@ -41,6 +41,11 @@ def _arithmetic(name: str) -> Row:
     return Row((f"f{name} {{F}} {{T}} {{0}}, {{1}}",), (f"{name} {{T}} {{0}}, {{1}}",))
 
 
+def _in_order(name: str) -> Row:
+    """Made in the order in which it is written: LLVM would make one long chain of many sums."""
+    return Row((f"f{name} nsz contract {{T}} {{0}}, {{1}}",), (f"{name} {{T}} {{0}}, {{1}}",))
+
+
 def _extreme(real: str, whole: str) -> Row:
     """The first where it lies beyond the second or is NaN: for a constant one instruction."""
     return Row(
@@ -112,6 +117,7 @@ UNIT = (
 CODE = {
     # ---- arithmetic
     "add": _arithmetic("add"), "sub": _arithmetic("sub"), "mul": _arithmetic("mul"),
+    "plus": _in_order("add"), "minus": _in_order("sub"),
     "div": Row(("fdiv {F} {T} {0}, {1}",)),
     "neg": Row(("fneg {F} {T} {0}",), ("sub {T} {k[0]}, {0}",)),
     "square": Row(("fmul {F} {T} {0}, {0}",), ("mul {T} {0}, {0}",)),

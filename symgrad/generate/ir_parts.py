@@ -76,6 +76,7 @@ class Parts:
     ) -> None:
         self.writer, self.loop, self.pieces, self.sums = writer, s, pieces, sums
         self.frame = Frame(writer)
+        self.positions = ir_lanes.positions_in(s)
         self.last: dict[Buffer, int] = {}  # the part that uses a variable last
         self.kept: dict[Buffer, tuple[Value, int]] = {}  # variable -> its value, offset
         self.offsets: dict[Buffer, int] = {}  # sum -> where its lanes are
@@ -137,7 +138,7 @@ class Part(Writer):
         self.memory.absent, self.memory.keep = self._found, self._keep
         self.read_ordered()
         first, stop = (Value(f"%{name}", "int64") for name in (self.axis, "stop"))
-        ir_lanes.begin(self, parts.loop.axis, parts.sums.count, first, stop)
+        ir_lanes.begin(self, parts.loop.axis, parts.sums.count, first, stop, parts.positions)
         self.statements(piece)
         parts.sums.places = before
         self._release()

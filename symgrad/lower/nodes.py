@@ -6,7 +6,7 @@ size of 1 there is none.  `E[z]` is the total over it times 1/n.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ class Ragged:
 
 Extent = int | Ragged | None  # None: n, the samples of the mini-batch, at most the batch size
 Operand = Any  # Node | sp.Expr (a number)
+MANY = 12  # terms of a sum, or results of a program
 SAMPLE = "#"  # the sample axis among the letters of a contraction
 VIEWS = frozenset({"broadcast_to", "transpose", "reshape", "slice", "batch", "own"})
 
@@ -118,19 +119,39 @@ def is_steady(x: Node) -> bool:
 
 
 def ordered(sinks: Iterable[Node]) -> list[Node]:
-    """Every node that the sinks need, operands first; counts uses on the way."""
+    """Every node that the sinks need, operands first; counts uses on the way.
+
+    Of many sinks, and of the terms of a long sum, what needs the fewest steps comes first: in a
+    long chain then, whatever hangs on a link follows that link, and need not wait for the end.
+    """
+    sinks = list(sinks)
+    height: dict[Node, int] = {}
+    for x in _postorder(sinks, lambda x: list(x.nodes)):
+        height[x] = 1 + max((height[y] for y in x.nodes), default=0)
+
+    def shallow_first(nodes: list[Node]) -> list[Node]:
+        return sorted(nodes, key=height.__getitem__) if len(nodes) >= MANY else nodes
+
+    found = _postorder(
+        shallow_first(sinks),
+        lambda x: shallow_first(list(x.nodes)) if x.operation == "add" else list(x.nodes),
+    )
+    for x in found:
+        x.uses = 0
+    for x in found:
+        for y in x.nodes:
+            y.uses += 1
+    return found
+
+
+def _postorder(sinks: list[Node], operands: Callable[[Node], list[Node]]) -> list[Node]:
     found: dict[Node, None] = {}
-    stack: list[tuple[Node, bool]] = [(s, False) for s in reversed(list(sinks))]
+    stack: list[tuple[Node, bool]] = [(s, False) for s in reversed(sinks)]
     while stack:
         x, done = stack.pop()
         if done:
             found[x] = None
         elif x not in found:
             stack.append((x, True))
-            stack.extend((y, False) for y in reversed(list(x.nodes)) if y not in found)
-    for x in found:
-        x.uses = 0
-    for x in found:
-        for y in x.nodes:
-            y.uses += 1
+            stack.extend((y, False) for y in reversed(operands(x)) if y not in found)
     return list(found)
