@@ -15,6 +15,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from symgrad.build.entry import IN_TABLE, INTEGER, TABLE, entry_text
+from symgrad.build.front_end import FrontEnd
 from symgrad.build.optimizer import KernelLibrary, parsed
 from symgrad.generate.ir_library import with_definitions
 from symgrad.language.garbage import rare_collections
@@ -63,7 +64,7 @@ def kernel_library(
     result = compile_extra(
         cpu_target.typing_context, cpu_target.target_context, dispatcher.py_func,
         tuple(_numba_type(kind) for kind in kinds if kind != IN_TABLE), types.int64,
-        _flags(dispatcher, alone=not assembly), {}, library=library,
+        _flags(dispatcher, alone=not assembly), {}, library=library, pipeline_class=FrontEnd,
     )  # fmt: skip
     library.kernel = result.fndesc.llvm_func_name
     around = entry_text(name, result.fndesc.llvm_func_name, kinds)
@@ -84,7 +85,6 @@ def _flags(dispatcher: Any, alone: bool) -> Flags:
     flags.nrt = False  # an allocation in a kernel is an error, here and now
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.no_compile = True  # machine code is made once, with the entry point
-    flags.no_rewrites = True  # they look for array expressions: a tenth of numba's time
     return flags
 
 
