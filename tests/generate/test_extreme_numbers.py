@@ -6,6 +6,7 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.calculus.magnitude import MODERATE, apart, exponent, is_moderate
+from tests.selection import mostly_full
 
 # fmt: off
 PAIRS = [("float32", 1e-27, 1e-25), ("float32", 1e30, 1e28), ("float32", 1e-20, 1e-22),
@@ -34,7 +35,7 @@ def outputs(c, d, m, q, w):
 
 
 @pytest.mark.parametrize("batch", [1, 64])
-@pytest.mark.parametrize(("dtype", "c", "d"), PAIRS)
+@pytest.mark.parametrize(("dtype", "c", "d"), mostly_full(PAIRS, [*PAIRS[:2], *PAIRS[3:5]]))
 def test_products_stay_in_range(rng, dtype, c, d, batch, way):
     m, q, w = sg.data("m"), sg.data("q"), sg.parameter("w", init=1)
     x, y = rng.uniform(0.5, 2, (2, batch))
@@ -49,7 +50,7 @@ def test_products_stay_in_range(rng, dtype, c, d, batch, way):
             np.testing.assert_allclose(got, want, rtol=8 * np.finfo(dtype).eps, err_msg=label)
 
 
-@pytest.mark.parametrize(("dtype", "c", "d"), PAIRS)
+@pytest.mark.parametrize(("dtype", "c", "d"), mostly_full(PAIRS, [PAIRS[1], PAIRS[3]]))
 def test_training_with_extreme_units(dtype, c, d, way):
     """The same steps as in units in which all numbers are about 1."""
     x = np.linspace(0.5, 2, 32)

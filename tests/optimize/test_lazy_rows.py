@@ -1,5 +1,7 @@
 """Rules that move every row of a table: lazily, and caught up as if they had been dense."""
 
+import itertools
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -14,6 +16,7 @@ from tests.optimize.tables import (
     quietly,
     symbols,
 )
+from tests.selection import mostly_full
 
 
 def rows_of(data, table, at):
@@ -65,20 +68,23 @@ DECAYS = {
 }
 
 
-@pytest.mark.parametrize("name", DECAYS)
-def test_catching_up_is_the_dense_update(numbers, name):
+COMPILED = [("both", "cpu"), ("equal eigenvalues", "cpu")]
+
+
+@pytest.mark.parametrize(("name", "target"), mostly_full(
+    itertools.product(DECAYS, TARGETS), [*((name, "reference") for name in DECAYS), *COMPILED]
+))  # fmt: skip
+def test_catching_up_is_the_dense_update(numbers, name, target):
     (data, tables), options = numbers, DECAYS[name]
-    targets = TARGETS if name in ("decay", "both", "nesterov") else ("reference",)
     dense = quietly(lambda: model(tables, sg.SGD(0.004, **options), target="reference"))
-    lazy = [model(tables, sg.SGD(0.004, lazy="catch_up", **options), target=t) for t in targets]
-    for m in (dense, *lazy):
+    lazy = model(tables, sg.SGD(0.004, lazy="catch_up", **options), target=target)
+    for m in (dense, lazy):
         m.fit(data, epochs=3, batch_size=1, shuffle=False)
         m.hyper["lr"] = 0.002
         for start in (0, 3):
             m.step({k: v[start : start + 3] for k, v in data.items()})
-    for m in lazy:
-        near(m.parameters, dict(dense.parameters))
-        assert m.loss(data) == pytest.approx(dense.loss(data), rel=1e-12)
+    near(lazy.parameters, dict(dense.parameters))
+    assert lazy.loss(data) == pytest.approx(dense.loss(data), rel=1e-12)
 
 
 def test_whoever_looks_at_a_table_finds_it_caught_up(numbers, tmp_path):

@@ -9,18 +9,11 @@ import torch
 
 import symgrad as sg
 from symgrad.train.orders import shuffled
+from tests.selection import mostly_full
 
 N, BATCH, STEPS = 23, 5, 1000
 RATE = 0.01
 EPOCHS = STEPS // -(-N // BATCH)
-
-OPTIONS = [
-    {"momentum": m, "dampening": d, "weight_decay": w, "nesterov": n, "maximize": x}
-    for m, d, w, n, x in itertools.product(
-        (0, 0.9), (0, 0.3), (0, 0.01), (False, True), (False, True)
-    )
-    if not n or (m and not d)
-]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -34,6 +27,23 @@ def one_thread():
 
 def named(options):
     return "-".join(f"{k}={v}" for k, v in options.items() if v) or "plain"
+
+
+OPTIONS = {
+    named(options): options
+    for m, d, w, n, x in itertools.product(
+        (0, 0.9), (0, 0.3), (0, 0.01), (False, True), (False, True)
+    )
+    if not n or (m and not d)
+    for options in [
+        {"momentum": m, "dampening": d, "weight_decay": w, "nesterov": n, "maximize": x}
+    ]
+}
+DESCENTS = [name for name in OPTIONS if not OPTIONS[name]["maximize"]]
+KINDS = ["plain", "momentum=0.9-dampening=0.3-weight_decay=0.01",
+         "momentum=0.9-weight_decay=0.01-nesterov=True"]  # fmt: skip
+ORDINARY = [*KINDS, "momentum=0.9", "dampening=0.3-weight_decay=0.01-maximize=True",
+            "momentum=0.9-nesterov=True-maximize=True"]  # fmt: skip
 
 
 @pytest.fixture
@@ -81,9 +91,12 @@ def distance(a, b):
     return np.linalg.norm(np.asarray(a, float) - b) / np.linalg.norm(b)
 
 
-@pytest.mark.parametrize("every", [1, pytest.param(3, marks=pytest.mark.full)])
-@pytest.mark.parametrize("options", OPTIONS, ids=named)
-def test_a_thousand_steps_in_float64(numbers, seed, options, every):
+@pytest.mark.parametrize(
+    ("name", "every"),
+    mostly_full(itertools.product(OPTIONS, (1, 3)), [(name, 1) for name in ORDINARY]),
+)
+def test_a_thousand_steps_in_float64(numbers, seed, name, every):
+    options = OPTIONS[name]
     theirs = torch_trajectory(numbers, torch.float64, seed, every, lr=RATE, **options)
     for target in ("reference", "cpu"):
         model = network(
@@ -96,12 +109,13 @@ def test_a_thousand_steps_in_float64(numbers, seed, options, every):
             assert distance(model.parameters[name], value) < 1e-10, (target, name)
 
 
-@pytest.mark.parametrize("options", [o for o in OPTIONS if not o["maximize"]], ids=named)
-def test_a_thousand_steps_in_float32(numbers, seed, options):
+@pytest.mark.parametrize("name", mostly_full(DESCENTS, KINDS))
+def test_a_thousand_steps_in_float32(numbers, seed, name):
     """At most four times as far from torch's float64 trajectory as torch's own float32 is.
 
     (Ascent runs away from where it started, and with it every rounding: it is left to float64.)
     """
+    options = OPTIONS[name]
     exact = torch_trajectory(numbers, torch.float64, seed, 1, lr=RATE, **options)
     rounded = torch_trajectory(numbers, torch.float32, seed, 1, lr=RATE, **options)
     for target in ("reference", "cpu"):

@@ -1,5 +1,6 @@
 """Sparse data against the same models over dense data, and against torch."""
 
+import itertools
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 import symgrad as sg
 from symgrad.train.orders import shuffled
+from tests.selection import mostly_full
 
 N, D, K = 40, 23, 3
 
@@ -48,6 +50,7 @@ MODELS = {
     "logistic": logistic, "factorisation machine": machine, "network": network,
     "reductions": reductions, "both sides": both_sides, "columns first": columns_first,
 }  # fmt: skip
+COMPILED = ["factorisation machine", "network", "reductions", "both sides", "columns first"]
 SHAPES = {"w": (D,), "b": (), "V": (K, D), "c": (K,), "A": (D, D), "M": (D, 2)}
 
 
@@ -71,9 +74,12 @@ def compiled(name, weights, sparse, optimizer=None, **options):
 
 
 @pytest.mark.filterwarnings("ignore::symgrad.DenseUpdateWarning")  # a norm of all rows
-@pytest.mark.parametrize(("target", "batch"), [("reference", 7), ("cpu", 1), ("cpu", 7)])
-@pytest.mark.parametrize("name", MODELS)
-def test_training_is_that_of_dense_data(name, batch, target, rng):
+@pytest.mark.parametrize(("name", "target", "batch"), mostly_full(
+    [(name, *way) for name in MODELS for way in (("reference", 7), ("cpu", 7), ("cpu", 1))],
+    [*((name, "reference", 7) for name in MODELS), *((name, "cpu", 7) for name in COMPILED),
+     ("factorisation machine", "cpu", 1)],
+))  # fmt: skip
+def test_training_is_that_of_dense_data(name, target, batch, rng):
     X, y, weights = numbers(rng)
     ours = compiled(name, weights, True, target=target, dtype="float64")
     theirs = compiled(name, weights, False, target="reference", dtype="float64")
@@ -94,7 +100,7 @@ def test_training_is_that_of_dense_data(name, batch, target, rng):
 
 
 @pytest.mark.filterwarnings("ignore::symgrad.DenseUpdateWarning")  # a norm of all rows
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", mostly_full(MODELS, ["factorisation machine", "both sides"]))
 def test_float32(name, rng):
     X, y, weights = numbers(rng)
     options = {"epochs": 2, "batch_size": 4, "progress": False}
@@ -113,15 +119,17 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(("rule", "batch"), mostly_full(
+    itertools.product(RULES, [1, 3]), [("momentum", 3), ("decay", 1), ("adagrad", 3)]
+))  # fmt: skip
 def test_rules_of_the_touched_columns(rule, batch, rng):
     """Columns are rows of the table w: what is exact in the touched ones alone, or catches up, is
     the update of all."""
     X, y, weights = numbers(rng)
     lazy = {} if rule == "adagrad" else {"lazy": "catch_up"}
     ours = compiled("logistic", weights, True, RULES[rule](**lazy), dtype="float64")
-    theirs = compiled("logistic", weights, False, RULES[rule](), dtype="float64")
+    options = {"dtype": "float64", "target": "reference"}
+    theirs = compiled("logistic", weights, False, RULES[rule](), **options)
     fit = {"epochs": 3, "batch_size": batch, "progress": False}
     ours.fit({"x": X, "y": y}, **fit)
     theirs.fit({"x": X.toarray(), "y": y}, **fit)
@@ -191,7 +199,8 @@ def test_longer_rows_than_before(rng):
     _, _, weights = numbers(rng)
     dense = rng.normal(size=(3, D)) * (np.arange(D) < np.array([[1], [2], [D]]))
     model = compiled("factorisation machine", weights, True, dtype="float64")
-    other = compiled("factorisation machine", weights, False, dtype="float64")
+    options = {"dtype": "float64", "target": "reference"}
+    other = compiled("factorisation machine", weights, False, **options)
     for rows in (dense[:1], dense[:2], dense, dense[:1]):
         y = np.ones(len(rows))
         found = model.step({"x": scipy.sparse.csr_array(rows), "y": y})

@@ -13,9 +13,9 @@ import pytest
 import symgrad as sg
 from symgrad.lower import parallel, sharing
 from tests.corpus import MODELS
+from tests.selection import mostly_full
 
 ROOT = __file__.rsplit("/tests/", 1)[0]
-COUNTS = (1, 2, 3, 4)
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +116,10 @@ def test_the_plan_stands_in_the_source():
 # --- what they compute ----------------------------------------------------------------------------
 
 
+SHARED = ["classifier", "matrix_factorisation", "attention", "batch_normalised", "info_nce",
+          "without_data"]  # fmt: skip
+
+
 def trained(make, target, n=None, epochs=3):
     sg.set_threads(n)
     model = make(target)
@@ -124,7 +128,7 @@ def trained(make, target, n=None, epochs=3):
 
 
 @pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", mostly_full(MODELS, SHARED))
 def test_the_corpus(name, seed, everywhere):
     number = list(MODELS).index(name)
     dtype, threads = ("float64", "float32")[number % 2], 2 + number % 3
@@ -153,13 +157,15 @@ def test_the_corpus_as_assembly(name, seed, everywhere, monkeypatch):
     test_the_corpus(name, seed, None)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_sizes_that_do_not_divide(dtype):
+@pytest.mark.parametrize(("dtype", "counts"), mostly_full(
+    [("float64", (1, 3)), ("float64", (2, 4)), ("float32", (2,))], [("float64", (1, 3))]
+))  # fmt: skip
+def test_sizes_that_do_not_divide(dtype, counts):
     """The last mini-batch is smaller, and no axis is a multiple of the number of threads."""
     data, found = numbers(150 if dtype == "float64" else 131), []
     reference = network(width=97, dtype=dtype, target="reference")
     reference.fit(data, epochs=2, batch_size=64)
-    for n in COUNTS if dtype == "float64" else (2,):
+    for n in counts:
         sg.set_threads(n)
         for _ in range(2):
             model = network(width=97, dtype=dtype)
