@@ -3,6 +3,7 @@
 import gc
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -15,8 +16,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Kernels are content-addressed, so runs may share them; `make clean` removes them.
 os.environ.setdefault("SYMGRAD_CACHE_DIR", str(ROOT / ".pytest_cache" / "symgrad"))
 
-hypothesis.settings.register_profile("ordinary", deadline=None, max_examples=25, print_blob=True)
-hypothesis.settings.register_profile("full", deadline=None, max_examples=500, print_blob=True)
+EXAMPLES = {"ordinary": 25, "full": 500}
+for profile, examples in EXAMPLES.items():
+    hypothesis.settings.register_profile(
+        profile, deadline=None, max_examples=examples, print_blob=True
+    )
 hypothesis.settings.load_profile("ordinary")
 
 
@@ -43,6 +47,13 @@ def seed(request) -> int:
 @pytest.fixture
 def rng(seed) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def share() -> Callable[[int], int]:
+    """How many of a sweep's random draws are made: a third of them, in `make test-full` all."""
+    full = hypothesis.settings.default.max_examples >= EXAMPLES["full"]
+    return lambda count: count if full else -(-count // 3)
 
 
 @pytest.fixture

@@ -54,11 +54,11 @@ def test_no_operation_is_missing():
 
 @pytest.mark.parametrize("products_wanted", [False, True])
 @pytest.mark.parametrize("size", [8, 20, 45])
-def test_random_programs(size, products_wanted, lanes, seed, monkeypatch):
+def test_random_programs(size, products_wanted, lanes, seed, share, monkeypatch):
     if products_wanted:
         monkeypatch.setattr(products, "SMALLEST_SIDE", 2)
         monkeypatch.setattr(products, "SMALLEST_WORK", 4)
-    agree_at_random(5, size, seed, (1, 3, 11), samples=23)
+    agree_at_random(share(5), size, seed, (1, 3, 11), samples=23)
 
 
 def network(layers, width):

@@ -13,11 +13,11 @@ from tests.lower.random_programs import agree_at_random
 
 @pytest.mark.parametrize("products_wanted", [False, True])
 @pytest.mark.parametrize("size", [8, 20, 45])
-def test_random_programs(size, products_wanted, seed, monkeypatch):
+def test_random_programs(size, products_wanted, seed, share, monkeypatch):
     if products_wanted:  # matrix products also where they would not pay
         monkeypatch.setattr(products, "SMALLEST_SIDE", 2)
         monkeypatch.setattr(products, "SMALLEST_WORK", 4)
-    agree_at_random(25, size, seed, (1, 3, 4))
+    agree_at_random(share(25), size, seed, (1, 3, 4))
 
 
 MODELS = {

@@ -29,12 +29,12 @@ def shared(threads, rng=None):
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("size", [8, 20, 45])
-def test_random_programs(size, threads, seed, monkeypatch):
+def test_random_programs(size, threads, seed, share, monkeypatch):
     monkeypatch.setattr(sharing, "FEWEST", 0)
     monkeypatch.setattr(sharing, "LONG", 1)
     monkeypatch.setattr(products, "SMALLEST_SIDE", 2)
     monkeypatch.setattr(products, "SMALLEST_WORK", 4)
-    agree_at_random(8, size, seed, (1, 4, 9), partial(shared, threads), samples=13)
+    agree_at_random(share(8), size, seed, (1, 4, 9), partial(shared, threads), samples=13)
 
 
 @pytest.mark.parametrize("threads", THREADS)
