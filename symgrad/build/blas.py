@@ -37,7 +37,7 @@ from symgrad.build.symbols import PREFIX, blas_address
 for _routine in (letter + name for letter in "sd" for name in ("gemm", "gemv", "ger")):
     llvm.add_symbol(PREFIX + _routine, blas_address(_routine))
 
-LETTERS = {types.float32: "s", types.float64: "d"}
+LETTERS = {"float32": "s", "float64": "d"}
 BYTES = ir.PointerType(ir.IntType(8))
 INT32 = ir.IntType(32)
 
@@ -78,19 +78,34 @@ class _Call:
         return self.builder.bitcast(self.builder.gep(data, [offset]), BYTES)
 
     def __call__(self, routine: str, dtype: Any, pointers: Sequence[Any]) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [BYTES] * len(pointers))
-        name = PREFIX + LETTERS[dtype] + routine
-        self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), pointers)
+        called(self.builder, routine, dtype.name, pointers)
         return self.context.get_dummy_value()
 
     def _reference(self, value: Any) -> Any:
-        return self.builder.bitcast(cgutils.alloca_once_value(self.builder, value), BYTES)
+        return _reference(self.builder, value)
+
+
+def called(builder: Any, routine: str, dtype: str, values: Sequence[Any]) -> None:
+    """Call a routine, with pointers as they are and numbers by reference."""
+    pointers = [
+        builder.bitcast(x, BYTES) if isinstance(x.type, ir.PointerType) else _reference(builder, x)
+        for x in values
+    ]
+    kind = ir.FunctionType(ir.VoidType(), [BYTES] * len(pointers))
+    name = PREFIX + LETTERS[dtype] + routine
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, name), pointers)
+
+
+def _reference(builder: Any, value: Any) -> Any:
+    return builder.bitcast(cgutils.alloca_once_value(builder, value), BYTES)
 
 
 def _by_name(code: Callable[[_Call, Any], Any], arguments: Sequence[Any], *arrays: Any) -> Any:
     """A signature of these arguments with code for it; None where the arrays' dtypes differ."""
     dtype = arrays[0].dtype
-    if dtype not in LETTERS or any(a.dtype != dtype or getattr(a, "ndim", 1) != 1 for a in arrays):
+    if dtype.name not in LETTERS or any(
+        a.dtype != dtype or getattr(a, "ndim", 1) != 1 for a in arrays
+    ):
         return None
     return types.void(*arguments), lambda *given: code(_Call(*given), dtype)
 

@@ -18,6 +18,7 @@ from symgrad.build.entry import IN_TABLE, INTEGER, TABLE, entry_text
 from symgrad.build.front_end import FrontEnd
 from symgrad.build.optimizer import KernelLibrary, parsed
 from symgrad.generate.ir_library import with_definitions
+from symgrad.generate.ir_products import product_definitions
 from symgrad.language.garbage import rare_collections
 
 
@@ -69,7 +70,11 @@ def kernel_library(
     library.kernel = result.fndesc.llvm_func_name
     around = entry_text(name, result.fndesc.llvm_func_name, kinds)
     target = f'target triple = "{llvm.get_process_triple()}"\n'
-    for text in (around, *([with_definitions(assembly)] if assembly else [])):
+    texts = [around]
+    if assembly:
+        products = product_definitions(assembly, dispatcher.py_func.__globals__)
+        texts += [with_definitions(assembly), *([products] if products else [])]
+    for text in texts:
         library.add_llvm_module(parsed(target + text))
     library.finalize()
     return library

@@ -60,7 +60,7 @@ class _Call:
 
     def __call__(self, routine: str, dtype: Any, pointers: list[Any]) -> None:
         kind = ir.FunctionType(ir.VoidType(), [BYTES] * len(pointers))
-        name = PREFIX + LETTERS[dtype] + routine
+        name = PREFIX + LETTERS[dtype.name] + routine
         self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), pointers)
 
     def with_info(self, routine: str, dtype: Any, pointers: list[Any]) -> Any:
@@ -74,7 +74,7 @@ class _Call:
 
 def _by_name(code: Callable[[_Call, Any], Any], arguments: Any, dtype: Any) -> Any:
     """A signature of these arguments, with code that returns info."""
-    if dtype not in LETTERS:
+    if dtype.name not in LETTERS:
         return None
     return types.int32(*arguments), lambda *given: code(_Call(*given), dtype)
 

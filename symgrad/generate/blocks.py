@@ -1,22 +1,28 @@
 """A large kernel: numba source for what drives it, LLVM assembly for its mathematics.
 
 numba's front end takes milliseconds for each statement, LLVM microseconds.  So runs of statements
-become functions in assembly, which the driver loop calls; matrix products, and whatever else is no
-loop or assignment, stay in numba source between them.  A number that both know, or two of the
-functions, has a cell in memory: its own array where it has one, else an element of a scratch array.
+become functions in assembly, blocks, and with the matrix products between them stages, which the
+driver loop calls; barriers, and whatever else is no loop, assignment or product, stay in numba
+source.  A number that both know, or two of the functions, has a cell in memory: its own array where
+it has one, else an element of a scratch array.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from symgrad.build.entry import leading, words_of
 from symgrad.generate.ir_alike import texts
 from symgrad.generate.ir_block import Block
 from symgrad.generate.ir_locals import uses, walked
+from symgrad.generate.ir_products import declaration
+from symgrad.generate.ir_stage import Stage
 from symgrad.generate.ir_writer import Table
 from symgrad.generate.micro_machine import host
+from symgrad.generate.products import Products, is_made
 from symgrad.generate.size import size_of
 from symgrad.generate.text import Names
 from symgrad.lower.expressions import accesses
@@ -48,32 +54,52 @@ def is_large(kernel: Kernel) -> bool:
     return sum(map(size_of, kernel.sections)) + PRODUCT * len(products) > LARGEST
 
 
-def runs(section: Sequence[Statement]) -> Iterator[Run]:
-    """The section in maximal runs of what becomes assembly and what does not."""
-    run: list[Statement] = []
-    kind = False
-    for s in section:
-        if run and _is_plain(s) is not kind:
-            yield kind, run
-            run = []
-        kind = _is_plain(s)
-        run.append(s)
-    if run:
-        yield kind, run
+def runs(section: Sequence[Statement], kind: Callable[[Statement], bool]) -> Iterator[Run]:
+    """The section in maximal runs of statements that are of a kind, and of others."""
+    for found, run in itertools.groupby(section, kind):
+        yield found, list(run)
+
+
+def stages(section: Sequence[Statement]) -> Iterator[Run]:
+    """The section in runs of what becomes assembly and what does not."""
+    for assembled, run in runs(section, _is_assembled):
+        yield assembled and not all(isinstance(s, Comment) for s in run), run
 
 
 def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
-    """The same, of what stands under the condition of one thread or in numba's loops, too."""
-    for plain, run in runs(section):
-        yield plain, [s for s in run if not isinstance(s, Alone)]
-        for s in run:
-            if isinstance(s, Alone) or (isinstance(s, Loop) and not plain and is_driving(s)):
-                yield from _all_runs(s.body)
+    """All runs of loops and assignments, and of what stands between them, as blocks see them.
+
+    In runs that become assembly every other statement is by itself; it is seen into what stands
+    under the condition of one thread, and into numba's loops that call blocks.
+    """
+    for assembled, run in stages(section):
+        if not assembled:
+            yield False, [s for s in run if not isinstance(s, Alone)]
+            for s in run:
+                if isinstance(s, Alone) or (isinstance(s, Loop) and is_driving(s)):
+                    yield from _all_runs(s.body)
+            continue
+        for plain, part in runs(run, _is_plain):
+            if plain:
+                yield True, part
+                continue
+            for s in part:
+                if isinstance(s, Alone):
+                    yield from _all_runs(s.body)
+                else:
+                    yield True, [s]
 
 
 def is_driving(s: Loop) -> bool:
     """Whether a loop of numba source calls blocks for what is in it: calls cost something too."""
     return s.axis.step > 1 or size_of(s.body) > LARGEST // 2
+
+
+def _is_assembled(s: Statement) -> bool:
+    """What stages do: blocks, products, and both under the condition of one thread."""
+    if isinstance(s, Alone):
+        return all(map(_is_assembled, s.body))
+    return _is_plain(s) or (isinstance(s, Product) and is_made(s))
 
 
 def _is_plain(s: Statement) -> bool:
@@ -92,10 +118,11 @@ class Blocks:
     in_table: the arrays that numba source is not given: each costs it a millisecond for each use
     factors:  of those, the ones that it multiplies, and their places in the table
     own:      the arrays of cells, where every one of several threads has its own
+    called:   what numba source calls, and how many integers it is given
     """
 
-    def __init__(self, kernel: Kernel, names: Names) -> None:
-        self.names = names
+    def __init__(self, kernel: Kernel, names: Names, products: Products) -> None:
+        self.names, self.products = names, products
         everything = [run for section in kernel.sections for run in _all_runs(section)]
         shared = _shared([body for _, body in everything], set(kernel.buffers))
         arrays, places = _places(kernel, shared)
@@ -106,6 +133,8 @@ class Blocks:
         width = host().lanes(ITEM_BYTES[kernel.dtype])
         self.table = Table(words, places, width)
         self.made: list[Block] = []
+        self.stages: list[Stage] = []
+        self.called: dict[str, int] = {}
         driven = [body for plain, body in everything if not plain]
         used = self._arrays(_touched(driven), places)
         used |= {b for b in (kernel.fault, kernel.sync) if b}
@@ -132,15 +161,32 @@ class Blocks:
         return f"({text} != 0)" if home.dtype == "bool" else text
 
     def call(self, body: Sequence[Statement]) -> str:
-        """Write a run of statements; the line that has it done."""
+        """Write a run that becomes assembly; the line that has it done."""
+        if all(map(_is_plain, body)):
+            name, integers = self._block(body)
+        else:
+            stage = Stage(f"stage_{len(self.stages)}", body, self.names, self.table, self.products,
+                          partial(runs, kind=_is_plain), self._block)  # fmt: skip
+            self.stages.append(stage)
+            name, integers = stage.name, stage.integers
+        self.called[name] = 1 + len(integers)
+        return f"{name}({', '.join(['table', *integers])})"
+
+    def _block(self, body: Sequence[Statement]) -> tuple[str, list[str]]:
+        """Write a run of loops and assignments; its name and the integers that it is given."""
         block = Block(f"block_{len(self.made)}", body, self.names, self.table)
         self.made.append(block)
-        return f"{block.name}({', '.join(['table', *block.integers])})"
+        return block.name, block.integers
 
     @property
     def assembly(self) -> str:
         totals = dict.fromkeys(total for block in self.made for total in block.totals)
-        return "\n".join([*texts(self.made), *(total.text for total in totals)])
+        made = dict.fromkeys(name for stage in self.stages for name in stage.made)
+        return "\n".join([
+            *(declaration(name, self.kernel.dtype) for name in made),
+            *(stage.text for stage in self.stages),
+            *texts(self.made), *(total.text for total in totals),
+        ])  # fmt: skip
 
 
 def _shared(bodies: Sequence[Sequence[Statement]], given: set[Buffer]) -> list[Buffer]:

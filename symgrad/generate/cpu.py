@@ -76,7 +76,7 @@ class _Writer(Statements):
         for b, array in kernel.memory.items():
             self.names.set(b, self.names(array))
         if is_large(kernel):
-            self.blocks = self.matrices.blocks = Blocks(kernel, self.names)
+            self.blocks = self.matrices.blocks = Blocks(kernel, self.names, self.matrices.products)
             self.kernel, self.printer.cells = self.blocks.kernel, self.blocks.cells
         self._run()
         body = self.lines.text
@@ -90,7 +90,7 @@ class _Writer(Statements):
         """Module -> what the code uses of it."""
         used = {*self.printer.used, *(("shared",) if self.kernel.threads > 1 else ())}
         used.add("pointer")
-        used |= {"matrix_product"} if self.matrices.made else set()
+        used |= {"matrix_product"} if self.matrices.products.made else set()
         used |= {"external"} if self.blocks and self.blocks.made else set()
         known = {module: [f for f in names if f in used] for module, names in MODULES.items()}
         return {module: names for module, names in known.items() if names}
@@ -110,11 +110,11 @@ class _Writer(Statements):
         for (value, dtype), name in self.printer.constants.items():
             value = value if value not in ("inf", "-inf", "nan") else f'"{value}"'
             head.add(f"{name} = np.{dtype}({value})")
-        for made, name in self.matrices.made.items():
+        for made, name in self.matrices.products.made.items():
             head.add(f"{name} = {made}")
         if self.blocks and self.blocks.made:
-            for block in self.blocks.made:
-                head.add(f'{block.name} = external("{block.name}", {1 + len(block.integers)})')
+            for function, integers in self.blocks.called.items():
+                head.add(f'{function} = external("{function}", {integers})')
             head.add("", f'ASSEMBLY = r"""\n{self.blocks.assembly}"""')
         head.add("", "")
         return head.text
@@ -199,15 +199,16 @@ class _Writer(Statements):
                         lines.add(f"{c.name} = (at - first) * recorded")
                 self._step()
             return
+        self.printer.used.add("minimum")
         lines.add("at = first", "left = last - first", "period = -1")
         with lines.block("if not ordered:"):
             lines.add("period = orders[0]  # after so many samples the first one comes again")
-            lines.add("at = first % period", "last = min(last, period)")
+            lines.add("at = first % period", "last = minimum(last, period)")
         for c in used:
             if c in (SLOT, ROW):
                 lines.add(f"{c.name} = 0")
         with lines.block("while left > 0:"):
-            lines.add(f"n = min({k.batch_size}, left)")
+            lines.add(f"n = minimum({k.batch_size}, left)")
             lines.add(*(self.shares.bounds(None) if self.shares.samples else ()))
             self._step()
             lines.add("at = at + n if at + n != period else 0", "left -= n")

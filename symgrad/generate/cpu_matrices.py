@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from symgrad.generate.blocks import Blocks
 from symgrad.generate.cpu_expressions import Printer
+from symgrad.generate.products import Products, is_made
 from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.text import Lines
+from symgrad.lower.index import Index
 from symgrad.lower.kernel import Buffer, Call, Collect, Kernel, Matrix, Number, Product, Stack
 
 
 class Matrices:
     """Writes statements on whole matrices.
 
-    made:   how each product is made, at the head of the module -> its name
     blocks: the kernel's assembly, where there is some
     """
 
     def __init__(self, kernel: Kernel, lines: Lines, printer: Printer, shares: Shares) -> None:
-        self.kernel, self.lines, self.printer, self.shares = kernel, lines, printer, shares
+        self.kernel, self.lines, self.printer = kernel, lines, printer
         self.names = printer.names
-        self.made: dict[str, str] = {}
+        self.products = Products(kernel, self.names, shares)
         self.blocks: Blocks | None = None
 
     def product(self, s: Product) -> None:
@@ -31,69 +31,34 @@ class Matrices:
             repr(x.value) if isinstance(x, Number) else self.printer.text(x)
             for x in (s.alpha, s.beta)
         )
+        a, b, c = (self._matrix(x, self.products.start(s, x)) for x in (s.a, s.b, s.c))
+        if not is_made(s):
+            self._by_library(s, alpha, a, b, beta, c)
+            return
+        size = self._text(self.products.size(s))
+        size = size if s.samples is None else self.printer.text(s.samples)
+        for k, way in enumerate(self.products.ways(s)):
+            call = f"{way.name}({size}, {alpha}, {a}, {b}, {beta}, {c})"
+            if way.above is None:
+                self.lines.add(call)
+                continue
+            length = self._text(self.products.length(s))
+            with self.lines.block(f"{'el' if k else ''}if {length} > {way.above}:"):
+                self.lines.add(call)
+
+    def _by_library(self, s: Product, alpha: str, a: str, b: str, beta: str, c: str) -> None:
+        self.printer.used.add("gemm")
+        m, n, k = ("n" if e is None else str(e) for e in s.sizes)
+        m, n = (
+            self._text(self.products.length(s)) if s.shared == name else size
+            for name, size in (("m", m), ("n", n))
+        )
         flags = f"{int(s.a.transposed)}, {int(s.b.transposed)}"
-        sizes = ["n" if e is None else str(e) for e in s.sizes]
-        if s.shared:
-            side = "mn".index(s.shared)
-            begin, end = stretch(s.sizes[side])
-            sizes[side] = f"{end} - {begin}"
-        a, b, c = (self._matrix(x, self._first(s, x)) for x in (s.a, s.b, s.c))
-        if s.sizes.count(None) > 1:
-            self.printer.used.add("gemm")
-            m, n, k = sizes
-            a, b, c = (f"{x}, {y.leading}" for x, y in zip((a, b, c), (s.a, s.b, s.c), strict=True))
-            self.lines.add(f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {b}, {beta}, {c})")
-            return
-        size = sizes[s.sizes.index(None)] if None in s.sizes else "0"
-        if s.samples is not None:
-            size = self.printer.text(s.samples)
-        call = f"({size}, {alpha}, {a}, {b}, {beta}, {c})"
-        if not s.shared:
-            self.lines.add(self._made_product(s, flags, s.sizes) + call)
-            return
-        self._shared_product(s, flags, f"{end} - {begin}", call)
+        a, b, c = (f"{x}, {y.leading}" for x, y in zip((a, b, c), (s.a, s.b, s.c), strict=True))
+        self.lines.add(f"gemm({flags}, {m}, {n}, {k}, {alpha}, {a}, {b}, {beta}, {c})")
 
-    def _first(self, s: Product, x: Matrix) -> str:
-        """Where a thread's share of a matrix begins."""
-        along = {"m": (s.a, s.c), "n": (s.b, s.c), "": ()}[s.shared]
-        if x not in along:
-            return ""
-        begin, _ = stretch(s.sizes["mn".index(s.shared)])
-        rows = (s.shared == "m") != x.transposed
-        return f"{begin} * {x.leading}" if rows else begin
-
-    def _shared_product(self, s: Product, flags: str, size: str, call: str) -> None:
-        """A product for each size that a thread's share has."""
-        side = "mn".index(s.shared)
-        lengths = self.shares.sizes(s.sizes[side])
-        made = [m for m in lengths if m]
-        sampled = "mnk"[s.sizes.index(None)] if None in s.sizes else ""
-        for k, one in enumerate(made):
-            sizes = list(s.sizes)
-            sizes[side] = one
-            line = self._made_product(s, flags, sizes, sampled) + call
-            if lengths == [one]:
-                return self.lines.add(line)
-            # one for the longest also serves the shorter ones of a smaller mini-batch
-            less = made[k + 1] if one != made[-1] else 0
-            with self.lines.block(f"{'el' if k else ''}if {size} > {less}:"):
-                self.lines.add(line)
-        return None
-
-    def _made_product(self, s: Product, flags: str, sizes: Sequence[int | None],
-                      sampled: str | None = None) -> str:  # fmt: skip
-        """The name of the product for these sizes, made at the head of the module."""
-        if sampled is None:
-            sampled = "mnk"[s.sizes.index(None)] if None in s.sizes else ""
-        most = s.most or self.kernel.batch_size
-        whole = [most if e is None else e for e in sizes]
-        facts = ", ".join(map(str, [*whole, s.a.leading, s.b.leading, s.c.leading]))
-        made = f'matrix_product("{self.kernel.dtype}", {flags}, {facts}'
-        if sampled:
-            made += f', sampled="{sampled}"'
-        if isinstance(s.beta, Number) and s.beta.value in (0, 1):
-            made += f", beta={int(s.beta.value)}"
-        return self.made.setdefault(made + ")", f"product_{len(self.made)}")
+    def _text(self, i: Index) -> str:
+        return self.printer.index(i)[0]
 
     def _array(self, b: Buffer) -> str:
         """An array as products know it: where blocks are called, its memory."""
@@ -101,16 +66,10 @@ class Matrices:
         taken = self.blocks and array in self.blocks.in_table
         return self.names(array) if taken else self.names.array(array)
 
-    def _matrix(self, m: Matrix, first: str = "") -> str:
+    def _matrix(self, m: Matrix, start: Index) -> str:
         """A matrix's array and where it begins, or a thread's share of it."""
-        offset = self.printer.index(m.offset)[0]
-        if first:
-            offset = first if offset == "0" else f"{first} + {offset}"
-        if m.collected is None:
-            return f"{self._array(m.buffer)}, {offset}"
-        name = self.names(m.buffer)
-        start = f"{name}_start" + (f" + {offset}" if offset != "0" else "")
-        return f"{name}_rows, {start}"
+        array = f"{self.names(m.buffer)}_rows" if m.collected else self._array(m.buffer)
+        return f"{array}, {self._text(start)}"
 
     def call(self, s: Call) -> None:
         """One call for all matrices of a stack."""
@@ -138,8 +97,11 @@ class Matrices:
                 lines.add(f"row_at = order[{first} + b] * {size}")
                 with lines.block(f"for j in range({size}):"):
                     lines.add(f"{rows}[{place}b * {size} + j] = {data}[row_at + j]")
-            lines.add(f"{rows}_rows = {self.names.array(s.buffer)}", f"{rows}_start = 0")
+            if not self.blocks:  # which know where the rows are
+                lines.add(f"{rows}_rows = {self.names.array(s.buffer)}")
+            lines.add(f"{rows}_start = 0")
         with lines.block("else:"):
             start = f"({first})" if s.first.terms else first
-            lines.add(f"{rows}_rows = {self.names.array(s.data)}")
+            if not self.blocks:
+                lines.add(f"{rows}_rows = {self.names.array(s.data)}")
             lines.add(f"{rows}_start = {start} * {size}{back}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symgrad.generate.blocks import Blocks, is_driving, runs
+from symgrad.generate.blocks import Blocks, is_driving, stages
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_matrices import Matrices
 from symgrad.generate.jam import TOGETHER, jammed, jams
@@ -44,8 +44,8 @@ class Statements:
 
     def statements(self, body: Sequence[Statement]) -> None:
         """A section: as it stands, or its runs of loops and assignments as calls of blocks."""
-        for plain, run in runs(body):
-            if self.blocks and plain:
+        for assembled, run in stages(body):
+            if self.blocks and assembled:
                 self.lines.add(self.blocks.call(run))
                 continue
             for s in run:

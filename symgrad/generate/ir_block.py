@@ -72,7 +72,7 @@ class Block(Writer):
         lines, memory = self.lines, self.memory
         self.read_ordered()
         for home, use in self.uses.items():
-            start = self._cell_value(home, use) if home in self.table.cells else None
+            start = self._at_first(home, use)
             if use.is_value:
                 if start:
                     memory.current[home] = start
@@ -83,26 +83,16 @@ class Block(Writer):
             if start:
                 lines.add(f"store {start.typed}, ptr {place}")
 
-    def _cell(self, home: Buffer) -> str:
-        """The address of a number."""
-        array, slot = self.table.cells[home]
-        word = f"getelementptr i64, ptr %words, i64 {self.table.words[array]}"
-        place = self.lines.value(word, "int64")
-        pointer = self.lines.value(f"load ptr, ptr {place.text}", "int64")
-        code = f"getelementptr {type_of(array.dtype)}, ptr {pointer.text}, i64 {slot}"
-        return self.lines.value(code, "int64").text
-
-    def _cell_value(self, home: Buffer, use: Use) -> Value | None:
-        if use.is_value and use.set_first:
+    def _at_first(self, home: Buffer, use: Use) -> Value | None:
+        """What a number is at the beginning, where that matters."""
+        if home not in self.table.cells or (use.is_value and use.set_first):
             return None
-        kind = self.table.cells[home][0].dtype
-        x = self.lines.value(f"load {type_of(kind)}, ptr {self._cell(home)}", kind)
-        return self.lines.named(self.lines.cast(x, home.dtype), self.names(home))
+        return self.cell_value(home)
 
     def _close(self) -> None:
         for home, use in self.uses.items():
             if use.written and home in self.table.cells:
                 x = self.memory.read(home, ())
                 x = self.lines.cast(x, self.table.cells[home][0].dtype)
-                self.lines.add(f"store volatile {x.typed}, ptr {self._cell(home)}")  # see ir_parts
+                self.lines.add(f"store volatile {x.typed}, ptr {self.cell(home)}")  # see ir_parts
         self.lines.add("ret void")

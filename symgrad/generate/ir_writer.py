@@ -10,7 +10,7 @@ from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_expressions import Expressions
 from symgrad.generate.ir_locals import Use
 from symgrad.generate.ir_memory import Memory
-from symgrad.generate.ir_text import Lines, Value, constant
+from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_totals import Total
 from symgrad.generate.shares import stretch
 from symgrad.generate.text import Names, remark
@@ -61,6 +61,23 @@ class Writer:
         word = self.lines.at_entry(f"getelementptr i64, ptr %words, i64 {ORDERED_WORD}", "int64")
         word = self.lines.at_entry(f"load i64, ptr {word.text}", "int64")
         self.lines.entry.append(f"  %ordered = icmp ne {word.typed}, 0")
+
+    def address(self, array: Buffer) -> str:
+        """An array's address, from the table."""
+        word = f"getelementptr i64, ptr %words, i64 {self.table.words[array]}"
+        place = self.lines.value(word, "int64")
+        return self.lines.value(f"load ptr, ptr {place.text}", "int64").text
+
+    def cell(self, home: Buffer) -> str:
+        """The address of a number."""
+        array, slot = self.table.cells[home]
+        code = f"getelementptr {type_of(array.dtype)}, ptr {self.address(array)}, i64 {slot}"
+        return self.lines.value(code, "int64").text
+
+    def cell_value(self, home: Buffer) -> Value:
+        kind = self.table.cells[home][0].dtype
+        x = self.lines.value(f"load {type_of(kind)}, ptr {self.cell(home)}", kind)
+        return self.lines.named(self.lines.cast(x, home.dtype), self.names(home))
 
     def statements(self, body: Sequence[Statement]) -> None:
         for s in body:

@@ -13,10 +13,10 @@ its own: tiles of c in registers, chosen by a cost model; where that says BLAS, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
+from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -24,7 +24,7 @@ from symgrad.generate.micro_choice import choose
 from symgrad.generate.micro_machine import Machine, host
 from symgrad.generate.micro_plan import Plan, RunTime, Shape
 from symgrad.generate.micro_product import product_function
-from symgrad.generate.micro_vectors import ITEM_BYTES, POINTER
+from symgrad.generate.micro_vectors import FLOATS, I32, I64, ITEM_BYTES, POINTER, i64
 
 MODULES = tuple(  # whose code becomes part of a kernel
     f"symgrad.generate.micro_{name}"
@@ -51,11 +51,11 @@ def matrix_product(
     size is used where `sampled` is given, beta where it is None.  c must not overlap a and b.
     ValueError: sizes that do not fit together, an unknown dtype.
 
+    >>> import numba as nb, numpy as np
     >>> product = matrix_product("float64", 0, 0, 2, 1, 3, 3, 1, 1, beta=0)
     >>> @nb.njit
     ... def times(a, b, c):
     ...     product(0, 1.0, a, 0, b, 0, 0.0, c, 0)
-    >>> import numpy as np
     >>> c = np.empty(2)
     >>> times(np.arange(6.0), np.ones(3), c); c
     array([ 3., 12.])
@@ -63,9 +63,7 @@ def matrix_product(
     shape = Shape(dtype, ta, tb, m, n, k, lda, ldb, ldc, sampled, beta)
     _check(shape)
     choice = choose(shape)
-    if choice.library:
-        return _by_blas(shape)
-    return micro_kernel(shape, choice.plan)
+    return _product(shape, Library(shape)) if choice.library else micro_kernel(shape, choice.plan)
 
 
 def _check(s: Shape) -> None:
@@ -87,13 +85,73 @@ def _check(s: Shape) -> None:
 
 def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> Any:
     """The product by this plan; see matrix_product."""
-    code = _code(shape, plan, machine or host())
+    return _product(shape, Tiles(shape, plan, machine or host()))
+
+
+class Way:
+    """How a product is computed: LLVM code at its place, or a call."""
+
+    def put(self, builder: Any, size: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> None:
+        """Write it; alpha and beta have the matrices' dtype, a, b and c are pointers."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Tiles(Way):
+    """A call of the module's function for this product."""
+
+    shape: Shape
+    plan: Plan
+    machine: Machine
+
+    def put(self, builder: Any, size: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> None:
+        function = product_function(builder.module, self.shape, self.plan, self.machine)
+        a, b = (b, a) if self.plan.turned else (a, b)
+        builder.call(function, [size, alpha, a, b, beta, c])
+
+
+@dataclass(frozen=True)
+class Library(Way):
+    """A call of BLAS, whose matrices are column by column: C' = B' A'."""
+
+    shape: Shape
+
+    def put(self, builder: Any, size: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> None:
+        from symgrad.build.blas import called  # looks up symbols in SciPy: only where needed
+
+        s = self.shape
+        m, n, k = (size if s.sampled == x else i64(getattr(s, x)) for x in "mnk")
+        beta = beta if s.beta is None else ir.Constant(FLOATS[s.dtype], float(s.beta))
+        letters = [ir.Constant(ir.IntType(8), ord("NT"[t])) for t in (s.tb, s.ta)]
+        sizes = [builder.trunc(x, I32) for x in (n, m, k)]
+        lda, ldb, ldc = (ir.Constant(I32, x) for x in (s.lda, s.ldb, s.ldc))
+        given = [*letters, *sizes, alpha, b, ldb, a, lda, beta, c, ldc]
+        called(builder, "gemm", s.dtype, given)
+
+
+def _product(shape: Shape, way: Way) -> Any:
+    """What generated code calls; `way` is for LLVM code that does."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        size, alpha, *rest = values
+        beta = rest.pop(4)
+        kinds = [t for t in signature.args if hasattr(t, "dtype")]  # arrays and memory
+        pointers = []
+        for t, array, offset in zip(kinds, rest[0::2], rest[1::2], strict=True):
+            data = array
+            if isinstance(t, types.Array):
+                data = context.make_array(t)(context, builder, array).data
+            pointers.append(builder.bitcast(builder.gep(data, [offset]), POINTER))
+        a, b, c = pointers
+        way.put(builder, size, alpha, a, b, beta, c)
+        return context.get_dummy_value()
 
     @intrinsic
     def product(typing, size, alpha, a, a_offset, b, b_offset, beta, c, c_offset):
         signature = _signature(shape, a, b, c)
         return signature and (signature, code)
 
+    product.way = way
     return product
 
 
@@ -107,43 +165,14 @@ def _signature(shape: Shape, *arrays: Any) -> Any:
     return types.void(whole, dtype, *pairs[:4], dtype, *pairs[4:])
 
 
-def _code(shape: Shape, plan: Plan, machine: Machine) -> Callable[..., Any]:
-    """numba's code generator: a call of the module's function for this product."""
+def define(module: ir.Module, name: str, product: Any) -> None:
+    """A product as a function of the module:
 
-    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        size, alpha, *rest = values
-        beta = rest.pop(4)
-        kinds = [t for t in signature.args if hasattr(t, "dtype")]  # arrays and memory
-        pointers = []
-        for t, array, offset in zip(kinds, rest[0::2], rest[1::2], strict=True):
-            data = array
-            if isinstance(t, types.Array):
-                data = context.make_array(t)(context, builder, array).data
-            pointers.append(builder.bitcast(builder.gep(data, [offset]), POINTER))
-        a, b, c = pointers
-        if plan.turned:
-            a, b = b, a
-        function = product_function(builder.module, shape, plan, machine)
-        builder.call(function, [size, alpha, a, b, beta, c])
-        return context.get_dummy_value()
-
-    return code
-
-
-def _by_blas(shape: Shape) -> Any:
-    """The same call by the library."""
-    from symgrad.build.blas import gemm  # its symbols are looked up in SciPy: only where needed
-
-    ta, tb, lda, ldb, ldc = shape.ta, shape.tb, shape.lda, shape.ldb, shape.ldc
-    m, n, k = shape.m, shape.n, shape.k
-    rows, columns, depth = (shape.sampled == name for name in "mnk")
-    known, number = shape.beta is not None, float(shape.beta or 0)
-
-    @nb.njit
-    def product(size, alpha, a, a_offset, b, b_offset, beta, c, c_offset):
-        gemm(
-            ta, tb, size if rows else m, size if columns else n, size if depth else k, alpha,
-            a, a_offset, lda, b, b_offset, ldb, number if known else beta, c, c_offset, ldc,
-        )  # fmt: skip
-
-    return product
+    void name(i64 size, float alpha, ptr a, ptr b, float beta, ptr c)
+    """
+    x = FLOATS[product.way.shape.dtype]
+    kind = ir.FunctionType(ir.VoidType(), [I64, x, POINTER, POINTER, x, POINTER])
+    function = ir.Function(module, kind, name)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    product.way.put(builder, *function.args)
+    builder.ret_void()

@@ -9,8 +9,10 @@ import numpy as np
 import scipy.special as special
 
 from symgrad.build.entry import leading, words_of
+from symgrad.generate import micro_kernels
 from symgrad.generate.cpu_operations import LIBRARY
 from symgrad.generate.ir_library import with_definitions
+from symgrad.generate.ir_products import product_definitions
 from symgrad.generate.source import Source
 from symgrad.language import counters
 from symgrad.language.row import TABLE
@@ -33,6 +35,9 @@ def _matrix_product(dtype, ta, tb, m, n, k, lda, ldb, ldc, sampled="", beta=None
         factor = given if beta is None else beta
         _gemm(ta, tb, s["m"], s["n"], s["k"], alpha, a, at, lda, b, bt, ldb, factor, c, ct, ldc)
 
+    product.way = micro_kernels.matrix_product(
+        dtype, ta, tb, m, n, k, lda, ldb, ldc, sampled=sampled, beta=beta
+    ).way  # for what assembly calls
     return product
 
 
@@ -195,9 +200,10 @@ MODULES = {
 class Assembly:
     """The functions of assembly text, compiled as it stands: nothing is optimised."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, space: dict) -> None:
         target = f'target triple = "{llvm.get_process_triple()}"\n'
         module = llvm.parse_assembly(target + with_definitions(text))
+        module.link_in(llvm.parse_assembly(target + product_definitions(text, space)))
         module.verify()
         self._engine = llvm.create_mcjit_compiler(module, _machine())
         self._engine.finalize_object()
@@ -248,7 +254,7 @@ class Interpreted:
 
         def call(*given):
             if not hasattr(self, "_assembly"):
-                self._assembly = Assembly(self._space["ASSEMBLY"])
+                self._assembly = Assembly(self._space["ASSEMBLY"], self._space)
             self._assembly.external(name, integers)(*map(int, given))
 
         return call

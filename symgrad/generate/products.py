@@ -1,0 +1,98 @@
+"""The matrix products of one kernel: how each is made, and the numbers that its call needs.
+
+    product_0 = matrix_product("float32", 0, 1, 8, 32, 32, 32, 32, 32, sampled="m", beta=0)
+
+stands at the head of the module; numba source and assembly call it by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from symgrad.generate.shares import Shares, stretch
+from symgrad.generate.text import Names
+from symgrad.lower import index as ix
+from symgrad.lower.index import Index
+from symgrad.lower.kernel import Counter, Kernel, Matrix, Number, Product
+
+
+def is_made(s: Product) -> bool:
+    """Whether a product is made for its sizes: where two of them are n, none is."""
+    return s.sizes.count(None) <= 1
+
+
+@dataclass(frozen=True)
+class Way:
+    """A product for some sizes.
+
+    above, most: of a thread's share, where there are several: it is for longer ones than `above`,
+                 and no longer than `most`
+    """
+
+    name: str
+    above: int | None = None
+    most: int | None = None
+
+
+class Products:
+    """made: how each product is made, at the head of the module -> its name"""
+
+    def __init__(self, kernel: Kernel, names: Names, shares: Shares) -> None:
+        self.kernel, self.names, self.shares = kernel, names, shares
+        self.made: dict[str, str] = {}
+
+    def length(self, s: Product) -> Index:
+        """How many rows or columns a thread's share has."""
+        begin, end = (ix.of(Counter(name)) for name in stretch(s.sizes["mn".index(s.shared)]))
+        return ix.linear([(end, 1), (begin, -1)])
+
+    def size(self, s: Product) -> Index:
+        """The size that is not known before, 0 where all are."""
+        if None not in s.sizes:
+            return ix.ZERO
+        along = "mnk"[s.sizes.index(None)]
+        return self.length(s) if along == s.shared else ix.of(Counter("n"))
+
+    def start(self, s: Product, m: Matrix) -> Index:
+        """Where a matrix, or a thread's share of it, begins in its array."""
+        parts: list[tuple[Index, int]] = []
+        if m.collected:
+            parts.append((ix.of(Counter(f"{self.names(m.buffer)}_start")), 1))
+        if m in {"m": (s.a, s.c), "n": (s.b, s.c), "": ()}[s.shared]:
+            begin, _ = stretch(s.sizes["mn".index(s.shared)])
+            rows = (s.shared == "m") != m.transposed
+            parts.append((ix.of(Counter(begin)), m.leading if rows else 1))
+        return ix.linear([*parts, (m.offset, 1)])
+
+    def ways(self, s: Product) -> list[Way]:
+        """The product for each size that a thread's share may have, the longest first.
+
+        The one for the longest also serves the shorter ones of a smaller mini-batch.
+        """
+        sampled = "mnk"[s.sizes.index(None)] if None in s.sizes else ""
+        if not s.shared:
+            return [Way(self._made(s, s.sizes, sampled))]
+        side = "mn".index(s.shared)
+        lengths = self.shares.sizes(s.sizes[side])
+        ways: list[Way] = []
+        for one, less in zip(lengths, [*lengths[1:], 0], strict=True):
+            if one:
+                sizes = [*s.sizes[:side], one, *s.sizes[side + 1 :]]
+                above = less if len(lengths) > 1 else None
+                most = ways[-1].above if ways else None
+                ways.append(Way(self._made(s, sizes, sampled), above, most))
+        return ways
+
+    def _made(self, s: Product, sizes: Sequence[int | None], sampled: str) -> str:
+        """The name of the product for these sizes."""
+        most = s.most or self.kernel.batch_size
+        whole = [most if e is None else e for e in sizes]
+        facts = ", ".join(map(str, [*whole, s.a.leading, s.b.leading, s.c.leading]))
+        flags = f"{int(s.a.transposed)}, {int(s.b.transposed)}"
+        made = f'matrix_product("{self.kernel.dtype}", {flags}, {facts}'
+        if sampled:
+            made += f', sampled="{sampled}"'
+        if isinstance(s.beta, Number) and s.beta.value in (0, 1):
+            made += f", beta={int(s.beta.value)}"
+        return self.made.setdefault(made + ")", f"product_{len(self.made)}")
