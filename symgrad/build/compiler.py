@@ -17,6 +17,7 @@ from numba.core.registry import cpu_target
 from symgrad.build.entry import IN_TABLE, INTEGER, TABLE, entry_text
 from symgrad.build.front_end import FrontEnd
 from symgrad.build.optimizer import KernelLibrary, parsed
+from symgrad.build.target import target_of
 from symgrad.generate.ir_library import with_definitions
 from symgrad.generate.ir_products import product_definitions
 from symgrad.language.garbage import rare_collections
@@ -47,26 +48,19 @@ def _execute(text: str, path: Path, name: str) -> ModuleType:
 
 
 @global_compiler_lock
-def load_numba() -> None:
-    """Have numba import what it knows about types and functions, and what was added since."""
-    cpu_target.target_context.refresh()
-    cpu_target.typing_context.refresh()
-
-
-@global_compiler_lock
 def kernel_library(
     dispatcher: Any, name: str, kinds: Sequence[str], assembly: str = ""
 ) -> KernelLibrary:
     """The optimised module of a function, with `name` as its entry point for C."""
-    load_numba()
-    library = KernelLibrary(cpu_target.target_context.codegen(), name)
-    library.enable_object_caching()
-    library.assembly = bool(assembly)
-    result = compile_extra(
-        cpu_target.typing_context, cpu_target.target_context, dispatcher.py_func,
-        tuple(_numba_type(kind) for kind in kinds if kind != IN_TABLE), types.int64,
-        _flags(dispatcher, alone=not assembly), {}, library=library, pipeline_class=FrontEnd,
-    )  # fmt: skip
+    with target_of(dispatcher) as target:
+        library = KernelLibrary(target.target_context.codegen(), name)
+        library.enable_object_caching()
+        library.assembly = bool(assembly)
+        result = compile_extra(
+            target.typing_context, target.target_context, dispatcher.py_func,
+            tuple(_numba_type(kind) for kind in kinds if kind != IN_TABLE), types.int64,
+            _flags(dispatcher, alone=not assembly), {}, library=library, pipeline_class=FrontEnd,
+        )  # fmt: skip
     library.kernel = result.fndesc.llvm_func_name
     around = entry_text(name, result.fndesc.llvm_func_name, kinds)
     target = f'target triple = "{llvm.get_process_triple()}"\n'

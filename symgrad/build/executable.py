@@ -39,9 +39,10 @@ def build(source: Source) -> Compiled:
 
         # numba cannot be imported again in a process where Ctrl-C left it imported by half.
         with Interruption() as interruption:
-            from symgrad.build.compiler import compile_kernel, load_numba
+            from symgrad.build.compiler import compile_kernel
+            from symgrad.build.target import load_numba
 
-            load_numba()
+            load_numba(source.modules)
         interruption.check()
         return compile_kernel(source.text, text_path(key), source.entry, name, kinds)
 

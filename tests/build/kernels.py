@@ -10,6 +10,7 @@ TEXT = '''
 import math
 import numba as nb
 from symgrad.build.blas import gemm
+from symgrad.generate.native import minimum
 
 @nb.njit(fastmath={"contract", "reassoc"}, error_model="numpy")
 def run(
@@ -19,7 +20,7 @@ def run(
     """w += rate * sum of tanh(x @ w); loses 1e3 as an index beyond the end."""
     k = 0
     for at in range(first, last, BATCH):
-        n = min(BATCH, last - at)
+        n = minimum(BATCH, last - at)
         total = 0.0
         for b in range(n):
             s = order[at + b] if ordered else at + b

@@ -5,13 +5,11 @@ from numba.core import types
 from numba.core.compiler import Flags, compile_extra
 from numba.core.registry import cpu_target
 
-from symgrad.build.compiler import load_numba
 from symgrad.build.front_end import FrontEnd
 
 
 def compiled(function):
     """A function of an array and a number, for calls from Python."""
-    load_numba()
     contexts = cpu_target.typing_context, cpu_target.target_context
     kinds = types.Array(types.float64, 1, "C"), types.int64
     return compile_extra(

@@ -1,0 +1,99 @@
+"""What numba knows when it compiles a kernel: numbers, memory, loops, elementary functions.
+
+Its own target for processors knows strings, lists, dictionaries, random numbers and linear algebra
+too, and imports SciPy's on the way: half a second in every new process.  Kernels have a target of
+their own, in numba's sense, which takes over what there is for processors and loads less of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+from numba.core import fastmathpass
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.cpu import CPUContext
+from numba.core.dispatcher import Dispatcher
+from numba.core.registry import cpu_target
+from numba.core.target_extension import (
+    CPU,
+    dispatcher_registry,
+    jit_registry,
+    target_override,
+    target_registry,
+)
+from numba.core.typing.context import Context
+
+NAME = "symgrad"
+
+
+class _Kernels(CPU):
+    """The target's name for numba."""
+
+
+class _Types(Context):
+    """How operations and functions are typed."""
+
+    def load_additional_registries(self) -> None:
+        from numba.core.typing import mathdecl, npydecl
+
+        for module in (mathdecl, npydecl):
+            self.install_registry(module.registry)
+
+
+class _Code(CPUContext):
+    """What they become in LLVM."""
+
+    def load_additional_registries(self) -> None:
+        from numba.cpython import builtins, mathimpl, numbers, rangeobj
+        from numba.np import arrayobj, npyimpl
+
+        self.known = builtins, numbers, rangeobj, arrayobj  # they register when they are imported
+        for module in (mathimpl, npyimpl):
+            self.install_registry(module.registry)
+
+    def post_lowering(self, mod: Any, library: Any) -> None:
+        """Without the library that allocates memory: kernels do not."""
+        if self.fastmath:
+            fastmathpass.rewrite_module(mod, self.fastmath)
+
+
+@cache
+def _kernel_target() -> Any:
+    target_registry[NAME] = _Kernels
+    typing = _Types()
+    target = SimpleNamespace(typing_context=typing, target_context=_Code(typing, NAME))
+    dispatcher_registry[_Kernels] = SimpleNamespace(targetdescr=target)
+    jit_registry[_Kernels] = jit_registry[CPU]  # asked for, though kernels have nothing to compile
+    return target
+
+
+@contextmanager
+def target_of(dispatcher: Any) -> Iterator[Any]:
+    """The target for a kernel: numba's own where it calls functions that numba compiles."""
+    names = dispatcher.py_func.__globals__
+    if _has_functions({name: x for name, x in names.items() if x is not dispatcher}):
+        yield cpu_target
+        return
+    with target_override(NAME):
+        yield _kernel_target()
+
+
+def _has_functions(names: Mapping[str, Any]) -> bool:
+    return any(isinstance(x, Dispatcher) for x in names.values())
+
+
+@global_compiler_lock
+def load_numba(modules: Iterable[str]) -> None:
+    """Have numba import what it knows about types and functions for a kernel.
+
+    modules: that the kernel imports
+    """
+    with target_override(NAME):
+        _kernel_target().target_context.refresh()
+    if any(_has_functions(vars(import_module(name))) for name in modules):
+        cpu_target.target_context.refresh()
