@@ -6,6 +6,7 @@ Expr --capture--> Block --derive--> Block --update--> Block --simplify--> Block
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from symgrad import _sympy as _sympy  # before everybody else imports it
 from symgrad.calculus.gradient import gradient as gradient
 from symgrad.calculus.second import hessian as hessian
 from symgrad.calculus.second import hvp as hvp

@@ -1,8 +1,4 @@
-"""How long it takes until a model runs: in proportion to its size, in processor time.
-
-These are kernels of one thread.  Shares and barriers are more code: 200 layers for two threads take
-three to four times as long.
-"""
+"""How long it takes until a model runs: in proportion to its size, in processor time."""
 
 import time
 from functools import partial
@@ -20,10 +16,10 @@ SLOWER = 3  # than the machine on which the limits are meant: others use this on
 pytestmark = pytest.mark.full
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    sg.set_threads(1)
-    yield
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def threads(request):
+    sg.set_threads(request.param)
+    yield request.param
     sg.set_threads(None)
 
 
@@ -53,13 +49,13 @@ def test_capture_and_derive_of_5000_lets():
     assert captured_and_derived(h) < SLOWER * 2.0
 
 
-def test_5000_scalar_equations():
+def test_5000_scalar_equations(threads):
     until_the_first_step(partial(joints, 2), sg.SGD(1e-5))  # imports numba
     assert until_the_first_step(partial(joints, 93), sg.SGD(1e-5)) < SLOWER * 3.0
 
 
 @pytest.mark.parametrize("rule", [sg.SGD(1e-4), sg.Adam(1e-4)], ids=["SGD", "Adam"])
-def test_layers_are_compiled_in_linear_time(rule):
+def test_layers_are_compiled_in_linear_time(rule, threads):
     sizes = (10, 50, 200)  # the first imports numba
     seconds = {n: until_the_first_step(partial(layers, n), rule) for n in sizes}
     assert seconds[200] < 8 * seconds[50], seconds

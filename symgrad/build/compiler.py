@@ -20,7 +20,6 @@ from symgrad.build.optimizer import KernelLibrary, parsed
 from symgrad.build.target import target_of
 from symgrad.generate.ir_library import with_definitions
 from symgrad.generate.ir_products import product_definitions
-from symgrad.language.garbage import rare_collections
 
 
 def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence[str]) -> bytes:
@@ -32,10 +31,8 @@ def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence
     kinds: of its arguments, an array's dtype or "integer"
     """
     module = _execute(text, path, name)
-    with rare_collections():
-        assembly = getattr(module, "ASSEMBLY", "")
-        library = kernel_library(getattr(module, entry), name, kinds, assembly)
-        _, _, (code, _) = library.serialize_using_object_code()
+    library = kernel_library(getattr(module, entry), name, kinds, getattr(module, "ASSEMBLY", ""))
+    _, _, (code, _) = library.serialize_using_object_code()
     return code
 
 

@@ -18,6 +18,7 @@ from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
 from symgrad.build.threads import process, together
 from symgrad.language.aligned import aligned_zeros
+from symgrad.language.garbage import rare_collections
 
 if TYPE_CHECKING:
     from symgrad.generate.source import Source
@@ -34,6 +35,7 @@ def build(source: Source) -> Compiled:
     key = kernel_key(source.text, (source.entry, *kinds), source.modules)
     name = f"symgrad_{key}"
 
+    @rare_collections()
     def compile() -> bytes:
         from symgrad.train.interruption import Interruption
 

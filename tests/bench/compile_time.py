@@ -1,6 +1,6 @@
 """How long it takes until a model runs, by stages: a deep network, and a long scalar formula.
 
-python -m tests.bench.compile_time [--rounds N] [--layers N] [--joints N]
+python -m tests.bench.compile_time [--rounds N] [--threads N] [--layers N] [--joints N]
 
 Medians of processor time, in seconds.  Each round has another constant, so that no cache knows its
 kernel; what Python imports for its first model is not counted.
@@ -94,10 +94,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layers", type=int, nargs="*", default=[50, 200])
     parser.add_argument("--joints", type=int, nargs="*", default=[19, 93])
+    parser.add_argument("--threads", type=int, help="of a kernel, default: as many as cores")
     options = parser.parse_args()
+    sg.set_threads(options.threads)
     formulas = {f"{n} layers of {WIDTH}": partial(layers, n) for n in options.layers}
     formulas |= {f"{n * EQUATIONS:,} scalar equations": partial(joints, n) for n in options.joints}
-    table = Table(title="From a formula to its first step, s of processor time")
+    table = Table(
+        title=f"From a formula to its first step, {get_threads()} threads, s of processor time"
+    )
     table.add_column("stage")
     columns: list[list[float]] = []
     for small in (partial(layers, 2), partial(joints, 2)):  # imports
