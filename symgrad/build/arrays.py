@@ -62,7 +62,7 @@ class Given(Slot):
             raise ValueError(f"{self.symbol} has the shape {array.shape}, not {_text(expected)}")
         if self.size is not None and arrays[self.size][-1] > len(array):
             raise ValueError(f"{self.symbol} has {len(array)} entries, fewer than its offsets say")
-        check_memory(str(self.symbol), array, self.dtype, self.written)
+        check_memory(self.symbol, array, self.dtype, self.written)
 
 
 class Recorded(Slot):
@@ -140,7 +140,7 @@ class Order(Slot):
         return order is not None
 
 
-def check_memory(what: str, array: np.ndarray, dtype: np.dtype, written: bool) -> None:
+def check_memory(what: object, array: np.ndarray, dtype: np.dtype, written: bool) -> None:
     """Raise unless the kernel can work in the array's own memory."""
     if array.dtype != dtype:
         raise TypeError(f"{what} is {array.dtype}, and the kernel expects {dtype}")

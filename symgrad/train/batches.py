@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,12 @@ class Column:
 
     def accept(self, given: Any) -> Any:
         """The given values, (N, *shape), checked; converted only where they must be."""
+        array = self.unchecked(given)
+        self.check_range(array)
+        return array
+
+    def unchecked(self, given: Any) -> Any:
+        """The same before anybody has looked whether they index something."""
         if not (
             type(given) is np.ndarray
             and given.dtype == self.dtype
@@ -46,9 +51,12 @@ class Column:
                     f"sg.data({self.name!r}, shape={self.shape}, sparse=True), or give .toarray()"
                 )
             given = as_array(given, self.name, self.shape, self.dtype)
-        if self.size is not None:
-            check_range(given, self.name, self.size)
         return given
+
+    def check_range(self, array: Any) -> None:
+        """Raise IndexError where one of the values indexes nothing."""
+        if self.size is not None:
+            check_range(array, self.name, self.size)
 
     def is_one_sample(self, given: Any) -> bool:
         """Whether it lacks the sample axis."""
@@ -58,7 +66,7 @@ class Column:
 class SparseColumn(Column):
     """Data of which the non-zeros are given."""
 
-    def accept(self, given: Any) -> Entries:
+    def unchecked(self, given: Any) -> Entries:
         return sparse_entries(given, self.symbol, self.dtype)
 
     def is_one_sample(self, given: Any) -> bool:
@@ -68,8 +76,11 @@ class SparseColumn(Column):
 class RaggedColumn(Column):
     """Data of another length for each sample."""
 
-    def accept(self, given: Any) -> Entries:
+    def unchecked(self, given: Any) -> Entries:
         return ragged_entries(given, self.symbol, self.dtype, self.size)
+
+    def check_range(self, array: Any) -> None:
+        """Lists were looked through when they were joined."""
 
     def is_one_sample(self, given: Any) -> bool:
         return False
@@ -97,15 +108,26 @@ class Intake:
             raise ValueError(f"the data are empty: {next(iter(data))!r} holds 0 samples")
         return arrays, n
 
+    @property
+    def plain(self) -> bool:
+        """Whether each item of each array is a sample's."""
+        return all(type(c) is Column for c in self.columns)
+
     def read(self, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
         """The same, where there may be no samples."""
+        arrays, n = self.unchecked(data)
+        self.check_ranges(arrays, n)
+        return arrays, n
+
+    def unchecked(self, data: Any) -> tuple[dict[sp.Symbol, np.ndarray], int]:
+        """The same before anybody has looked whether indices are in range."""
         data = self.named(data)
         arrays: dict[sp.Symbol, np.ndarray] = {}
         n = -1
         for column in self.columns:
             if column.name not in data:
                 self._refuse_names(data)
-            given = column.accept(data[column.name])
+            given = column.unchecked(data[column.name])
             if len(given) != n:
                 if n >= 0:
                     self._refuse_sizes(data)
@@ -119,25 +141,24 @@ class Intake:
         if n < 0 and self.draws and data:
             name, given = next(iter(data.items()))
             n = len(np.atleast_1d(real_array(given, name)))
-        n = 1 if n < 0 else n
-        if self.computed is not None and n:
-            self.computed.check(arrays, n)
-        return arrays, n
+        return arrays, 1 if n < 0 else n
+
+    def check_ranges(self, arrays: Mapping[sp.Symbol, np.ndarray], samples: int) -> None:
+        """Raise IndexError where an index in arrays by symbol is out of range."""
+        for column in self.columns:
+            if column.size is not None:
+                column.check_range(arrays[column.symbol])
+        if self.computed is not None and samples:
+            self.computed.check(arrays, samples)
 
     def check_indices(self, data: Mapping[str, Any]) -> None:
-        """Raise IndexError where an index of these samples is out of range."""
+        """Raise IndexError where an index of these samples is out of range; other columns are read
+        only where an index is computed from them."""
+        if self.computed is not None and self.computed.indices:
+            self.read(data)
         for column in self.columns:
             if column.size is not None:
                 column.accept(data[column.name])
-        if self.computed is not None and self.computed.indices:
-            self.read(data)
-
-    def trusting(self) -> Intake:
-        """The same for data whose indices were checked before."""
-        other = copy(self)
-        other.columns = tuple(replace(c, size=None) for c in self.columns)
-        other.computed = None
-        return other
 
     def named(self, data: Any) -> dict[str, Any]:
         """Columns by name.  Those of a DataFrame that the model does not know do not matter."""

@@ -19,14 +19,19 @@ from symgrad.language.ragged import entries_of, is_length, is_sparse
 from symgrad.train.batches import Column
 
 BYTES = 2**25  # of a block that is shuffled, or stays where it is: far less than memory
-IN_ORDER = 2**24  # of one that is copied in order, unless a training waits for less
+IN_ORDER = 2**22  # of one that is copied in order: a first touch of memory costs more than a copy
 ROWS = 2**22  # samples in a block at most
 ROOMS = 3  # blocks in memory: one is read, one is ready, one is trained on
 PARTS = 8  # of a block: one of them is enough for a training that would wait
 COURTESY = 0.01  # seconds that a reader stands aside for a training at most
 ENTRIES = 64  # that a sample of sparse or ragged data is taken to have
-Piece = tuple[dict[Any, np.ndarray], int, int]  # arrays by symbol; the first sample, and the end
+CHECKED = 2**14  # samples whose indices are looked at together: they are still in the cache
+Arrays = dict[Any, np.ndarray]  # by symbol
+Piece = tuple[Arrays, int, int]  # the first sample, and the end
 Order = Callable[[int, int], np.ndarray]  # (number of a block, samples in it) -> their order
+Check = Callable[
+    [Arrays, int, int], None
+]  # raises what is wrong: (arrays, samples, piece's number)
 
 
 class Closed(Exception):
@@ -69,9 +74,9 @@ class Room:
             for symbol, array in arrays.items() if self.plain else ():
                 self._memory(symbol, array, self.rows, 0)
         if self.plain:  # nothing else is done for each of many small pieces
-            end, rows = at + stop - first, slice(first, stop)
+            end, count = at + stop - first, stop - first
             for memory, array in zip(self.memory.values(), arrays.values(), strict=True):
-                memory[at:end] = array[rows]
+                memory[at:end] = array if len(array) == count else array[first:stop]
         else:
             self._put_entries(arrays, first, stop, at)
 
@@ -101,7 +106,11 @@ class Room:
                 new[:kept] = old[:kept]
         return self.memory[symbol]
 
-    def first(self, samples: int) -> dict[Any, np.ndarray]:
+    def between(self, first: int, stop: int) -> Arrays:
+        """The arrays of these samples, where each item is a sample's."""
+        return {s: memory[first:stop] for s, memory in self.memory.items()}
+
+    def first(self, samples: int) -> Arrays:
         """The arrays of the first samples."""
         return {s: memory[: self._end(s, samples)] for s, memory in self.memory.items()}
 
@@ -116,24 +125,20 @@ class Block:
 
     order: of the samples, None as they lie; first: the position in it to begin at, where a fit is
     continued; batch: samples in a mini-batch; room: whose memory it is, or where the samples are
-    in memory of their `own`, its place in the queue
+    in memory of their own, its place in the queue
     """
 
     samples: int
     batch: int
     room: Room
+    arrays: Arrays
     order: np.ndarray | None = None
     first: int = 0
-    own: dict[Any, np.ndarray] | None = None
 
     @property
     def visited(self) -> int:
         """Samples that are trained on."""
         return self.samples - self.first
-
-    @property
-    def arrays(self) -> dict[Any, np.ndarray]:
-        return self.room.first(self.samples) if self.own is None else self.own
 
 
 class Pool:
@@ -205,16 +210,22 @@ class Cutter:
     """Fills one room after the other with the samples that follow those passed over.
 
     One thread iterates over `blocks`; another one may ask for what is there.
+
+    Indices are looked at when many small pieces are together, and before anybody is given them;
+    the first piece that is wrong ends the blocks, and what follows it is forgotten.
     """
 
-    def __init__(self, cut: Cut, pool: Pool) -> None:
-        self.cut, self.batch, self.pool = cut, cut.batch, pool
+    def __init__(self, cut: Cut, pool: Pool, check: Check | None = None) -> None:
+        self.cut, self.batch, self.pool, self.check = cut, cut.batch, pool, check
         self.number = cut.passed // cut.size
         self.first = cut.skip - cut.passed
-        self.enough = -(-cut.size // PARTS)
+        self.enough = -(-cut.size // PARTS)  # samples for a training that would wait
         self.filled = 0
         self.room: Room | None = None
         self.lock = Lock()  # held while the room changes
+        self.checked = 0  # samples in the room that are known to be right
+        self.doubtful: list[tuple[int, int]] = []  # pieces after them: their end, and their number
+        self.error: Exception | None = None  # of the first piece that is wrong
 
     def blocks(self, pieces: Iterable[Piece]) -> Iterator[Block]:
         """Where the pieces end with an exception, the whole mini-batches before it are given first,
@@ -224,41 +235,71 @@ class Cutter:
     def so_far(self, all_taken: Callable[[], bool]) -> Block | None:
         """The whole mini-batches that are there, if samples stay in their order.
 
-        all_taken: whether nothing that `blocks` gave waits, for that comes first.
+        all_taken: whether nothing that `blocks` gave waits, for that comes first.  Raises what is
+        wrong with the next piece: whoever reads the pieces may wait for another one for ever.
         """
         with self.lock:
-            if self.cut.order or not self.batch or self.filled < self.batch or not all_taken():
+            self._look()
+            if not self.batch or not all_taken():
                 return None
-            return self._whole()
+            if not self.cut.order and self.filled >= self.batch:
+                return self._whole()
+            if self.error is not None:
+                raise self.error
+        return None
 
     def _for_the_idle(self) -> Block | None:
-        """The same, once there are enough to be worth a call, for a training that has nothing."""
-        return self.so_far(self.pool.idle) if self.pool.idle() else None
+        """The same, once there are enough to be worth a call, for a training that has nothing.
+
+        Twice as many each time: calls for few samples hold up the reader, who would never be ahead.
+        """
+        if self.pool.idle() and (part := self.so_far(self.pool.idle)):
+            self.enough *= 2
+            return part
+        return None
 
     def _as_they_come(self, pieces: Iterable[Piece]) -> Iterator[Block]:
-        for arrays, first, stop in pieces:
-            room = self.pool.take(stop - first)
-            room.put(arrays, first, stop, 0)
-            yield Block(stop - first, stop - first, room)
+        for number, (arrays, first, stop) in enumerate(pieces, 1):
+            if first < stop:
+                if self.check:
+                    self.check(arrays, stop, number)
+                room = self.pool.take(stop - first)
+                room.put(arrays, first, stop, 0)
+                yield Block(stop - first, stop - first, room, room.first(stop - first))
 
     def _cut(self, pieces: Iterable[Piece]) -> Iterator[Block]:
         try:
-            for arrays, first, stop in pieces:
-                self.pool.check()
-                if self.cut.lasts and self._is_block(stop - first):
-                    own = {symbol: array[first:stop] for symbol, array in arrays.items()}
-                    yield Block(stop - first, self.batch, self.pool.take(0), own=own)
-                    continue
-                while first < stop:
-                    first += self._fill(arrays, first, stop)
-                    if self.filled == self.cut.size and (full := self._all(self.cut.size)):
-                        yield full
-                if self.filled >= self.enough and (part := self._for_the_idle()):
-                    yield part
-        except BaseException as error:
-            if not isinstance(error, Closed | GeneratorExit) and (last := self._at_the_end()):
-                yield last
+            yield from self._full(pieces)
+            return
+        except (Closed, GeneratorExit):
             raise
+        except BaseException as error:
+            failed = error
+        if last := self._at_the_end():
+            yield last
+        raise self.error or failed
+
+    def _full(self, pieces: Iterable[Piece]) -> Iterator[Block]:
+        """Full blocks, parts for a training that has nothing, and the rest."""
+        for number, (arrays, first, stop) in enumerate(pieces, 1):
+            self.pool.check()
+            if self.cut.lasts and self._is_block(stop - first):
+                own = {symbol: array[first:stop] for symbol, array in arrays.items()}
+                yield Block(stop - first, self.batch, self.pool.take(0), own)
+                continue
+            if self.check and self.filled + stop - first > self.cut.size:
+                self.check(arrays, stop, number)  # now: its parts go different ways
+            while first < stop:
+                first += self._fill(arrays, first, stop, number)
+                if self.filled == self.cut.size and (full := self._all(self.cut.size)):
+                    yield full
+            if self.filled - self.checked >= CHECKED:
+                with self.lock:
+                    self._look()
+            if self.error is not None:
+                raise self.error
+            if self.filled >= self.enough and (part := self._for_the_idle()):
+                yield part
         if last := self._all(self.first + 1):
             yield last
 
@@ -266,49 +307,89 @@ class Cutter:
         """Whether so many samples are whole mini-batches, and none of others come before."""
         return not (self.cut.order or self.filled or samples % self.batch)
 
-    def _fill(self, arrays: dict[Any, np.ndarray], first: int, stop: int) -> int:
+    def _fill(self, arrays: Arrays, first: int, stop: int, number: int) -> int:
         """Copy what fits of a piece's samples first ... stop - 1; how many those are."""
         spare = None
         while True:
             with self.lock:
-                if self.room is None:  # another thread may have taken it
+                if self.error is not None:  # another thread may have found it
+                    raise self.error
+                if self.room is None:  # and may have taken it
                     self.room, spare = spare, None
                 if self.room is not None:
                     part = min(stop - first, self.cut.size - self.filled)
                     self.room.put(arrays, first, first + part, self.filled)
                     self.filled += part
+                    self.doubtful.append((self.filled, number))
                     break
             spare = self.pool.take(self.cut.size)  # not under the lock: it may wait
         if spare is not None:
             self.pool.give(spare)
         return part
 
+    def _look(self) -> None:
+        """Look at the indices of the samples that nobody has looked at; drop those that are wrong,
+        and all after them.  Under the lock."""
+        if self.check and self.room is not None and self.checked < self.filled:
+            try:
+                self._check_to(self.filled, 0)
+            except Exception:
+                self._find()
+        self.checked = self.filled
+        self.doubtful.clear()
+
+    def _find(self) -> None:
+        """Find the piece that is wrong."""
+        for end, number in self.doubtful:
+            try:
+                self._check_to(end, number)
+            except Exception as error:
+                self.error, self.filled = error, self.checked
+                return
+            self.checked = end
+
+    def _check_to(self, end: int, number: int) -> None:
+        assert self.check is not None and self.room is not None
+        first = self.checked
+        self.check(self.room.between(first, end), end - first, number)
+
     def _at_the_end(self) -> Block | None:
         """The whole mini-batches that are there when the pieces fail, if they stay in order."""
         with self.lock:
+            self._look()
             room, samples = self.room, self.filled - self.filled % self.batch
             if self.cut.order or room is None or not samples:
                 return None
-            self.filled, self.room = 0, None
-            return Block(samples, self.batch, room)
+            self._begin()
+            return Block(samples, self.batch, room, room.first(samples))
 
     def _all(self, least: int) -> Block | None:
         """The samples in the room, if there are so many."""
         with self.lock:
+            self._look()
             room, samples, first = self.room, self.filled, self.first
+            if self.error is not None:
+                raise self.error
             if room is None or samples < least:
                 return None
-            self.number, self.first, self.filled, self.room = self.number + 1, 0, 0, None
+            self.number, self.first = self.number + 1, 0
+            self._begin()
         order = self.cut.order and self.cut.order(self.number - 1, samples)
-        return Block(samples, self.batch, room, order, first)
+        return Block(samples, self.batch, room, room.first(samples), order, first)
 
     def _whole(self) -> Block:
         """The rest, less than a mini-batch, begins the next block."""
         assert self.room is not None
         room, rest = self.room, self.filled % self.batch
-        block = Block(self.filled - rest, self.batch, room)
-        self.filled, self.room = rest, None
+        samples = self.filled - rest
+        block = Block(samples, self.batch, room, room.first(samples))
+        self._begin()
         if rest:
             self.room = self.pool.take(self.cut.size)
             self.room.put(room.memory, block.samples, block.samples + rest, 0)
+            self.filled = self.checked = rest
         return block
+
+    def _begin(self) -> None:
+        """With the next room, when there is one."""
+        self.filled, self.checked, self.room = 0, 0, None

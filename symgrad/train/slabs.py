@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.calculus.block import Name
-from symgrad.train.batches import Column, Intake
+from symgrad.train.batches import Intake
 from symgrad.train.sources import is_mapped
 
 BYTES = 2**25  # of a slab, as the kernel reads it
@@ -22,7 +22,7 @@ Outputs = dict[str, np.ndarray]
 
 def slabs(data: Any, intake: Intake) -> list[slice]:
     """The parts in which data are to be read; none where they are read as they stand."""
-    if not is_mapped(data) or intake.draws or any(type(c) is not Column for c in intake.columns):
+    if not is_mapped(data) or intake.draws or not intake.plain:
         return []  # a draw depends on a sample's place among all
     arrays = [(c, data[c.name]) for c in intake.columns if c.name in data]
     if len(arrays) < len(data) or any(not isinstance(a, np.ndarray) for _, a in arrays):

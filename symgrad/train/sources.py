@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from symgrad.train.batches import Column, Intake
-from symgrad.train.blocks import Piece
+from symgrad.train.batches import Intake
+from symgrad.train.blocks import Check, Piece
 from symgrad.train.intake import real_array
 from symgrad.train.names import UnknownName
 from symgrad.train.orders import shuffled
@@ -25,15 +25,18 @@ PAGE = 4096  # bytes that are read from a file together, or more
 
 class Source(Protocol):
     """samples: in an epoch, 0 where nobody knows; once: whether there is one epoch only; lasts:
-    whether the arrays of pieces stay as they are."""
+    whether the arrays of pieces stay as they are; check: raises what is wrong with the indices in a
+    piece, None where that is known already."""
 
     samples: int
     once: bool
     lasts: bool
     intake: Intake
+    check: Check | None
 
     def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
-        """The samples of an epoch but for the first `passed`; size: samples in a block."""
+        """The samples of an epoch but for the first `passed`, which may leave nothing of a piece;
+        size: samples in a block."""
         ...
 
 
@@ -43,8 +46,8 @@ def source_of(
     """Where the samples come from, None where they are arrays in memory."""
     if _is_stream(data):
         return Stream(data, intake)
-    plain = all(type(c) is Column for c in intake.columns)  # rows of others are not slices
-    if batch_size is not None and plain and is_mapped(data):
+    rows_are_slices = intake.plain
+    if batch_size is not None and rows_are_slices and is_mapped(data):
         return Mapped(data, intake, seed, shuffle)
     return None
 
@@ -90,20 +93,28 @@ class Stream:
     def __init__(self, given: Any, intake: Intake) -> None:
         self.given, self.intake = given, intake
         self.once = isinstance(given, Iterator)
+        self.check: Check | None = self._check if intake.plain else None
 
     def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
-        found = 0
+        found, read = 0, self.intake.unchecked if self.check else self.intake.read
         for number, batch in enumerate(_batches(self.given), 1):
             try:
-                arrays, n = self.intake.read(batch)
+                arrays, n = read(batch)
             except KINDS as error:
-                raise _named(f"batch {number} of the stream", error) from error
+                raise _named(_batch(number), error) from error
             skipped = min(passed - found, n) if found < passed else 0
             found += n
-            if n > skipped:
-                yield arrays, skipped, n
+            if skipped and self.check:
+                self.check(arrays, n, number)
+            yield arrays, skipped, n
         if found < max(passed, 1):
             raise ValueError(self._too_few(epoch, found, passed))
+
+    def _check(self, arrays: dict[Any, np.ndarray], samples: int, number: int) -> None:
+        try:
+            self.intake.check_ranges(arrays, samples)
+        except IndexError as error:
+            raise _named(_batch(number), error) from error
 
     def _too_few(self, epoch: int, found: int, passed: int) -> str:
         if passed and found:
@@ -121,6 +132,7 @@ class Mapped:
     """
 
     once, lasts = False, True
+    check: Check | None = None
 
     def __init__(self, data: Mapping[Any, Any], intake: Intake, seed: int, shuffle: bool) -> None:
         self.intake, self.seed, self.shuffle = intake, seed, shuffle
@@ -135,7 +147,6 @@ class Mapped:
                 intake.check_indices(self._rows(start, stop))
             except KINDS as error:
                 raise _named(f"samples {start} to {stop - 1}", error) from error
-        self.checked = intake.trusting()
 
     def pieces(self, epoch: int, size: int, passed: int) -> Pieces:
         whole = self.samples // size
@@ -149,7 +160,7 @@ class Mapped:
 
     def _read(self, start: int, stop: int) -> Piece:
         try:
-            arrays, n = self.checked.read(self._rows(start, stop))
+            arrays, n = self.intake.unchecked(self._rows(start, stop))
         except KINDS as error:
             raise _named(f"samples {start} to {stop - 1}", error) from error
         for array in arrays.values():  # so that it is not the kernel that waits for the disk
@@ -173,6 +184,10 @@ ORDER_OF_BLOCKS = 2**32  # more than any block's number
 def _sliceable(given: Any, name: str) -> Any:
     """Something whose slices are rows."""
     return given if isinstance(given, np.ndarray) else real_array(given, name)
+
+
+def _batch(number: int) -> str:
+    return f"batch {number} of the stream"
 
 
 def _named(part: str, error: Exception) -> Exception:

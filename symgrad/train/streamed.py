@@ -22,18 +22,36 @@ if TYPE_CHECKING:
 
 
 class Sum:
-    """A sum that does not depend on how its terms came in pieces."""
+    """A sum that does not depend on how its terms came in pieces.
+
+    Terms are added up when there are many: between two calls of a kernel every line of Python
+    waits for memory, as the kernel has filled the caches with data.
+    """
 
     TOGETHER = 4096  # terms
+    MANY = 2**20  # terms
 
     def __init__(self) -> None:
         self.total, self.rest = 0.0, np.empty(0)
+        self.waiting: list[tuple[np.ndarray, int, int]] = []
+        self.count = 0  # of the terms that wait
 
-    def add(self, terms: np.ndarray) -> None:
-        first = min(-len(self.rest) % self.TOGETHER, len(terms))
-        self._add(np.concatenate([self.rest, terms[:first]]))
-        if first < len(terms):
-            self._add(terms[first:])
+    def add(self, terms: np.ndarray, weight: int = 1, last: int = 1) -> None:
+        """last: the weight of the last term."""
+        self.waiting.append((terms, weight, last))
+        self.count += len(terms)
+        if self.count >= self.MANY:
+            self._settle()
+
+    def _settle(self) -> None:
+        for terms, weight, last in self.waiting:
+            if weight != 1:
+                terms = np.append(terms[:-1] * weight, terms[-1:] * last)
+            first = min(-len(self.rest) % self.TOGETHER, len(terms))
+            self._add(np.concatenate([self.rest, terms[:first]]))
+            if first < len(terms):
+                self._add(terms[first:])
+        self.waiting, self.count = [], 0
 
     def _add(self, terms: np.ndarray) -> None:
         whole = len(terms) - len(terms) % self.TOGETHER
@@ -43,6 +61,7 @@ class Sum:
 
     @property
     def value(self) -> float:
+        self._settle()
         return float(self.total + self.rest.sum())
 
 
@@ -51,7 +70,7 @@ class StreamedFit(Fit):
 
     def __init__(self, model: Model, plan: Plan, source: Source) -> None:
         super().__init__(model, plan)
-        self.source = source
+        self.source, self.plain = source, source.intake.plain
         large = plan.shuffle or source.lasts
         self.size = rows_of_a_block(source.intake.columns, plan.batch or 1, large)
         self.rooms = [Room() for _ in range(ROOMS)]
@@ -68,6 +87,8 @@ class StreamedFit(Fit):
 
     def _for_block(self, block: Block) -> Executable | None:
         executables, known = self.model.executables, self.executable
+        if self.plain and known is not None and block.batch == self.batch:
+            return known
         executables.admit(block.arrays)
         if not self.plan.lock_free:
             find = executables.exactly if self.plan.batch else executables.at_least
@@ -111,7 +132,7 @@ class StreamedFit(Fit):
 
         shuffle = order if self.plan.shuffle else None
         cut = Cut(self.plan.batch, self.size, shuffle, skip, self.source.lasts)
-        cutter = Cutter(cut, pool)
+        cutter = Cutter(cut, pool, self.source.check)
         if shuffle:
             self._expect(epoch, cutter.number)
 
@@ -137,10 +158,8 @@ class StreamedFit(Fit):
         losses = losses[: self.done - begun]
         self.tail = self._recent(losses, self.often) if self.often else losses[:0]
         self.before += block.samples
-        if self.model.reduction == "mean" and self.batch > 1:
-            smaller = block.visited - self.batch * (len(losses) - 1)
-            losses = np.append(losses[:-1] * self.batch, losses[-1:] * smaller)
-        self.sum.add(losses)
+        weight = self.batch if self.model.reduction == "mean" else 1
+        self.sum.add(losses, weight, block.visited - self.batch * (len(losses) - 1))
 
     def _call(self, order: np.ndarray | None, losses: np.ndarray, first: int, last: int) -> None:
         self.pool.interpreter.release()

@@ -126,7 +126,7 @@ def test_a_training_that_would_wait_is_given_a_part_of_a_block(waits):
         while len(held) > (not waits):  # the room of a block that is being trained on
             pool.give(held.pop(0))
     assert got == numbers.tolist()
-    assert sizes[:3] == ([8, 12, 8] if waits else [8, 64, 64])
+    assert sizes[:4] == ([8, 16, 36, 64] if waits else [8, 64, 64, 24])
 
 
 def test_a_reader_stands_aside_for_a_training(monkeypatch):

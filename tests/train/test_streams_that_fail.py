@@ -1,11 +1,14 @@
 """Streams that raise, end early or hold what is no data, and the fits that go on after them."""
 
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 
 import symgrad as sg
+from symgrad.train import blocks as blocks_module
 from tests.train.models import line, points
 from tests.train.streaming import both_targets, cut, fitted, mapped, small_blocks, values
 
@@ -47,6 +50,82 @@ def test_an_index_out_of_range_in_a_stream():
     computed = sg.compile(sg.sum(P[2 * u] ** 2), sg.SGD(0.1), target="reference")
     with pytest.raises(IndexError, match="batch 2 of the stream: an index that .* sample 1"):
         computed.fit([{"u": [1, 2]}, {"u": [0, 3]}], batch_size=1)
+
+
+def rows_of_a_table(target="reference"):
+    """A model whose losses are the rows that are looked up: 0 ... 99."""
+    P, u = sg.parameter("P", shape=100, init=np.arange(100.0)), sg.data("u", dtype=int)
+    loss = P[u] * sg.stop_gradient(1.0 + 0 * P[u])
+    return sg.compile(loss, sg.SGD(0.0), dtype="float64", target=target)
+
+
+@both_targets
+@pytest.mark.parametrize("bad", [0, 7, 40, 59])
+@pytest.mark.parametrize("batch", [1, 4, None])
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("checked", [1, 16, 2**14])
+def test_indices_that_are_looked_at_together(checked, shuffle, batch, bad, target, monkeypatch):
+    """Pieces of 5 in blocks of 16: nothing of a piece that is wrong is trained on."""
+    small_blocks(monkeypatch, 16, columns=1)
+    monkeypatch.setattr(blocks_module, "CHECKED", checked)
+    index = np.arange(60)
+    index[bad] = 100 if bad % 2 else -1
+    piece, sample = divmod(bad, 5)
+    message = f"batch {piece + 1} of the stream: data 'u': sample {sample} holds {index[bad]}"
+    seen, model = [], rows_of_a_table(target)
+    options = {"shuffle": shuffle and batch is not None, "callbacks": [sg.Every(1, seen.append)]}
+    with pytest.raises(IndexError, match=message):
+        model.fit([{"u": index[k : k + 5]} for k in range(0, 60, 5)], 1, batch, **options)
+    before = 5 * piece
+    if batch is None:
+        assert model.position == before
+    elif shuffle:
+        assert model.position == before // 16 * 16
+    else:
+        assert model.position == before // batch * batch
+        means = np.arange(model.position).reshape(-1, batch).mean(axis=1)
+        np.testing.assert_allclose([m.loss for m in seen], means)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_an_index_is_found_while_the_next_batch_is_waited_for(shuffle):
+    released = threading.Event()
+
+    def stream():
+        yield {"u": [1, 2, 3, 4]}
+        yield {"u": [5, 100]}
+        released.wait(60)
+
+    model, began = rows_of_a_table(), time.monotonic()
+    with pytest.raises(IndexError, match="batch 2 of the stream: data 'u': sample 1 holds 100"):
+        model.fit(stream, epochs=1, batch_size=2, shuffle=shuffle)
+    assert time.monotonic() - began < 30
+    released.set()
+    assert model.position == (0 if shuffle else 4)
+
+
+def test_a_wrong_index_comes_before_what_the_stream_raises_after_it():
+    def stream():
+        yield {"u": [1, 2, 3]}
+        yield {"u": [100]}
+        yield {"u": [4]}
+        raise ConnectionError
+
+    model = rows_of_a_table()
+    with pytest.raises(IndexError, match="batch 2 of the stream: data 'u': sample 0 holds 100"):
+        model.fit(stream, epochs=1, batch_size=1, shuffle=False)
+    assert model.position == 3
+
+
+def test_samples_that_are_passed_over_are_looked_at():
+    model = rows_of_a_table()
+    model.fit({"u": np.arange(8)}, 1, 1, shuffle=False,
+              callbacks=[sg.Every(6, lambda m: m.stop())])  # fmt: skip
+    for pieces, number in (([[0, 1, 2], [3, 100, 5], [6, 7]], 2), ([[0, 1, 2, 3, 100, 5, 6]], 1)):
+        at = model.position
+        with pytest.raises(IndexError, match=f"batch {number} of the .* 'u': sample . holds 100"):
+            model.fit([{"u": u} for u in pieces], 1, 1, shuffle=False, resume=True)
+        assert model.position == at == 6
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, StopAsyncIteration, OSError, SystemExit])
