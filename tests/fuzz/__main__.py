@@ -1,4 +1,8 @@
-"""`python -m tests.fuzz --programs 20000 --seed 1 --jobs 2`: fuzzes, and prints what it finds."""
+"""`python -m tests.fuzz --programs 20000 --seed 1 --jobs 2`: fuzzes, and prints what it finds.
+
+A processor works off about two programs a second: 1,000 programs, as in `make test-full`, take it
+eight minutes, and 20,000 about three hours.
+"""
 
 from __future__ import annotations
 

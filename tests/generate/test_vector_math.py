@@ -95,9 +95,9 @@ def numbers(rng, dtype: str, low: float, high: float, n: int = 120) -> np.ndarra
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_accuracy(name, over_arrays, rng, dtype):
+def test_accuracy(name, over_arrays, rng, dtype, share):
     exact, _, low, high = FUNCTIONS[name]
-    x = numbers(rng, dtype, low, high)
+    x = numbers(rng, dtype, low, high, share(120))
     with mp.workprec(1300 if name in ("sin", "cos", "tan") else 250):
         errors = [
             ulps(y, exact(mp.mpf(float(v))), dtype) for v, y in zip(x, over_arrays(x), strict=True)

@@ -1,5 +1,6 @@
 """Every pointwise row of the table becomes vectors inside loops, in both dtypes and both ways."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from symgrad.generate.micro_machine import host
 from symgrad.language.row import TABLE
 from symgrad.lower.driver import lower
 from tests.language.rows import BOOLEAN, arity
+from tests.selection import mostly_full
 
 TYPES = {"float32": "float", "float64": "double"}
 PARTS = 12  # kernels of each dtype
@@ -51,8 +53,12 @@ def stored_vectors(block):
     return len(re.findall(r"store <\d+ x \w+>", block))
 
 
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("part", range(PARTS))
+IN_TURN = zip(range(PARTS), itertools.cycle(TYPES), strict=False)
+
+
+@pytest.mark.parametrize(
+    ("part", "dtype"), mostly_full(itertools.product(range(PARTS), TYPES), IN_TURN)
+)
 def test_llvm_vectorises_loops_with_the_row(part, dtype, monkeypatch):
     monkeypatch.setattr(blocks, "LARGEST", 10**9)
     rows = ROWS[part::PARTS]
