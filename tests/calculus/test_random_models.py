@@ -10,8 +10,11 @@ from symgrad.train.targets import TARGETS
 from tests.calculus.random_models import Drawn, models
 from tests.calculus.values import through_expressions
 
-# a table that is looked up and used as a whole is what they are asked for
-pytestmark = pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
+pytestmark = [
+    # a table that is looked up and used as a whole is what they are asked for
+    pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning"),
+    pytest.mark.timeout(1800),  # for the examples of hypothesis' profile `full`
+]
 SLOW = settings(
     suppress_health_check=list(HealthCheck), max_examples=settings.default.max_examples // 12
 )
