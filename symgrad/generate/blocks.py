@@ -12,12 +12,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from symgrad.build.entry import leading, words_of
 from symgrad.generate.ir_alike import texts
 from symgrad.generate.ir_block import Block
 from symgrad.generate.ir_locals import uses, walked
+from symgrad.generate.ir_memory import ORDER
 from symgrad.generate.ir_products import declaration
 from symgrad.generate.ir_stage import Stage
 from symgrad.generate.ir_writer import Table
@@ -44,7 +44,10 @@ from symgrad.lower.kernel import (
     targets,
 )  # fmt: skip
 
+ORDER_WORD = 0  # the place of the samples' order in the table: LEADING of build/entry.py
 LARGEST = 500  # operations of a kernel that is numba source throughout
+MOST_LOOPS = 16  # long ones of a block
+LONG = 16  # turns of a loop beside which a call is nothing
 PRODUCT = 30  # operations that take numba as long as a product
 Run = tuple[bool, list[Statement]]  # whether it becomes assembly
 
@@ -66,6 +69,33 @@ def stages(section: Sequence[Statement]) -> Iterator[Run]:
         yield assembled and not all(isinstance(s, Comment) for s in run), run
 
 
+def parts(run: Sequence[Statement]) -> Iterator[Run]:
+    """What becomes assembly in blocks, and statements between them.
+
+    Of many long loops each has a block to itself: those of a deep network's layers are alike.
+    """
+    for plain, part in runs(run, _is_plain):
+        if plain and sum(map(_is_long, part)) > MOST_LOOPS:
+            yield from ((True, piece) for piece in _by_loops(part))
+        else:
+            yield plain, part
+
+
+def _is_long(s: Statement) -> bool:
+    return isinstance(s, Loop) and (s.axis.extent is None or s.axis.extent >= LONG)
+
+
+def _by_loops(part: Sequence[Statement]) -> Iterator[list[Statement]]:
+    piece: list[Statement] = []
+    for s in part:
+        piece.append(s)
+        if _is_long(s):
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
 def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
     """All runs of loops and assignments, and of what stands between them, as blocks see them.
 
@@ -79,7 +109,7 @@ def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
                 if isinstance(s, Alone) or (isinstance(s, Loop) and is_driving(s)):
                     yield from _all_runs(s.body)
             continue
-        for plain, part in runs(run, _is_plain):
+        for plain, part in parts(run):
             if plain:
                 yield True, part
                 continue
@@ -162,11 +192,11 @@ class Blocks:
 
     def call(self, body: Sequence[Statement]) -> str:
         """Write a run that becomes assembly; the line that has it done."""
-        if all(map(_is_plain, body)):
+        if len([*parts(body)]) == 1 and _is_plain(body[0]):
             name, integers = self._block(body)
         else:
             stage = Stage(f"stage_{len(self.stages)}", body, self.names, self.table, self.products,
-                          partial(runs, kind=_is_plain), self._block)  # fmt: skip
+                          parts, self._block)  # fmt: skip
             self.stages.append(stage)
             name, integers = stage.name, stage.integers
         self.called[name] = 1 + len(integers)
@@ -182,10 +212,11 @@ class Blocks:
     def assembly(self) -> str:
         totals = dict.fromkeys(total for block in self.made for total in block.totals)
         made = dict.fromkeys(name for stage in self.stages for name in stage.made)
+        words = {f"%{self.names(b)}": w for b, w in self.table.words.items()} | {ORDER: ORDER_WORD}
         return "\n".join([
             *(declaration(name, self.kernel.dtype) for name in made),
             *(stage.text for stage in self.stages),
-            *texts(self.made), *(total.text for total in totals),
+            *texts(self.made, self.called, words), *(total.text for total in totals),
         ])  # fmt: skip
 
 

@@ -7,7 +7,7 @@ milliseconds for each body, and so compiles one for all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import count
 
 from symgrad.generate.ir_block import Block
@@ -15,8 +15,13 @@ from symgrad.generate.ir_block import Block
 NAME = re.compile(r"%[\w.]+")
 
 
-def texts(blocks: Iterable[Block]) -> Iterator[str]:
-    """The assembly of blocks in their order, a body where it is the first of its kind."""
+def texts(
+    blocks: Iterable[Block], called: Container[str], words: Mapping[str, int]
+) -> Iterator[str]:
+    """The assembly of blocks in their order, a body where it is the first of its kind.
+
+    called: the blocks that numba source calls; words: of arrays in the run's table, by their names
+    """
     blocks = list(blocks)
     sizes = [len(block.lines.body) for block in blocks]
     known: dict[str, str] = {}  # a body without the names of its values -> who has it
@@ -24,7 +29,9 @@ def texts(blocks: Iterable[Block]) -> Iterator[str]:
         first = block.name
         if sizes.count(size) > 1:  # else nothing is like it, and a long text is not looked through
             first = known.setdefault(_nameless(block), block.name)
-        yield block.head(f"{first}.body")
+        # LLVM puts the others where they are called, and forgets them
+        linkage = "hidden" if block.name in called else "internal"
+        yield block.head(f"{first}.body", linkage, words)
         if first == block.name:
             yield block.body
 

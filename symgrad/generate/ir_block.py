@@ -10,16 +10,13 @@ beginning and stored at its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from symgrad.generate.ir_locals import Use, uses
-from symgrad.generate.ir_memory import ORDER
 from symgrad.generate.ir_text import Value, type_of
 from symgrad.generate.ir_writer import Table, Writer
 from symgrad.generate.text import Names
 from symgrad.lower.kernel import Buffer, Statement
-
-ORDER_WORD = 0  # its place in the table: LEADING of build/entry.py
 
 
 class Block(Writer):
@@ -36,13 +33,15 @@ class Block(Writer):
 
     # ---- the function around the statements
 
-    def head(self, body: str) -> str:
-        """What the driver loop calls; body: the function that does the mathematics."""
+    def head(self, body: str, linkage: str, words: Mapping[str, int]) -> str:
+        """What the driver loop, or a stage, calls.
+
+        body: the function that does the mathematics; words: of arrays by their names
+        """
         pointers = self.memory.pointers
         integers = self._integers
-        words = {f"%{self.names(b)}": w for b, w in self.table.words.items()} | {ORDER: ORDER_WORD}
         passed = "".join(f"ptr {p}, " for p in pointers)
-        head = [f"define hidden void @{self.name}(i64 %table{integers}) nounwind {{",
+        head = [f"define {linkage} void @{self.name}(i64 %table{integers}) nounwind {{",
                 "  %words = inttoptr i64 %table to ptr"]  # fmt: skip
         for p in pointers:
             head += [f"  {p}.at = getelementptr i64, ptr %words, i64 {words[p]}",

@@ -1,5 +1,6 @@
 """Kernels whose mathematics is LLVM assembly: they compute what numba source computes."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,11 @@ def by_blocks(monkeypatch):
     monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
 
 
-@pytest.fixture(params=["in lanes", "in parts", "one at a time"])
+@pytest.fixture(params=["in lanes", "in parts", "one at a time", "loop by loop"])
 def lanes(request, monkeypatch):
+    if request.param == "loop by loop":
+        monkeypatch.setattr(blocks, "MOST_LOOPS", 0)
+        monkeypatch.setattr(blocks, "LONG", 0)
     if request.param == "one at a time":
         monkeypatch.setattr(ir_lanes, "SHORTEST", 10**9)
     if request.param == "in parts":
@@ -77,8 +81,10 @@ def network(layers, width):
 def test_layers_that_are_alike_have_one_body(dtype, rng):
     """The blocks of a deeper network are more, and what they do is not."""
     texts = [generate(lower(network(n, 16), dtype, 8)).text for n in (6, 12)]
-    blocks, bodies = ([t.count(f"define {kind} void @block") for t in texts]
-                      for kind in ("hidden", "internal"))  # fmt: skip
+    blocks, bodies = (
+        [len(re.findall(rf"define \w+ void @block_\d+{rest}\(", t)) for t in texts]
+        for rest in ("", r"\.body")
+    )
     assert blocks[1] >= blocks[0] + 12
     assert bodies[0] == bodies[1]
     calls = [t.count("call void @product") for t in texts]
@@ -86,6 +92,17 @@ def test_layers_that_are_alike_have_one_body(dtype, rng):
     drivers = [t[t.index("def run(") :].count("\n") for t in texts]
     assert drivers[0] == drivers[1]
     agree(network(6, 16), 8, rng, limits=LIMITS, samples=20)
+
+
+def test_a_deeper_network_has_no_longer_bodies():
+    """Of two threads: the biases' updates stand together at the end of a step."""
+    lines = []
+    for layers in (20, 40):
+        kernel = parallel(lower(network(layers, 64), "float32", 64), 2)
+        assert kernel.threads == 2
+        bodies = re.findall(r"(?ms)^define \w+ void @block_\d+\.body.*?^}", generate(kernel).text)
+        lines.append(sum(body.count("\n") for body in bodies))
+    assert lines[0] == lines[1]
 
 
 def test_a_program_has_one_text(monkeypatch):
