@@ -42,8 +42,8 @@ class Column:
             and given.dtype == self.dtype
             and given.ndim == len(self.shape) + 1
             and given.shape[1:] == self.shape
-            and given.flags.c_contiguous
-            and given.flags.aligned
+            and (flags := given.flags).c_contiguous
+            and flags.aligned
         ):
             if is_scipy_sparse(given):
                 raise TypeError(

@@ -19,7 +19,7 @@ from symgrad.language.ragged import entries_of, is_length, is_sparse
 from symgrad.train.batches import Column
 
 BYTES = 2**25  # of a block that is shuffled, or stays where it is: far less than memory
-IN_ORDER = 2**22  # of one that is copied in order: a first touch of memory costs more than a copy
+IN_ORDER = 2**24  # of one that is copied in order: less is still in the cache of the other core
 ROWS = 2**22  # samples in a block at most
 ROOMS = 3  # blocks in memory: one is read, one is ready, one is trained on
 PARTS = 8  # of a block: one of them is enough for a training that would wait
@@ -63,6 +63,10 @@ class Room:
         self.rows = 0  # samples that there is room for
         self.memory: dict[Any, np.ndarray] = {}
         self.plain = True  # whether each item is a sample's
+
+    def __reduce__(self) -> tuple[type[Room], tuple[()]]:
+        """A copy of a model has no use for its memory."""
+        return Room, ()
 
     def put(self, arrays: dict[Any, np.ndarray], first: int, stop: int, at: int) -> None:
         """Copy samples of a piece to the place `at`: a stream may use its memory again.

@@ -15,6 +15,7 @@ from symgrad.calculus.update import Applied
 from symgrad.language.symbols import step
 from symgrad.optimize.rule import DenseUpdateWarning
 from symgrad.show.model import expressions, model_text
+from symgrad.train.blocks import Room
 from symgrad.train.cast import Cast
 from symgrad.train.catch_up import CatchUp
 from symgrad.train.evaluator import Evaluator
@@ -72,6 +73,7 @@ class Model:
         self.position: int = 0  # samples of the next epoch that a fit has seen before it ended
         self.every = 1  # mini-batches for each update in the last fit
         self.paces: dict[tuple[str, int], float] = {}  # seconds of a mini-batch, see `Fit`
+        self.rooms: list[Room] = []  # of the last fit to a stream, see `StreamedFit`
         self._step_loss = {"loss": np.empty(1)}  # kept: an executable knows arrays it has seen
 
     # --- training ---------------------------------------------------------------------------------

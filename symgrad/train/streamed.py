@@ -11,6 +11,7 @@ import numpy as np
 
 from symgrad.train.blocks import ROOMS, Block, Cut, Cutter, Pool, Room, rows_of_a_block
 from symgrad.train.fit import Fit, Plan
+from symgrad.train.history import History
 from symgrad.train.hogwild import Hogwild
 from symgrad.train.orders import Orders, orders_of_blocks
 from symgrad.train.reader import Reader
@@ -73,13 +74,22 @@ class StreamedFit(Fit):
         self.source, self.plain = source, source.intake.plain
         large = plan.shuffle or source.lasts
         self.size = rows_of_a_block(source.intake.columns, plan.batch or 1, large)
-        self.rooms = [Room() for _ in range(ROOMS)]
+        self.keeps = self.plain and not large  # little memory, which the next fit touches sooner
+        self.rooms = (model.rooms if self.keeps else []) or [Room() for _ in range(ROOMS)]
         self.often = max((e.batches for e in plan.often), default=0)
         self.tail = np.empty(0)  # losses of the last mini-batches before this block
         self.longest: dict[Any, int] = {}  # lists that lock-free kernels have room for
         self.before = 0  # samples of this epoch before the position 0 of this block
         self.known = source.samples  # in an epoch; those of a stream are known after the first one
         self.orders: Orders[Any] = orders_of_blocks(model.seed)
+
+    def run(self) -> History:
+        if self.keeps:
+            self.model.rooms = []
+        history = super().run()
+        if self.keeps and not history.interrupted:  # no reader is left behind who writes there
+            self.model.rooms = self.rooms
+        return history
 
     def _executable(self) -> Executable | None:
         """None yet: it is looked up for every block, whose lists may be longer than any before."""

@@ -1,5 +1,7 @@
 """Training on what comes in pieces: as if it stood in memory, however it is cut."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -246,3 +248,18 @@ def test_lock_free_threads_work_through_a_stream(monkeypatch):
     np.testing.assert_allclose(values(model), [3, 2], atol=1e-3)
     with pytest.raises(ValueError, match="give a batch_size"):
         model.fit(cut(points(50), 7), batch_size=None, parallel="hogwild")
+
+
+def test_the_next_fit_finds_the_memory_of_blocks():
+    data, model, other = points(100), line(), line()
+    for _ in range(2):
+        model.fit(cut(data, 7), epochs=2, batch_size=4, shuffle=False)
+        other.fit(data, epochs=2, batch_size=4, shuffle=False)
+        kept = [id(memory) for room in model.rooms for memory in room.memory.values()]
+    assert values(model) == values(other) and kept
+    model.fit(cut(data, 7), epochs=1, batch_size=8, shuffle=False)
+    assert kept == [id(memory) for room in model.rooms for memory in room.memory.values()]
+    assert not any(room.memory for room in copy.deepcopy(model).rooms)
+    model.fit(cut(data, 7), epochs=1, batch_size=8, shuffle=False,
+              callbacks=[sg.Every(1, lambda m: m.stop())])  # fmt: skip
+    assert not model.rooms, "the reader may still write there"
