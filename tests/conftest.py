@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -30,9 +31,15 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_finish():
-    """What was imported and collected stays: no need to look for garbage among it again."""
+    """What was imported and collected stays: no need to look for garbage among it again.
+
+    Tests run in as many processes as there are cores, where torch's threads would wait for each
+    other at every operation of some size.
+    """
     gc.collect()
     gc.freeze()
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture

@@ -8,12 +8,8 @@ from tests.optimize.tables import ITEMS, NEGATIVES, RANK, USERS, N
 
 @pytest.fixture(autouse=True, scope="package")
 def torch_as_it_is():
-    """Small tables: threads would only get into each other's way; sparse tensors unchecked."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Its sparse tensors unchecked."""
     torch.sparse.check_sparse_tensor_invariants.disable()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -16,15 +16,6 @@ RATE = 0.01
 EPOCHS = STEPS // -(-N // BATCH)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks: torch's threads would only get into each other's way."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def named(options):
     return "-".join(f"{k}={v}" for k, v in options.items() if v) or "plain"
 

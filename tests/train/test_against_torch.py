@@ -15,15 +15,6 @@ STEPS = 1000
 MOMENTUM = {2: 0.0, 7: 0.5, N: 0.5}  # by the size of mini-batches
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small models: torch's threads would only get into each other's way."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def compiled(case, weights, optimizer=None, **options):
     parameters = {k: sg.parameter(k, v.shape, init=v) for k, v in weights.items()}
     return sg.compile(MODELS[case].ours(**parameters), optimizer, **options)

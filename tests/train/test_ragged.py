@@ -14,15 +14,6 @@ from tests.selection import mostly_full
 ROWS, K, N = 11, 4, 30
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small models: torch's threads would only get into each other's way."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def lists(rng):
     """Index lists with repetitions, some of them empty; a weight for each index; targets."""
