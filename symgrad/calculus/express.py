@@ -17,6 +17,7 @@ from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.calculus.capture import ARITHMETIC
 from symgrad.language.choice import choose
 from symgrad.language.row import TABLE
+from symgrad.language.special import erfc
 from symgrad.language.steady import logistic
 from symgrad.language.symbols import let
 from symgrad.language.tensor import HEADS, describe
@@ -102,6 +103,10 @@ SPECIAL: dict[str, Callable[..., sp.Expr]] = {
     "select": choose,
     "log1p": _log1p,
     "expm1": lambda x: sp.exp(x) - 1,
+    "exp_product": lambda a, b: sp.exp(a * b),
+    "gelu_slope": lambda x: (
+        erfc(-x / sp.sqrt(2)) / 2 + x * sp.exp(-(x**2) / 2) / sp.sqrt(2 * sp.pi)
+    ),
     "logistic_slope": lambda x: logistic(x) * logistic(-x),
     "root_sum": lambda x, c: sp.sqrt(x**2 + c),
     "root_slope": lambda x, c: x / sp.sqrt(x**2 + c),

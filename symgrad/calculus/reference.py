@@ -235,12 +235,22 @@ def _prepared(e: Equation, values: dict, sizes: Sizes) -> Iterator[Any]:
         value = values[x] if isinstance(x, Name) else _number(x)
         if isinstance(x, Name) and e.operation in NEUTRAL:
             value = sizes.masked(x, value, NEUTRAL[e.operation])
+        if isinstance(x, Name) and x.kind == "int" and _is_of_floats(e):
+            value = np.asarray(value, float)
         is_table = row.kind == "indexing" and k == 0
         if row.kind in ALIGNED and not is_table and _sampled(x):
             value = value.reshape(n, *(1,) * (rank - len(x.shape)), *value.shape[1:])
         elif row.kind not in (*ELEMENTWISE, *LEADS) and sampled and not _sampled(x):
             value = np.broadcast_to(value, (n, *np.shape(value)))
         yield value
+
+
+def _is_of_floats(e: Equation) -> bool:
+    """Whether a sum, product or contraction is a float: its integers are floats before they meet,
+    where integers alone wrap at 2**63."""
+    row = TABLE[e.operation]
+    kept = row.kind == "contraction" or (row.kind == "pointwise" and row.result == "same")
+    return kept and e.name.kind == "float"
 
 
 def _check_indices(e: Equation, operands: list, sizes: Sizes) -> None:

@@ -37,7 +37,8 @@ CODE = {
     "ceiling": Code("np.ceil({0})"), "mod": Code("modulo({0}, {1})"),
     # ---- exponentials and logarithms
     "exp": Code("exp({0})"), "expm1": Code("expm1({0})"),
-    "log": Code("log({0})"), "log1p": Code("log1p({0})"),
+    "exp_product": Code("exp_product({0}, {1})"),
+    "log": Code("log({0})"), "log1p": Code("log1p({0})"), "logit": Code("logit({0})"),
     "sigmoid": Code("sigmoid({0})"), "softplus": Code("softplus({0})"),
     "raised": Code("raised({0}, {1})"),
     "sqrt": Code("math.sqrt({0})"), "square": Code("square({0})"),
@@ -50,7 +51,8 @@ CODE = {
     "asinh": Code("asinh({0})"), "acosh": Code("acosh({0})"),
     "atanh": Code("atanh({0})"), "erf": Code("erf({0})"),
     # ---- special functions
-    "erfc": Code("erfc({0})"), "gamma": Code("gamma({0})"),
+    "erfc": Code("erfc({0})"), "gelu": Code("gelu({0})"), "gelu_slope": Code("gelu_slope({0})"),
+    "gamma": Code("gamma({0})"),
     "lgamma": Code("lgamma({0})"),
     # ---- random draws
     "mixed": Code("mixed({0}, {1})"), "below": Code("below({0}, {1})"),
@@ -79,7 +81,7 @@ LIBRARY = (
 )  # fmt: skip
 VECTOR_MATH = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "erfc", "exp",
-    "expm1", "gamma", "lgamma", "log", "log1p", "raised", "sigmoid", "sin", "sinh", "softplus",
-    "tan", "tanh",
+    "exp_product", "expm1", "gamma", "gelu", "gelu_slope", "lgamma", "log", "log1p", "logit",
+    "raised", "sigmoid", "sin", "sinh", "softplus", "tan", "tanh",
 )  # fmt: skip
 # fmt: on

@@ -23,7 +23,7 @@ def applied(lines: Lines, operation: str, operands: Sequence[Value], dtype: str)
             result = _instructions(lines, row, [result, y], dtype)
         return result
     if row.called and not (row.whole and operands[0].dtype.startswith("int")):
-        return _called(lines, row.called, operands, dtype)
+        return called(lines, row.called, operands, dtype)
     return _instructions(lines, row, operands, "bool" if row.condition else dtype)
 
 
@@ -49,7 +49,8 @@ def _words(of: str, lanes: int, dtype: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _called(lines: Lines, name: str, operands: Sequence[Value], dtype: str) -> Value:
+def called(lines: Lines, name: str, operands: Sequence[Value], dtype: str) -> Value:
+    """The result of a function of ir_library."""
     operands = lines.together(*(lines.cast(y, dtype) for y in operands))
     lanes = operands[0].lanes
     full_name = f"symgrad.{name}.{dtype}" + (f"x{lanes}" if lanes > 1 else "")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from symgrad.generate.ir_apply import applied
+from symgrad.generate.ir_apply import applied, called
 from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_text import Lines, Value, constant
 from symgrad.generate.powers import MOST_MULTIPLIED, exponent_of, is_inverse
+from symgrad.generate.vector_powers import WHOLE, name
 from symgrad.lower.kernel import Apply, Expression, Load, Number, Whole
 from symgrad.lower.nodes import MANY
 
@@ -88,6 +89,8 @@ class Expressions:
         if k in (0.5, 1.5):
             root = self.apply("sqrt", [base], x.dtype)
             return root if k == 0.5 else self.apply("mul", [base, root], x.dtype)
+        if k in WHOLE:
+            return called(self.lines, name(k), [base], x.dtype)
         if isinstance(k, int) and 0 < k <= MOST_MULTIPLIED:
             return self._multiplied(base, k)
         exponent = self.value(x.operands[1]) if k is None else constant(k, x.dtype)

@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from symgrad.generate import vector_powers
 from symgrad.generate.barrier import barrier_function
 from symgrad.generate.vector_code import CONTRACT
 from symgrad.generate.vector_math import FORMULAS, typed
@@ -217,14 +218,26 @@ def square(context: Any, x: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def power(context: Any, x: Any, k: Any) -> Any:
-    """x to the literal whole power k, from 1, by multiplication."""
+    """x to the literal whole power k; floats from -64 but for -1, integers from 1."""
     if not isinstance(k, types.IntegerLiteral):
         return None
+    if not isinstance(x, types.Integer) and k.literal_value in vector_powers.WHOLE:
+        return _by_formula(vector_powers.name(k.literal_value), x, k)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _multiplied(builder, arguments[0], k.literal_value)
 
     return x(x, k), code
+
+
+def _by_formula(name: str, x: Any, k: Any) -> Any:
+    """A formula of x alone, where k is given too."""
+    signature, code = typed(name, FORMULAS[name][0], x)
+
+    def of_the_first(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return code(context, builder, signature, arguments[:1])
+
+    return signature.return_type(x, k), of_the_first
 
 
 def _multiplied(builder: Any, x: Any, k: int) -> Any:

@@ -1,4 +1,8 @@
-"""Which powers are multiplied out, and which divided by: the same on every printed target."""
+"""Which powers are multiplied out, and which divided by: the same on every printed target.
+
+x**-1 and x**(-1/2) divide, x**2 to x**5 are products, and further whole powers functions of
+`vector_powers`.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,7 @@ def exponent_of(x: Expression) -> Any:
 
 
 def is_inverse(x: Expression) -> bool:
-    """Whether x is a power by -1/2 or a small negative whole number, printed as a division."""
+    """Whether x is 1/y or 1/sqrt(y), printed as a division."""
     if not isinstance(x, Apply) or x.operation != "pow" or x.dtype == "int64":
         return False
-    k = exponent_of(x)
-    if isinstance(k, int):
-        return -MOST_MULTIPLIED <= k < 0
-    return k in (-0.5, -1.5)
+    return exponent_of(x) in (-1, -0.5)

@@ -344,7 +344,7 @@ class Limits:
 
 LIMITS = {
     "float32": Limits(
-        exp=(-105.0, 89.0),
+        exp=(-112.0, 89.0),
         minus_one=-20.0,
         tiny=2.0**-25,
         tanh=10.0,
@@ -353,7 +353,7 @@ LIMITS = {
         huge=1e9,
     ),
     "float64": Limits(
-        exp=(-747.0, 710.0),
+        exp=(-760.0, 710.0),
         minus_one=-40.0,
         tiny=2.0**-54,
         tanh=22.0,

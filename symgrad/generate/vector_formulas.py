@@ -8,6 +8,7 @@ log 2 is taken in two parts, the upper one so short that its products with n are
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from symgrad.generate.vector_code import Bits, Real, polynomial
 from symgrad.generate.vector_coefficients import (
@@ -21,6 +22,8 @@ from symgrad.generate.vector_coefficients import (
     LOG2,
 )
 
+ROOT_HALF = math.sqrt(0.5)
+
 
 def _reduced(x: Real, rest: Real | None = None) -> tuple[Bits, Real]:
     """n and r for x + rest between the limits of exp."""
@@ -30,8 +33,9 @@ def _reduced(x: Real, rest: Real | None = None) -> tuple[Bits, Real]:
     return bits, r if rest is None else r + rest
 
 
-def _exp_reduced(n: Bits, r: Real) -> Real:
-    return polynomial(r, (1.0, 1.0, *EXP[r.format.name])).scaled(n)
+def _exp_reduced(n: Bits, r: Real, factor: Any = 1.0) -> Real:
+    y = polynomial(r, (1.0, 1.0, *EXP[r.format.name]))
+    return (y if factor == 1.0 else y * factor).scaled(n)
 
 
 def exp(x: Real) -> Real:
@@ -39,10 +43,10 @@ def exp(x: Real) -> Real:
     return _exp_reduced(*_reduced(x.at_least(low).at_most(high)))
 
 
-def exp_of_sum(x: Real, rest: Real) -> Real:
-    """exp(x + rest), |rest| much smaller than 1."""
+def exp_of_sum(x: Real, rest: Real, factor: Any = 1.0) -> Real:
+    """factor exp(x + rest), |rest| much smaller than 1; rounded once where it is denormal."""
     low, high = LIMITS[x.format.name].exp
-    return _exp_reduced(*_reduced(x.at_least(low).at_most(high), rest))
+    return _exp_reduced(*_reduced(x.at_least(low).at_most(high), rest), factor)
 
 
 def exp_half(x: Real) -> Real:
@@ -88,10 +92,14 @@ def _split_normal(x: Real) -> tuple[Bits, Real]:
 
 def _log(e: Bits, f: Real) -> Real:
     """e log 2 + log(1 + f)."""
-    high, low = LOG2[f.format.name]
-    n, s = e.number(), f / (f + 2.0)
-    z = s * s
-    return n * high + (s * 2.0 + (s * z * polynomial(z, LOG[f.format.name]) + n * low))
+    return _log_of_quotient(e, f / (f + 2.0))
+
+
+def _log_of_quotient(e: Bits, s: Real) -> Real:
+    """e log 2 + log((1 + s)/(1 - s))."""
+    high, low = LOG2[s.format.name]
+    n, z = e.number(), s * s
+    return n * high + (s * 2.0 + (s * z * polynomial(z, LOG[s.format.name]) + n * low))
 
 
 def split(x: Real) -> tuple[Bits, Real]:
@@ -118,6 +126,17 @@ def log1p(x: Real) -> Real:
     return _log_ends(x, y, at=-1.0)
 
 
+def logit(x: Real) -> Real:
+    """log q = e log 2 + 2 artanh s with q = x/(1 - x) = 2**e m and s = (m - 1)/(m + 1), which for x
+    not next to 0 or 1 is made of x itself: q is rounded, and next to 1 it has few of the digits."""
+    q = x / (1.0 - x)
+    e, m = split(q)
+    inside, c = abs(x - 0.5) < 0.45, (-e).power_of_two()
+    above = x.fused(c + 1.0, -1.0).where(inside, m - 1.0)
+    below = (x * (c - 1.0) + 1.0).where(inside, m + 1.0)
+    return _log_ends(q, _log_of_quotient(e, above / below), at=0.0)
+
+
 def _log_ends(x: Real, y: Real, at: float) -> Real:
     """y, with infinities at `at` and at infinity, and NaN below and for NaN."""
     y = x.of(math.inf).where(x.equals(math.inf), y)
@@ -138,10 +157,64 @@ def erf(x: Real) -> Real:
 def erfc(x: Real) -> Real:
     """1 - erf x up to 1/2; above it exp(-a**2), with the square as two numbers, times a polynomial
     over c + 2 a, where c = 65/32 makes its first coefficient almost exact in both formats."""
-    name, a = x.format.name, abs(x)
-    small = 1.0 - (x + x * polynomial(x * x, ERF[name]))
-    b = a.at_most(LIMITS[name].erfc)
+    a = abs(x)
+    b = a.at_most(LIMITS[x.format.name].erfc)
+    y = exp_product(-b, b) * _erfc_scaled(b)
+    return (1.0 - _small_erf(x)).where(a < 0.5, (2.0 - y).where(x < 0.0, y))
+
+
+def _small_erf(x: Real) -> Real:
+    """erf x, |x| < 1."""
+    return x + x * polynomial(x * x, ERF[x.format.name])
+
+
+def _erfc_scaled(a: Real) -> Real:
+    """exp(a**2) erfc(a), a >= 1/2."""
+    return polynomial((a - 3.0) / (a + 3.0), ERFC_SCALED[a.format.name]) / (a * 2.0 + 65 / 32)
+
+
+def exp_product(x: Real, y: Real) -> Real:
+    """exp(x y) of the product before it is rounded: 745 (1 + 2**-53) has an error of 745 units."""
+    p = x.times(y)
+    lost = x.fused(y, -p)
+    return exp_of_sum(p, lost.where(abs(lost) < 2.0**-12, 0.0))  # huge products have none
+
+
+def gelu(x: Real) -> Real:
+    """x erfc(t)/2, t = -x/sqrt(2), which has the digits of exp(-x**2/2) where it is small; NaN for
+    minus infinity, as in torch."""
+    b = _within_bell(x)
+    beyond = _bell(b, b * _normal_tail(b))
+    left = (-beyond).where(x > -math.inf, math.nan)
+    return (x * _normal(x, b)).where(b < 0.7, left.where(x < 0.0, x - beyond))
+
+
+def gelu_slope(x: Real) -> Real:
+    """erfc(t)/2 + x exp(-x**2/2)/sqrt(2 pi), gelu's derivative."""
+    b = _within_bell(x)
+    near, below = b < 0.7, x < 0.0
+    tail = b.of(0.0).where(near, _normal_tail(b))
+    beyond = _bell(b, b * (1 / math.sqrt(2 * math.pi)) - tail)
+    return _normal(x, b).where(near, x.of(0.0).where(below, 1.0)) + (-beyond).where(below, beyond)
+
+
+def _normal(x: Real, b: Real) -> Real:
+    """erfc(-x/sqrt(2))/2 for small b = |x|."""
+    return _small_erf(b.with_sign_of(x) * ROOT_HALF) * 0.5 + 0.5
+
+
+def _within_bell(x: Real) -> Real:
+    """|x|, as far as exp(-x**2/2) is not 0."""
+    return abs(x).at_most(math.sqrt(-2.0 * LIMITS[x.format.name].exp[0]))
+
+
+def _bell(b: Real, factor: Real) -> Real:
+    """exp(-b**2/2) times a factor, which comes before what may be denormal is rounded."""
     square = b.times(b)
-    scaled = polynomial((b - 3.0) / (b + 3.0), ERFC_SCALED[name])
-    y = exp_of_sum(-square, -b.fused(b, -square)) * (scaled / (b * 2.0 + 65 / 32))
-    return small.where(a < 0.5, (2.0 - y).where(x < 0.0, y))
+    return exp_of_sum(square * -0.5, b.fused(b, -square) * -0.5, factor)
+
+
+def _normal_tail(b: Real) -> Real:
+    """exp(b**2/2) erfc(b/sqrt(2))/2, b >= 0.7, by the polynomial of erfc."""
+    q = (b - 3.0 / ROOT_HALF) / (b + 3.0 / ROOT_HALF)
+    return polynomial(q, ERFC_SCALED[b.format.name]) / (b * (4.0 * ROOT_HALF) + 65 / 16)

@@ -1,20 +1,25 @@
 """x**y for real y: exp(y log |x|), with the logarithm to twice the precision.
 
 y log |x| may be as large as 745, and its absolute error is the result's relative one.  float32 is
-computed in float64; float64 as sums of two numbers, after Dekker.
+computed in float64; float64 as sums of two numbers, after Dekker.  Whole powers are products, of
+such numbers where there are many factors: the error of x**n would be n roundings.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import LOG2, LOG_LONG
 from symgrad.generate.vector_formats import DOUBLE
 from symgrad.generate.vector_formulas import exp, exp_of_sum, log, split
-from symgrad.generate.vector_pairs import ordered_total
+from symgrad.generate.vector_pairs import Pair, ordered_total
 
+FEW = range(-3, 6)  # of so few factors a product of rounded ones is good
+WHOLE = (*range(-64, -1), *range(6, 65))
 LARGEST = 800.0  # exp of it is infinite, exp of its negative 0
 TWO_THIRDS = (2 / 3, 3.700743415417188e-17)  # in two parts
 
@@ -89,3 +94,50 @@ def _quotient(m: Real) -> tuple[Real, Real]:
     inverse = 1.0 / u
     s = f.times(inverse)
     return s, (s.fused(-u, f) - s * u_low) * inverse
+
+
+# ---- whole powers
+
+
+def name(k: int) -> str:
+    """What the function x**k is called.
+
+    >>> name(6), name(-4)
+    ('power6', 'inverse_power4')
+    """
+    return f"power{k}" if k > 0 else f"inverse_power{-k}"
+
+
+def whole(k: int) -> Callable[[Real], Real]:
+    """x**k as a formula."""
+    return functools.partial(_whole_power, k=k)
+
+
+def _whole_power(x: Real, k: int) -> Real:
+    """The inverse comes first: x**-k may be a number where x**k is none."""
+    if k in FEW:
+        return multiplied(x if k > 0 else 1.0 / x, abs(k))
+    if x.format.name != DOUBLE.name:
+        wide = multiplied(x.to(DOUBLE), abs(k))
+        return (wide if k > 0 else 1.0 / wide).to(x.format)
+    one = x.of(1.0)
+    result = multiplied(Pair(x, one * 0.0) if k > 0 else _inverse(x), abs(k))
+    y = result.high.plus(result.low)
+    y = y.where(abs(y) < math.inf, result.high)  # what is infinite has lost NaN
+    return result.high.where(result.low.equals(0.0), y)  # -0
+
+
+def _inverse(x: Real) -> Pair:
+    y = 1.0 / x
+    return Pair(y, x.fused(-y, 1.0) * y)
+
+
+def multiplied(x: Any, k: int) -> Any:
+    """x**k by squaring, k from 1."""
+    result = None
+    while k:
+        if k & 1:
+            result = x if result is None else result * x
+        k >>= 1
+        x = x * x if k else x
+    return result

@@ -18,7 +18,8 @@ from symgrad.language.pointwise import (
     softplus,
 )
 from symgrad.language.row import Domain, Row, op, register
-from symgrad.language.special import erfc
+from symgrad.language.scipy_special import special
+from symgrad.language.special import exp_of_product
 from symgrad.language.symbols import anonymous
 from symgrad.language.tensor import describe, sympify
 from symgrad.language.views import reshape
@@ -37,8 +38,38 @@ class hardtanh(Pointwise):
         return None if bounds else cls(x, sp.S.NegativeOne, sp.S.One)
 
 
+class exact_gelu(Pointwise):
+    """x Phi(x) with the normal distribution function."""
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"gelu({printer._print(self.args[0])})"
+
+
 class hardswish(Pointwise):
     """x relu6(x + 3)/6, with derivative 0 at -3 and 1 at 3."""
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    """x erfc(-x/sqrt(2))/2; below -1 by exp(-x**2/2), whose exponent erfc would round."""
+    x = np.asarray(x)
+    below = np.clip(x.astype(float), -40, -1)
+    tail = x * (special("erfcx")(-below / np.sqrt(2)) / 2) * exp_of_product(-below / 2, below)
+    return np.where(x < -1, tail, x * (special("erfc")(-x / np.sqrt(2)) / 2)).astype(x.dtype)
+
+
+def _gelu_slope(x: np.ndarray) -> np.ndarray:
+    """erfc(-x/sqrt(2))/2 + x exp(-x**2/2)/sqrt(2 pi)."""
+    x = np.asarray(x)
+    at = np.clip(x.astype(float), -40, 40)
+    bell = exp_of_product(-at / 2, at)
+    size = np.maximum(-at, 1)
+    tail = bell * special("erfcx")(size / np.sqrt(2)) / 2
+    area = np.where(at < -1, tail, special("erfc")(-at / np.sqrt(2)) / 2)
+    return (area + at * bell / np.sqrt(2 * np.pi)).astype(x.dtype)
+
+
+def _gelu_slope_pull(g: Any, y: Any, x: Any) -> Any:
+    return g * op.exp_product(-HALF * x, x) * (2 - x**2) / sp.sqrt(2 * sp.pi)
 
 
 def _inside(x: Any, low: Any, high: Any) -> Any:
@@ -53,6 +84,8 @@ register(
          lambda g, y, x, low, high: g*op.indicator(op.ge(x, high))),
         head=hardtanh, kinked=True, domain=Domain(((-2.0, 2.0), (-1.0, -0.5), (0.5, 1.0))),
         expand=lambda x, low, high: op.min(op.max(x, low), high)),
+    Row("gelu", "pointwise", _gelu, (lambda g, y, x: g*op.gelu_slope(x),), head=exact_gelu),
+    Row("gelu_slope", "pointwise", _gelu_slope, (_gelu_slope_pull,)),
     Row("hardswish", "pointwise", lambda x: x*np.minimum(np.maximum(x + 3, 0), 6)/6,
         (lambda g, y, x: g*op.select(op.le(x, -3), 0, op.select(op.lt(x, 3), x/3 + HALF, 1)),),
         head=hardswish, kinked=True, expand=lambda x: x*op.min(op.max(x + 3, 0), 6)/6),
@@ -113,14 +146,14 @@ def gelu(x: Any, approximate: str = "none") -> sp.Expr:
 
     >>> import symgrad as sg
     >>> sg.gelu(sg.data("x"))
-    x*erfc(-sqrt(2)*x/2)/2
+    gelu(x)
     """
     x = anonymous(sympify(x))
     if approximate == "tanh":
         return x * sigmoid(2 * sp.sqrt(2 / sp.pi) * (x + sp.Float("0.044715", 30) * x**3))
     if approximate != "none":
         raise ValueError(f"sg.gelu: approximate is 'none' or 'tanh', not {approximate!r}")
-    return x * erfc(-x / sp.sqrt(2)) / 2
+    return exact_gelu(x)
 
 
 def silu(x: Any) -> sp.Expr:

@@ -58,6 +58,10 @@ class log1p(Pointwise):
     """log(1 + x), exact for small x."""
 
 
+class logit(Pointwise):
+    """log(p/(1 - p)), the inverse of `sg.sigmoid`."""
+
+
 class expm1(Pointwise):
     """exp(x) - 1, exact for small x."""
 
@@ -90,6 +94,14 @@ def _logcosh(x: Any) -> Any:
     size = np.abs(x)
     far = size + np.log1p(np.exp(-2 * size)) - np.log(2)
     return np.where(size < 1, np.log1p(2 * np.sinh(np.minimum(size, 1) / 2) ** 2), far)
+
+
+def _logit(p: np.ndarray) -> np.ndarray:
+    """2 artanh(2 p - 1) near 1/2, where p/(1 - p) is rounded to a number near 1."""
+    p = np.asarray(p)
+    near = np.abs(p - 0.5) < 0.25
+    middle = 2 * np.arctanh(np.where(near, 2 * p - 1, 0))
+    return np.where(near, middle, np.log(p / (1 - p))).astype(p.dtype)
 
 
 def _xlogy_pull(g: Any, y: Any, x: Any, z: Any) -> Any:
@@ -150,6 +162,8 @@ register(
         head=logaddexp, expand=_expand_logaddexp),
     Row("logcosh", "pointwise", _logcosh, (lambda g, y, x: g*op.steady_tanh(x),), head=logcosh,
         expand=_expand_logcosh),
+    Row("logit", "pointwise", _logit, (lambda g, y, p: g/(p*(1 - p)),), head=logit, guarded=True,
+        domain=Domain(((0.05, 0.95),))),
     Row("xlogy", "pointwise", special("xlogy"),
         (_xlogy_pull, lambda g, y, x, z: g*x/z), head=xlogy, guarded=True,
         domain=Domain(((-2.0, 2.0), (0.2, 3.0))),
@@ -196,12 +210,6 @@ def log2(x: Any) -> sp.Expr:
 def log10(x: Any) -> sp.Expr:
     """The logarithm of base 10."""
     return sp.log(sympify(x)) / sp.log(10)
-
-
-def logit(p: Any) -> sp.Expr:
-    """log(p/(1 - p)): the inverse of `sg.sigmoid`."""
-    p = anonymous(sympify(p))
-    return sp.log(p) - log1p(-p)
 
 
 def sinc(x: Any) -> sp.Expr:

@@ -51,16 +51,22 @@ class floor_divide(Pointwise):
         return text if exp is None else f"{text}^{{{exp}}}"
 
 
+SMALL, LARGER = sp.Float(2.0**-100), sp.Float(2.0**64)  # in range of both dtypes
+
+
 def _expand_fmod(a: Any, b: Any) -> Any:
     size = op.abs(b)
     return op.select(op.lt(a, 0), -op.mod(-a, size), op.mod(a, size))
 
 
 def _expand_floor_divide(a: Any, b: Any) -> Any:
-    """As Python divides: what is left after the remainder with a's sign is a whole number of b."""
+    """As Python divides: what is left after the remainder with a's sign is a whole number of b,
+    which is made larger where it is so small that it has no inverse."""
     rest = op.fmod(a, b)
     below = op.indicator(op.lt(rest * op.sign(b), 0))
-    return op.select(op.eq(b, 0), a / b, op.floor((a - rest) / b - below + HALF))
+    scale = op.select(op.lt(op.abs(b), SMALL), LARGER, 1)
+    quotient = ((a - rest) * scale) / (b * scale)
+    return op.select(op.eq(b, 0), a / b, op.floor(quotient - below + HALF))
 
 
 def _expand_round(x: Any) -> Any:

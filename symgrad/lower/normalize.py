@@ -19,6 +19,7 @@ from symgrad.lower.layout import Layout
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
 
 LONGEST = 64  # entries of a list, where the data have not been seen yet
+OF_INVERSES = (-2, -3, sp.Rational(-3, 2))
 INVARIANT_ROLES = ("constant", "hyper", "parameter", "seed", "state", "step")
 
 
@@ -274,15 +275,18 @@ def _transposed(s: Normalizer, z: Operand, axes: tuple[int, ...]) -> Node | None
 
 
 def _pow(s: Normalizer, e: Equation, x: list) -> Operand:
-    """x**-n = (x**-1)**n where x**-1 is there: a division takes as long as ten products."""
+    """x**-n = (x**-1)**n, which is a number where x**n is none, for so few factors as to be good:
+    there 1/x has the error of the result, n times."""
     base, exponent = x
-    if isinstance(base, Node) and isinstance(exponent, sp.Integer) and exponent < 0:
-        if exponent == -1:
-            s.inverses[base] = found = s.plain(e, x, {})
-            return found
-        if base in s.inverses:
-            s.inverses[base].uses += 1
-            return s.plain(e, [s.inverses[base], -exponent], {})
+    if isinstance(base, Node) and exponent == -1:
+        s.inverses[base] = found = s.plain(e, x, {})
+        return found
+    if isinstance(base, Node) and exponent in OF_INVERSES:
+        if base not in s.inverses:
+            s.inverses[base] = s.make("pow", [base, sp.S.NegativeOne], base.extents)
+            s.inverses[base].uses = 0
+        s.inverses[base].uses += 1
+        return s.plain(e, [s.inverses[base], -exponent], {})
     return s.plain(e, x, {})
 
 

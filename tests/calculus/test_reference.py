@@ -149,3 +149,21 @@ def test_large_products_that_are_only_averaged_are_not_held(rng):
     np.testing.assert_allclose(
         values[block.outputs["mean"]], arrays[x].T @ arrays[y] / 6, rtol=1e-12
     )
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_products_of_integers_wrap_as_numpys_and_those_with_floats_are_floats(target):
+    i, j = sg.data("i j", dtype=int)
+    x, v = sg.data("x"), sg.data("v", shape=(2,), dtype=int)
+    given = [
+        np.array([2**40, 3]),
+        np.array([2**40, -4]),
+        np.array([0.5, 2.0]),
+        np.full((2, 2), 2**40),
+    ]
+    expected = [given[0] * given[1], given[0] * (given[1] * given[2]), np.full(2, 2.0**81)]
+    found = sg.function([i * j, i * j * x, sg.dot(v, v)], [i, j, x, v], dtype="float64",
+                        target=target)(*given)  # fmt: skip
+    for value, want in zip(found, expected, strict=True):
+        assert value.dtype == want.dtype
+        np.testing.assert_array_equal(value, want)

@@ -10,14 +10,22 @@ import numpy as np
 import pytest
 import scipy.special
 
+import symgrad as sg
 from symgrad.generate import vector_coefficients as known
 from symgrad.generate import vector_gamma_long as gamma_long
 from symgrad.generate import vector_math
 from symgrad.generate.ir_operations import CODE
+from symgrad.language.row import TABLE
 
 MOST_ULPS = 4.0
 FASTMATH = {"afn", "arcp", "contract", "nsz", "reassoc"}  # as in every kernel
 DTYPES = ("float32", "float64")
+
+
+def _normal(x: mp.mpf) -> mp.mpf:
+    """The normal distribution function."""
+    return mp.erfc(-max(min(x, 99), -99) / mp.sqrt(2)) / 2
+
 
 # what each is, for mpmath and, where numbers end, for NumPy; and where it is defined
 FUNCTIONS = {
@@ -31,6 +39,8 @@ FUNCTIONS = {
                  -math.inf, math.inf),
     "erf": (mp.erf, scipy.special.erf, -math.inf, math.inf),
     "erfc": (lambda x: mp.erfc(min(max(x, -99), 99)), scipy.special.erfc, -math.inf, math.inf),
+    "gelu": (lambda x: x * _normal(x), TABLE["gelu"].numpy, -math.inf, math.inf),
+    "logit": (lambda x: mp.log(x / (1 - x)), TABLE["logit"].numpy, 0, 1),
     "sin": (mp.sin, np.sin, -math.inf, math.inf),
     "cos": (mp.cos, np.cos, -math.inf, math.inf),
     "tan": (mp.tan, np.tan, -math.inf, math.inf),
@@ -141,7 +151,7 @@ def test_loops_are_vectorised(name, over_arrays, dtype, type):
 def test_every_function_is_tested():
     public = {n for n, f in vars(vector_math).items() if type(f).__name__ == "_Intrinsic"}
     called = {row.called for row in CODE.values()} - {""}
-    assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, "modulo"}
+    assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, "gelu_slope", "modulo"}
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
@@ -227,6 +237,24 @@ def test_loops_with_gamma_are_vectorised(dtype):
         assert "fdiv contract <" in over(name, np.ones(1, dtype), code=True)
 
 
+# ---- gelu's derivative: below 0 a difference, in units of its terms
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_accuracy_of_gelu_slope(rng, dtype):
+    x = numbers(rng, dtype, -math.inf, math.inf)
+    x = np.concatenate([x, rng.uniform(-40, 2, 1000), [math.inf, -math.inf]]).astype(dtype)
+    format, errors = np.finfo(dtype), []
+    with mp.workprec(250):
+        for v, y in zip(x, over("gelu_slope", x), strict=True):
+            at = max(min(mp.mpf(float(v)), 99), -99)
+            terms = _normal(at), at * mp.npdf(at)
+            unit = mp.mpf(2) ** (max(mp.frexp(max(map(abs, terms)))[1] - 1, format.minexp))
+            errors.append(float(abs(mp.mpf(float(y)) - sum(terms)) / unit) * 2.0**format.nmant)
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULPS, f"gelu_slope({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
 def over(name: str, x: np.ndarray, code: bool = False):
     """The function over an array, or the code of that loop."""
     called = getattr(vector_math, name)
@@ -243,7 +271,8 @@ def over(name: str, x: np.ndarray, code: bool = False):
 
 # ---- functions of two arguments
 
-PAIRS = {"atan2": (mp.atan2, np.arctan2), "raised": (mp.power, np.power)}
+PAIRS = {"atan2": (mp.atan2, np.arctan2), "raised": (mp.power, np.power),
+         "exp_product": (lambda x, y: mp.exp(x * y), TABLE["exp_product"].numpy)}  # fmt: skip
 
 
 def over_pairs(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -269,6 +298,11 @@ def test_accuracy_of_pairs(rng, name, dtype):
         scale = np.log(x.astype("float64"), where=x != 1, out=np.ones(x.size))
         y = (rng.uniform(-1.05, 1, x.size) * largest / scale).astype(dtype)
         x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    if name == "exp_product":
+        largest = np.finfo(dtype).maxexp * math.log(2)
+        with np.errstate(over="ignore"):
+            y = (rng.uniform(-1.05, 1, x.size) * largest / x).astype(dtype)
+        x, y = x[np.isfinite(y)], y[np.isfinite(y)]
     with mp.workprec(250):
         exact = [PAIRS[name][0](*map(mp.mpf, map(float, pair))) for pair in zip(x, y, strict=True)]
         errors = [ulps(z, e, dtype) for z, e in zip(over_pairs(name, x, y), exact, strict=True)]
@@ -291,6 +325,43 @@ def test_ends_of_pairs(name, dtype):
         expected = PAIRS[name][1](x, y)
     np.testing.assert_allclose(z, expected, rtol=4 * format.eps, atol=format.smallest_subnormal)
     np.testing.assert_array_equal(np.signbit(z[z == z]), np.signbit(expected[z == z]))
+
+
+# ---- whole powers
+
+
+def over_powers(k: int, x: np.ndarray) -> np.ndarray:
+    """x**k as kernels have it, for whole k."""
+    symbol = sg.data("x")
+    return sg.function([symbol**k], [symbol], dtype=x.dtype.name)(x)[0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [-64, -31, -6, -5, -4, -3, -2, -1, 2, 3, 5, 6, 7, 8, 31, 63, 64, 65])
+def test_accuracy_of_whole_powers(rng, dtype, k):
+    """Where the result is denormal too, and x**-k is no number."""
+    format, n = np.finfo(dtype), 1500
+    most = min((format.maxexp + format.nmant) / abs(k), format.maxexp)
+    x = (rng.choice([-1, 1], n) * 2.0 ** rng.uniform(-most, most, n)).astype(dtype)
+    x = x[(x != 0) & np.isfinite(x)]
+    with mp.workprec(100):
+        exact = [mp.mpf(float(v)) ** k for v in x]
+        errors = [ulps(y, e, dtype) for y, e in zip(over_powers(k, x), exact, strict=True)]
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULPS, f"{x[worst]!r}**{k} is off by {errors[worst]:.2f} ulp"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [-31, -30, -4, -3, -2, 5, 6, 7])
+def test_ends_of_whole_powers(dtype, k):
+    format = np.finfo(dtype)
+    ends = [0.0, math.inf, math.nan, format.smallest_subnormal, format.tiny, format.max, 1, 2]
+    x = np.array([s * v for v in ends for s in (1, -1)], dtype)
+    y = over_powers(k, x)
+    with np.errstate(all="ignore"):
+        expected = np.power(x, x.dtype.type(k))
+    np.testing.assert_allclose(y, expected, rtol=4 * format.eps)
+    np.testing.assert_array_equal(np.signbit(y[y == y]), np.signbit(expected[y == y]))
 
 
 # ---- coefficients

@@ -48,3 +48,15 @@ def test_heaviside_is_torchs():
         lambda x: sg.heaviside(x, 0.3), lambda x: torch.heaviside(x, torch.tensor(value)), [x],
         order=0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floor_divide_by_numbers_without_an_inverse(dtype, rng):
+    smallest = np.finfo(dtype).smallest_subnormal
+    b = (rng.choice([-1, 1], 200) * rng.integers(1, 1000, 200) * smallest).astype(dtype)
+    a = (rng.integers(-(10**5), 10**5, 200) * smallest).astype(dtype)
+    a[:3] = 0, np.finfo(dtype).tiny, np.finfo(dtype).max
+    symbols = sg.data("a b")
+    found = sg.function([sg.floor_divide(*symbols)], [*symbols], dtype=dtype)(a, b)[0]
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(found, np.floor_divide(a, b))
