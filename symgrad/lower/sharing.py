@@ -191,7 +191,7 @@ class _Shared:
 
     def _adds_up(self, buffer: Buffer, touched: list[Touch]) -> bool:
         """Make parts of a sum over the axis, unless something else happens to its memory."""
-        combine = _only_combined(self.loop, buffer)
+        combine = _combines(self.loop).get(buffer)
         if combine is None or any(not t.written for t in touched) or buffer.role == "output":
             return False
         parts = self.apart[buffer] = self._parts(buffer)
@@ -223,15 +223,16 @@ class _Shared:
         differing = dict.fromkeys(found)  # in their order: the same code in every process
         if not self.outermost and differing.keys() & set(_reads_outside(self.loop)):
             return False
-        for b in differing:
-            if b in self.around.used and not (self.outermost and self._sum_of(b)):
-                return False
-        return True
+        used = [b for b in differing if b in self.around.used]
+        if not used or not self.outermost:
+            return not used
+        combines = _combines(self.loop)
+        read = {b.home for t in _working(self.loop) for b, _ in accesses(t)}
+        return all(b not in read and self._sum_of(b, combines.get(b)) for b in used)
 
-    def _sum_of(self, local: Buffer) -> bool:
-        combine, known = _only_combined(self.loop, local), self.around.starts.get(local)
-        inside = (b for t in _working(self.loop) for b, _ in accesses(t))
-        if combine is None or known is None or any(b.home is local for b in inside):
+    def _sum_of(self, local: Buffer, combine: str | None) -> bool:
+        known = self.around.starts.get(local)
+        if combine is None or known is None:
             return False
         if known.value != start_of(combine, local.dtype):
             return False
@@ -277,14 +278,15 @@ def _reads_outside(s: Loop) -> Iterator[Buffer]:
             yield from local_reads(t)
 
 
-def _only_combined(loop: Loop, buffer: Buffer) -> str | None:
-    """How a buffer is added to, where it is written in no other way."""
-    found = set()
+def _combines(loop: Loop) -> dict[Buffer, str | None]:
+    """How each buffer is added to, None where it is written in another way."""
+    found: dict[Buffer, set[str | None]] = {}
     for s in statements((loop,)):
         target = s.c.buffer if isinstance(s, Product) else getattr(s, "buffer", None)
-        if target is not None and target.home is buffer:
-            found.add(s.combine if isinstance(s, Update) else _added(s))
-    return found.pop() if len(found) == 1 else None
+        if target is not None:
+            how = s.combine if isinstance(s, Update) else _added(s)
+            found.setdefault(target.home, set()).add(how)
+    return {b: ways.pop() if len(ways) == 1 else None for b, ways in found.items()}
 
 
 def _added(s: Statement) -> str | None:
