@@ -114,15 +114,13 @@ class Order(Slot):
         self._samples = -1
 
     def place(
-        self, order: np.ndarray | None, last: int, samples: int | None, batch: int = 1,
-        checked: bool = False,
-    ) -> bool:  # fmt: skip
+        self, order: np.ndarray | None, last: int, samples: int | None, batch: int = 1
+    ) -> bool:
         """Take the order of a run that ends before position `last`; whether there is one.
 
-        checked: it names samples that exist; samples: how many do, None where nothing is per
-        sample, and positions count steps.  Without an order the first sample comes again after the
-        last, if mini-batches of `batch` samples are whole; the kernel finds their number in place
-        of an order.
+        samples: how many exist; None where nothing is per sample, and positions count steps.
+        Without an order the first sample comes again after the last, if mini-batches of `batch`
+        samples are whole; the kernel finds their number in place of an order.
         """
         if samples is None:
             order = None
@@ -134,18 +132,12 @@ class Order(Slot):
         array = self._none if order is None else order
         if self.held() is not array or self._samples != samples:
             check_memory("the order of the samples", array, np.dtype(np.int64), written=False)
-            if order is not None and not checked:
-                check_order(order, samples)
+            # as unsigned numbers negative ones are large: one pass over the order
+            if order is not None and len(order) and order.view(np.uint64).max() >= samples:
+                raise IndexError(f"the order names a sample beyond the {samples} that are given")
             self._put(array)
             self._samples = -1 if samples is None else samples
         return order is not None
-
-
-def check_order(order: np.ndarray, samples: int | None) -> None:
-    """Raise IndexError unless an order names samples that exist."""
-    # as unsigned numbers negative ones are large: one pass over the order
-    if len(order) and order.view(np.uint64).max() >= samples:
-        raise IndexError(f"the order names a sample beyond the {samples} that are given")
 
 
 def check_memory(what: object, array: np.ndarray, dtype: np.dtype, written: bool) -> None:

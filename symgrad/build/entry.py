@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1,
-              "uint8": 1, "uint16": 2}  # fmt: skip
+ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1}
 # the argument kinds; every other one is an array's dtype
 INTEGER = "integer"  # a number
 IN_TABLE = "in table"  # an array that is in the table, and no argument of the kernel

@@ -32,15 +32,7 @@ COMPUTED_INDEX = (
 def build(source: Source) -> Compiled:
     """Compile generated code, or find it in the cache, and load it."""
     kinds = (*leading(source.threads), *source.kinds)
-    return Compiled(source, loaded(source.text, source.entry, kinds, source.modules))
-
-
-def loaded(text: str, entry: str, kinds: tuple[str, ...], modules: tuple[str, ...]) -> Loaded:
-    """The function `entry` of a module's text, compiled or found in the cache.
-
-    kinds: of its arguments; modules: those of symgrad that the text imports
-    """
-    key = kernel_key(text, (entry, *kinds), modules)
+    key = kernel_key(source.text, (source.entry, *kinds), source.modules)
     name = f"symgrad_{key}"
 
     @rare_collections()
@@ -52,11 +44,11 @@ def loaded(text: str, entry: str, kinds: tuple[str, ...], modules: tuple[str, ..
             from symgrad.build.compiler import compile_kernel
             from symgrad.build.target import load_numba
 
-            load_numba(modules)
+            load_numba(source.modules)
         interruption.check()
-        return compile_kernel(text, text_path(key), entry, name, kinds)
+        return compile_kernel(source.text, text_path(key), source.entry, name, kinds)
 
-    return Loaded(object_code(key, text, compile), name)
+    return Compiled(source, Loaded(object_code(key, source.text, compile), name))
 
 
 class Compiled:
@@ -139,53 +131,21 @@ class Compiled:
 
         Returns the new pending.  Raises IndexError where a computed index was out of range.
         """
-        with self._lock_of_process():
-            self._fill(arrays, order, first, last, every, pending, outputs)
-            with self.alone:
+        if not 0 <= first <= last or every < 1:
+            raise ValueError(f"positions {first} to {last}, {every} mini-batches per update")
+        if self._process != process.number:
+            self._begin()
+        with self._lock:
+            ordered = self._place(arrays, order, last)
+            for recorded in self._outputs:
+                recorded.place(outputs, last - first)
+            numbers = [ordered, bool(outputs), first, last, every, pending]
+            self._words[self._numbers : self._numbers + len(NUMBERS)] = numbers
+            with one_blas_thread if self._loaded.calls_blas else nullcontext():
                 result = self._call()
-        return self.checked(result)
-
-    @staticmethod
-    def checked(result: int) -> int:
-        """What the code returned, which is the new pending, or IndexError."""
         if result < 0:
             raise IndexError(COMPUTED_INDEX)
         return result
-
-    def begun(
-        self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, first: int, last: int,
-        outputs: Mapping[str, np.ndarray],
-    ) -> tuple[int, Any]:  # fmt: skip
-        """A call of `run` that somebody else makes: the code's address, and the table of words
-        whose address is its argument.  What it returns is for `checked`.  Only for kernels of one
-        thread, one call at a time, within `alone`, and while the arrays are there.  The order
-        names samples that exist."""
-        with self._lock_of_process():
-            self._fill(arrays, order, first, last, 1, 0, outputs, checked=True)
-            return self._loaded.address, type(self._tables[0]).from_buffer_copy(self._tables[0])
-
-    @property
-    def alone(self) -> Any:
-        """To be entered while the kernel runs."""
-        return one_blas_thread if self._loaded.calls_blas else nullcontext()
-
-    def _lock_of_process(self) -> Lock:
-        if self._process != process.number:
-            self._begin()
-        return self._lock
-
-    def _fill(
-        self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, first: int, last: int,
-        every: int, pending: int, outputs: Mapping[str, np.ndarray] | None, checked: bool = False,
-    ) -> None:  # fmt: skip
-        """Put what a call is given into the table."""
-        if not 0 <= first <= last or every < 1:
-            raise ValueError(f"positions {first} to {last}, {every} mini-batches per update")
-        ordered = self._place(arrays, order, last, checked)
-        for recorded in self._outputs:
-            recorded.place(outputs, last - first)
-        numbers = [ordered, bool(outputs), first, last, every, pending]
-        self._words[self._numbers : self._numbers + len(NUMBERS)] = numbers
 
     def _call(self) -> int:
         """Run the kernel, in as many threads as it is made for."""
@@ -200,13 +160,11 @@ class Compiled:
                 table[place] = copy.ctypes.data
         return together(self._loaded.call, self._addresses, self)
 
-    def _place(
-        self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int, checked: bool
-    ) -> bool:
+    def _place(self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int) -> bool:
         """Put every given array in the table; whether there is an order to follow."""
         samples = None
         for given in self._inputs:
             given.place(arrays)
             if given.per_sample and (samples is None or given.samples < samples):
                 samples = given.samples
-        return self._order.place(order, last, samples, self._source.batch_size, checked)
+        return self._order.place(order, last, samples, self._source.batch_size)

@@ -19,14 +19,13 @@ class Loaded:
     """A kernel in memory, for as long as this object lives.
 
     call(address of its table of words) -> int.  The interpreter's lock is released meanwhile.
-    address: of the code; calls_blas: whether it calls the library
+    calls_blas: whether it calls the library
     """
 
     def __init__(self, code: bytes, name: str) -> None:
         self.calls_blas = bool(addresses(code))
         self._tracker = _link(code, name)
-        self.address: int = self._tracker[name]
-        self.call: Callable[[int], int] = _prototype(self.address)
+        self.call: Callable[[int], int] = _prototype(self._tracker[name])
 
 
 _prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)

@@ -343,18 +343,3 @@ def barrier(context: Any, sync: Any, threads: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(sync, threads), code
-
-
-@intrinsic
-def called(context: Any, function: Any, argument: Any) -> Any:
-    """The result of the function at an address, which takes an integer and returns one."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, argument = arguments
-        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)])
-        _known_elsewhere(builder)
-        result = builder.call(builder.inttoptr(address, kind.as_pointer()), [argument])
-        _known_elsewhere(builder)
-        return result
-
-    return types.int64(types.int64, types.int64), code

@@ -1,48 +1,28 @@
-"""Threads on shared arrays, without locks: `model.fit(..., parallel="hogwild")`.
+"""Lock-free threads on shared arrays: `model.fit(..., parallel="hogwild")`.
 
-Each thread works with the ordinary kernel of one thread, reading and writing the same parameters as
-the others.  Where two meet in one element, one's update of it may be lost; in large tables they
-rarely do (Niu, Recht, Re, Wright: Hogwild!, NIPS 2011).  Yet a row that another core has just
-written takes long to come, so that two threads on two tables may take longer than one.
+Each thread works through its own part of the order with the ordinary kernel of one thread, reading
+and writing the same parameters as the others.  Where two meet in one element, one's update of it
+may be lost; in large tables they rarely do (Niu, Recht, Re, Wright: Hogwild!, NIPS 2011).
 
-So the samples of a call (a twentieth of a second) are sorted such that threads meet in no row, see
-`symgrad.train.partition`: wherever rows are selected by a number of each sample, as by u and i in
-`P[u] @ Q[i] + b[u]`.  Then the samples of a call are not taken in the given order, though each once
-and within a cell in that order, and mini-batches are of samples of one cell; losses are recorded in
-the order in which they are taken.  Threads may still meet
-
-- in rows that are selected by computed or drawn indices, by several numbers of a sample, or by two
-  indices into one table (`Q[i] - Q[j]`);
-- in parameters that are no tables;
-- anywhere, in calls of few mini-batches, which are cut into a stretch of the order for each thread.
-
-A number of rank 0 lives in the processor while a kernel runs.  Each thread begins a call with the
-same one; what they arrive at is averaged, weighted by the mini-batches that they worked off.
-Counts of steps are added.  As threads count the same steps at the same time, each draws its random
-numbers from a seed of its own.
+A number of rank 0 lives in the processor while a kernel runs.  Each thread begins a call (a
+fiftieth of a second) with the same one; what they arrive at is averaged, weighted by the
+mini-batches that they worked off.  Counts of steps are added.  As threads count the same steps at
+the same time, each draws its random numbers from a seed of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from ctypes import addressof
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import sympy as sp
 
-from symgrad.calculus.apart import separating
 from symgrad.language.symbols import seed as SEED
-from symgrad.train.partition import Partition, chosen
-from symgrad.train.schedule import Schedule, Stretch, in_cells, in_order
-from symgrad.train.targets import Executables
+from symgrad.train.targets import Executable, Executables
 from symgrad.train.threads import get_threads
 
-if TYPE_CHECKING:
-    from symgrad.build.executable import Compiled
-
-LEAST = 16  # mini-batches of a cell, on the average: else samples are not sorted
 Arrays = Mapping[Any, np.ndarray]
 
 
@@ -76,139 +56,51 @@ def check_parallel(parallel: Any, target: str, every: int, catches_up: bool = Fa
 class Hogwild:
     """An Executable that is several ones at the same time."""
 
-    def __init__(
-        self, executables: Sequence[Compiled], batch: int, indices: Sequence[sp.Symbol] = ()
-    ) -> None:
-        """indices: data by which samples are sorted so that threads meet in no row"""
+    def __init__(self, executables: Sequence[Executable], batch: int) -> None:
         self.executables, self.batch = executables, batch
+        self.pool = ThreadPoolExecutor(len(executables), "symgrad-hogwild")
         self.own: list[dict[Any, np.ndarray]] = [{} for _ in executables]
         self.seeds: dict[int, np.ndarray] = {}
-        self.partition = Partition(indices, len(executables)) if indices else None
-        self.begin()
 
     @property
     def source(self) -> str:
         return self.executables[0].source
-
-    def begin(self) -> None:
-        """Start the threads."""
-        self.pool = ThreadPoolExecutor(len(self.executables), "symgrad-hogwild")
-
-    def close(self) -> None:
-        """End the threads, once they have done what they were told."""
-        self.pool.shutdown(wait=True)
-        if self.partition:
-            self.partition.forget()
 
     def run(
         self, arrays: Arrays, order: np.ndarray | None, first: int, last: int, every: int = 1,
         pending: int = 0, outputs: Mapping[str, np.ndarray] | None = None,
     ) -> int:  # fmt: skip
         """As `Executable.run`; outputs are numbers of mini-batches."""
-        self.pool.submit(self._lead, arrays, order, first, last, outputs or {}).result()
+        batches, many = -(-(last - first) // self.batch), len(self.executables)
+        cuts = [batches * k // many for k in range(many + 1)]
+        numbers = {s: a for s, a in arrays.items() if a.ndim == 0 and s != SEED}
+        work = []
+        for k, (begin, end) in enumerate(itertools.pairwise(cuts)):
+            if begin == end:
+                continue
+            own = self._own(k, numbers)
+            part = {label: array[begin:end] for label, array in (outputs or {}).items()}
+            stretch = first + begin * self.batch, min(first + end * self.batch, last)
+            run = self.executables[k].run
+            seed = self.seeds.setdefault(k, np.array(arrays[SEED] ^ k))
+            given = {**arrays, **own, SEED: seed}
+            call = self.pool.submit(run, given, order, *stretch, outputs=part)
+            work.append((call, own, end - begin))
+        wait([call for call, _, _ in work])
+        for call, _, _ in work:
+            call.result()
+        _merge(numbers, [own for _, own, _ in work], [weight for _, _, weight in work])
         return pending
 
-    def _lead(
-        self, arrays: Arrays, order: np.ndarray | None, first: int, last: int, outputs: Arrays
-    ) -> None:
-        """What the first thread does.  Ctrl-C comes to another one: no call is left half done."""
-        numbers = {s: a for s, a in arrays.items() if a.ndim == 0 and s != SEED}
-        given = [self._given(k, arrays, numbers) for k in range(len(self.executables))]
-        batches, parted = -(-(last - first) // self.batch), self.partition
-        if parted and batches >= LEAST * parted.rounds * len(given):
-            parted.begin(arrays, order, first, last, self._each)
-            schedule = self._in_cells(parted, given, outputs)
-        else:
-            schedule = in_order(order, first, last, self.batch, len(given))
-            (stretches,) = schedule.rounds
-            self._each(lambda k: self._run(k, given, stretches[k], outputs))
-        self._run(0, given, schedule.rest, outputs)
-        _merge(numbers, self.own, [schedule.batches(k) for k in range(len(given))])
-
-    def _in_cells(self, parted: Partition, given: list[Arrays], outputs: Arrays) -> Schedule:
-        """Sort the samples and work on them cell by cell."""
-        calls = Calls(parted, self.executables, given, outputs, self.batch)
-
-        def work(k: int) -> None:
-            again = True
-            while again:
-                parted.sort(k)
-                if k == 0:
-                    calls.prepare()
-                again = parted.work(k)
-
-        with self.executables[0].alone:
-            self._each(work)
-        return calls.made()
-
-    def _run(self, k: int, given: list[Arrays], stretch: Stretch, outputs: Arrays) -> None:
-        if stretch.first < stretch.last:
-            where = stretch.order, stretch.first, stretch.last
-            self.executables[k].run(given[k], *where, outputs=stretch.part(outputs))
-
-    def _each(self, function: Callable[[int], Any]) -> None:
-        """Call the function in every thread, with the thread's number; this is the first one."""
-        calls = [self.pool.submit(function, k) for k in range(1, len(self.executables))]
-        try:
-            function(0)
-        finally:
-            wait(calls)
-        for call in calls:
-            call.result()
-
-    def _given(self, k: int, arrays: Arrays, numbers: Arrays) -> Arrays:
-        """A thread's arrays.  Its copies of the numbers are the same arrays in each call, with
-        their new values."""
+    def _own(self, k: int, numbers: Arrays) -> dict[Any, np.ndarray]:
+        """A thread's copies of the numbers: the same arrays in each call, with their new values."""
         for s, a in numbers.items():
             self.own[k].setdefault(s, a.copy())[...] = a
-        seed = self.seeds.setdefault(k, arrays[SEED].copy())
-        seed[...] = arrays[SEED] ^ k
-        return {**arrays, **self.own[k], SEED: seed}
+        return self.own[k]
 
-
-class Calls:
-    """The calls of kernels for cells that have been sorted.  The first thread prepares them while
-    the others wait."""
-
-    def __init__(
-        self, parted: Partition, executables: Sequence[Compiled], given: list[Arrays],
-        outputs: Arrays, batch: int,
-    ) -> None:  # fmt: skip
-        self.parted, self.executables, self.given = parted, executables, given
-        self.outputs, self.batch = outputs, batch
-        self.tables: list[Any] = []  # of words: they have to stay while kernels run
-        self.failure: Exception | None = None
-
-    def prepare(self) -> None:
-        """Put the calls where the threads find them.  Raises nothing, or they would wait for ever:
-        what goes wrong is for `made`."""
-        self.parted.calls[:] = self.parted.results[:] = self.parted.again[:] = 0
-        try:
-            cells = self.parted.found()
-            self.parted.again[:] = cells is None
-            if cells is not None:
-                self._put(in_cells(cells, self.batch))
-        except Exception as failure:
-            self.parted.calls[:] = 0
-            self.failure = failure
-
-    def _put(self, schedule: Schedule) -> None:
-        self.schedule = schedule
-        for r, stretches in enumerate(schedule.rounds):
-            for k, s in enumerate(stretches):
-                if s.first < s.last:
-                    where, part = (s.order, s.first, s.last), s.part(self.outputs)
-                    code, table = self.executables[k].begun(self.given[k], *where, part)
-                    self.parted.calls[r, k] = code, addressof(table)
-                    self.tables.append(table)
-
-    def made(self) -> Schedule:
-        """What has been done; raises what went wrong."""
-        if self.failure:
-            raise self.failure
-        for result in self.parted.results.flat:
-            self.executables[0].checked(result)
-        return self.schedule
+    def close(self) -> None:
+        """End the threads, once they have done what they were told."""
+        self.pool.shutdown(wait=True)
 
 
 def _merge(numbers: Arrays, found: list[dict[Any, np.ndarray]], weights: list[int]) -> None:
@@ -223,14 +115,7 @@ def _merge(numbers: Arrays, found: list[dict[Any, np.ndarray]], weights: list[in
 
 
 def hogwild(executables: Executables, batch: int) -> Hogwild:
-    """One executable for each thread that there may be; with its memory, kept for other fits."""
-    threads = get_threads()
-    found = executables.made.get(("hogwild", batch, threads))
-    if not isinstance(found, Hogwild):
-        first: Any = executables.exactly("step", batch, threads=1)
-        every = [first, *(first.again() for _ in range(threads - 1))]
-        rows = separating(executables.program("step").step) if threads > 1 else {}
-        found = Hogwild(every, batch, chosen(rows, threads))
-        executables.keep(("hogwild", batch, threads), found)
-    found.begin()
-    return found
+    """One executable for each thread that there may be."""
+    first: Any = executables.exactly("step", batch, threads=1)
+    others = [first.again() for _ in range(get_threads() - 1)]
+    return Hogwild([first, *others], batch)

@@ -126,12 +126,10 @@ class Model:
         progress:    show a bar, where standard error is a terminal
         parallel:    "hogwild" for lock-free threads (as many as `set_threads` says), each with its
                      own part of the mini-batches, on the same arrays at the same time.  It pays for
-                     small mini-batches that touch a few rows of large tables.  Within about 60 ms
-                     samples are taken such that threads do not meet in the rows that `P[u]`
-                     selects, so that even shuffle=False is not quite the given order.  Where two
-                     threads write one element all the same, an update may be lost: NO TWO RUNS ARE
-                     THE SAME.  Of parameters of rank 0 each thread has its own for as long, and
-                     then their mean goes on.  None: the same bits in every run
+                     small mini-batches that touch a few rows of large tables.  Where two threads
+                     write one element, an update may be lost: NO TWO RUNS ARE THE SAME.  Of
+                     parameters of rank 0 each thread has its own for about 20 ms, and then their
+                     mean goes on.  None: the same bits in every run
         resume:      begin where the last fit ended within an epoch (`model.epoch`, and
                      `model.position` samples of the next one), by Ctrl-C or an exception, instead
                      of at the beginning of that epoch: with the same data and options all goes on

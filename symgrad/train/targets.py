@@ -106,17 +106,12 @@ class Executables:
         if found is None:
             make = TARGETS[self.target]
             program, layout = self.program(key), self._layout()
-            found = make(program, self.dtype, size, layout, threads)
-            self.keep(at, found)
+            found = self.made[at] = make(program, self.dtype, size, layout, threads)
+            if len(self.made) > KEPT:
+                self.made.popitem(last=False)
         else:
             self.made.move_to_end(at)
         return found
-
-    def keep(self, at: tuple[str, int, int], made: Executable) -> None:
-        """Remember one that was made, by its program, batch size and threads."""
-        self.made[at] = made
-        if len(self.made) > KEPT:
-            self.made.popitem(last=False)
 
     def _layout(self) -> Layout:
         return Layout(dict(self.longest), self.turned)
