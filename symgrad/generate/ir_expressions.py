@@ -8,8 +8,7 @@ from typing import Any
 from symgrad.generate.ir_apply import applied, called
 from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_text import Lines, Value, constant
-from symgrad.generate.powers import MOST_MULTIPLIED, exponent_of, is_inverse
-from symgrad.generate.vector_powers import WHOLE, name
+from symgrad.generate.powers import MOST_MULTIPLIED, WHOLE, exponent_of, is_inverse, name
 from symgrad.lower.kernel import Apply, Expression, Load, Number, Whole
 from symgrad.lower.nodes import MANY
 

@@ -11,6 +11,16 @@ from typing import Any
 from symgrad.lower.kernel import Apply, Expression, Number
 
 MOST_MULTIPLIED = 64
+WHOLE = (*range(-64, -1), *range(6, 65))  # that are functions
+
+
+def name(k: int) -> str:
+    """What the function x**k is called.
+
+    >>> name(6), name(-4)
+    ('power6', 'inverse_power4')
+    """
+    return f"power{k}" if k > 0 else f"inverse_power{-k}"
 
 
 def exponent_of(x: Expression) -> Any:

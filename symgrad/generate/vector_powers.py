@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from symgrad.generate.powers import WHOLE as WHOLE
+from symgrad.generate.powers import name as name
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import LOG2, LOG_LONG
 from symgrad.generate.vector_formats import DOUBLE
@@ -19,7 +21,6 @@ from symgrad.generate.vector_formulas import exp, exp_of_sum, log, split
 from symgrad.generate.vector_pairs import Pair, ordered_total
 
 FEW = range(-3, 6)  # of so few factors a product of rounded ones is good
-WHOLE = (*range(-64, -1), *range(6, 65))
 LARGEST = 800.0  # exp of it is infinite, exp of its negative 0
 TWO_THIRDS = (2 / 3, 3.700743415417188e-17)  # in two parts
 
@@ -97,15 +98,6 @@ def _quotient(m: Real) -> tuple[Real, Real]:
 
 
 # ---- whole powers
-
-
-def name(k: int) -> str:
-    """What the function x**k is called.
-
-    >>> name(6), name(-4)
-    ('power6', 'inverse_power4')
-    """
-    return f"power{k}" if k > 0 else f"inverse_power{-k}"
 
 
 def whole(k: int) -> Callable[[Real], Real]:

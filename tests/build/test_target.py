@@ -40,6 +40,11 @@ def test_kernels_load_neither_linear_algebra_nor_random_numbers(tmp_path, monkey
     assert printed(PROGRAM, tmp_path, monkeypatch) == "True False False\n"
 
 
+def test_a_later_process_does_without_numba(tmp_path, monkeypatch):
+    printed(PROGRAM, tmp_path, monkeypatch)
+    assert printed(PROGRAM, tmp_path, monkeypatch) == "False False False\n"
+
+
 def test_other_functions_before_and_after_a_kernel(tmp_path, monkeypatch):
     before = BESIDE + "test()\n" + PROGRAM + "test()\nstep(3)\n"
     printed("import numpy as np\n" + before, tmp_path / "before", monkeypatch)
