@@ -71,6 +71,7 @@ class Compiled:
         self._outputs: list[Recorded] = []
         self._scratch: list[np.ndarray] = []
         self._own: list[tuple[int, list[np.ndarray]]] = []  # place, the other threads' arrays
+        self._others: list[Compiled] = []
         for buffer, place in zip(source.buffers, places[len(first) :], strict=True):
             self._add(buffer, place)
 
@@ -82,9 +83,12 @@ class Compiled:
         for array in self._scratch:
             array.fill(0)
 
-    def again(self) -> Compiled:
-        """The same code with a scratch memory of its own, so that both can run at a time."""
-        return Compiled(self._source, self._loaded)
+    def side_by_side(self, count: int) -> list[Compiled]:
+        """So many of the same code, each with a scratch memory of its own, so that all can run at a
+        time: this one and others, the same ones every time."""
+        while len(self._others) < count - 1:
+            self._others.append(Compiled(self._source, self._loaded))
+        return [self, *self._others[: count - 1]]
 
     def _add(self, buffer: Any, place: int) -> None:
         if buffer in self._source.own:

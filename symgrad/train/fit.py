@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from symgrad.train.model import Model
 
 CALL = 0.02  # seconds in compiled code before Python is asked again
+LOCK_FREE = 0.06  # the same of threads, of which one waits at the end of each call
 FIRST = CALL / 32  # of the first call, if an earlier fit knew the pace: its data were others
 GROWTH = 16  # calls get longer by this factor at most, until they are as long as they may be
 TOGETHER = 2**16  # positions of small epochs that are worked off in one call
@@ -210,7 +211,8 @@ class Fit:
         kept = self.each * self.timed / (self.timed + len(losses))
         self.each = max((time.perf_counter() - began) / len(losses), kept)
         self.timed = len(losses)
-        self.chunk = min(_fitting(CALL, self.each), GROWTH * self.chunk)
+        longest = LOCK_FREE if self.plan.lock_free else CALL
+        self.chunk = min(_fitting(longest, self.each), GROWTH * self.chunk)
 
     def _ended(self) -> bool:
         self.history.interrupted |= self.interruption.asked

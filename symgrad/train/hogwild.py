@@ -4,10 +4,10 @@ Each thread works through its own part of the order with the ordinary kernel of 
 and writing the same parameters as the others.  Where two meet in one element, one's update of it
 may be lost; in large tables they rarely do (Niu, Recht, Re, Wright: Hogwild!, NIPS 2011).
 
-A number of rank 0 lives in the processor while a kernel runs.  Each thread begins a call (a
-fiftieth of a second) with the same one; what they arrive at is averaged, weighted by the
-mini-batches that they worked off.  Counts of steps are added.  As threads count the same steps at
-the same time, each draws its random numbers from a seed of its own.
+A number of rank 0 lives in the processor while a kernel runs.  Each thread begins a call (of some 60
+milliseconds) with the same one; what they arrive at is averaged, weighted by the mini-batches that
+they worked off.  Counts of steps are added.  As threads count the same steps at the same time, each
+draws its random numbers from a seed of its own.
 """
 
 from __future__ import annotations
@@ -117,5 +117,4 @@ def _merge(numbers: Arrays, found: list[dict[Any, np.ndarray]], weights: list[in
 def hogwild(executables: Executables, batch: int) -> Hogwild:
     """One executable for each thread that there may be."""
     first: Any = executables.exactly("step", batch, threads=1)
-    others = [first.again() for _ in range(get_threads() - 1)]
-    return Hogwild([first, *others], batch)
+    return Hogwild(first.side_by_side(get_threads()), batch)

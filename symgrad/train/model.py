@@ -128,7 +128,7 @@ class Model:
                      own part of the mini-batches, on the same arrays at the same time.  It pays for
                      small mini-batches that touch a few rows of large tables.  Where two threads
                      write one element, an update may be lost: NO TWO RUNS ARE THE SAME.  Of
-                     parameters of rank 0 each thread has its own for about 20 ms, and then their
+                     parameters of rank 0 each thread has its own for about 60 ms, and then their
                      mean goes on.  None: the same bits in every run
         resume:      begin where the last fit ended within an epoch (`model.epoch`, and
                      `model.position` samples of the next one), by Ctrl-C or an exception, instead
