@@ -4,7 +4,7 @@ Each thread works through its own part of the order with the ordinary kernel of 
 and writing the same parameters as the others.  Where two meet in one element, one's update of it
 may be lost; in large tables they rarely do (Niu, Recht, Re, Wright: Hogwild!, NIPS 2011).
 
-A number of rank 0 lives in the processor while a kernel runs.  Each thread begins a call (of some 60
+A number of rank 0 lives in the processor while a kernel runs.  Each thread begins a call (some 60
 milliseconds) with the same one; what they arrive at is averaged, weighted by the mini-batches that
 they worked off.  Counts of steps are added.  As threads count the same steps at the same time, each
 draws its random numbers from a seed of its own.
