@@ -1,7 +1,8 @@
 """A barrier for threads, in LLVM: the last one to come changes a number that the others watch.
 
 They watch it for some microseconds, and then let others use the processor between two looks: where
-more threads than cores work, the missing one may be waiting for a core.
+more threads than cores work, the missing one may be waiting for a core.  If that goes on they sleep
+between two looks: among other busy processes a thread gets its core back sooner so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from llvmlite import ir
 INT = ir.IntType(64)
 LINE = 8  # words of a line of memory: the count and the watched number are apart
 LOOKS = 256  # before others may use the processor
+MANY_LOOKS = 4096  # before the thread sleeps
+SLEEP = 50  # microseconds
 PAUSES = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
 
 
@@ -31,9 +34,8 @@ def barrier_function(module: Any, threads: int) -> Any:
 
 def _write(function: Any, threads: int) -> None:
     (sync,) = function.args
-    entry, last, watch, look, rest, done = (
-        function.append_basic_block(n) for n in ("entry", "last", "watch", "look", "rest", "done")
-    )
+    names = ("entry", "last", "watch", "look", "rest", "sleep", "done")
+    entry, last, watch, look, rest, sleep, done = map(function.append_basic_block, names)
     builder = ir.IRBuilder(entry)
     turn = builder.gep(sync, [INT(LINE)])
     before = builder.load_atomic(turn, "acquire", 8)
@@ -62,6 +64,12 @@ def _write(function: Any, threads: int) -> None:
     builder.position_at_end(rest)
     builder.call(_declared(function.module, "sched_yield", ir.IntType(32)), [])
     looks.add_incoming(more, rest)
+    builder.cbranch(builder.icmp_unsigned("<", more, INT(MANY_LOOKS)), watch, sleep)
+
+    builder.position_at_end(sleep)
+    number = ir.IntType(32)
+    builder.call(_declared(function.module, "usleep", number, number), [number(SLEEP)])
+    looks.add_incoming(more, sleep)
     builder.branch(watch)
 
     builder.position_at_end(done)
@@ -69,6 +77,6 @@ def _write(function: Any, threads: int) -> None:
     builder.ret_void()
 
 
-def _declared(module: Any, name: str, result: Any) -> Any:
+def _declared(module: Any, name: str, result: Any, *arguments: Any) -> Any:
     known = module.globals.get(name)
-    return known or ir.Function(module, ir.FunctionType(result, []), name)
+    return known or ir.Function(module, ir.FunctionType(result, arguments), name)

@@ -68,11 +68,12 @@ DECAYS = {
 }
 
 
-COMPILED = [("both", "cpu"), ("equal eigenvalues", "cpu")]
+ORDINARY = [*((name, "reference") for name in ("decay", "complex eigenvalues", "small momentum")),
+            ("both", "cpu"), ("equal eigenvalues", "cpu")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "target"), mostly_full(
-    itertools.product(DECAYS, TARGETS), [*((name, "reference") for name in DECAYS), *COMPILED]
+    itertools.product(DECAYS, TARGETS), ORDINARY
 ))  # fmt: skip
 def test_catching_up_is_the_dense_update(numbers, name, target):
     (data, tables), options = numbers, DECAYS[name]

@@ -100,7 +100,7 @@ def test_a_thousand_steps_in_float64(numbers, seed, name, every):
             assert distance(model.parameters[name], value) < 1e-10, (target, name)
 
 
-@pytest.mark.parametrize("name", mostly_full(DESCENTS, KINDS))
+@pytest.mark.parametrize("name", mostly_full(DESCENTS, KINDS[-1:]))
 def test_a_thousand_steps_in_float32(numbers, seed, name):
     """At most four times as far from torch's float64 trajectory as torch's own float32 is.
 

@@ -50,7 +50,7 @@ MODELS = {
     "logistic": logistic, "factorisation machine": machine, "network": network,
     "reductions": reductions, "both sides": both_sides, "columns first": columns_first,
 }  # fmt: skip
-COMPILED = ["factorisation machine", "network", "reductions", "both sides", "columns first"]
+COMPILED = ["factorisation machine", "reductions", "both sides"]
 SHAPES = {"w": (D,), "b": (), "V": (K, D), "c": (K,), "A": (D, D), "M": (D, 2)}
 
 
