@@ -367,9 +367,11 @@ def _take_vectors(made: Any, others: Sequence[Any]) -> None:
         texts.append(f"_ZGV_LLVM_N{lanes}{arguments}_{made.name}({other.name})")
     set.add(made.attributes, f'"vector-function-abi-variant"="{",".join(texts)}"')
     module, name = made.module, "llvm.compiler.used"
-    before = module.globals.pop(name, None)
-    kept = [*(before.initializer.constant if before else ())]
+    used = module.globals.get(name)
+    kept = [*(used.initializer.constant if used else ())]
     kept += [f.bitcast(POINTER) for f in (made, *others)]
-    used = ir.GlobalVariable(module, ir.ArrayType(POINTER, len(kept)), name)
+    kind = ir.ArrayType(POINTER, len(kept))
+    used = used or ir.GlobalVariable(module, kind, name)
+    used.value_type, used.type = kind, kind.as_pointer()  # of a list that grows
     used.linkage, used.section = "appending", "llvm.metadata"
     used.initializer = ir.Constant(used.value_type, kept)

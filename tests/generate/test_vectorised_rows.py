@@ -1,10 +1,13 @@
 """Every pointwise row of the table becomes vectors inside loops, in both dtypes and both ways."""
 
 import itertools
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import sympy as sp
 
 import symgrad as sg
 from symgrad.build.compiler import _execute, kernel_library
@@ -83,3 +86,16 @@ def test_assembly_in_lanes_has_no_single_numbers(row, dtype, monkeypatch):
     single = rf"= f\w+ [a-z ]*{kind} |call [^<@\n]*\b{kind} @"
     for line in with_definitions(space["ASSEMBLY"]).splitlines():
         assert not re.search(single, line) or "frem" in line, line
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_several_functions_with_branches_in_one_kernel(dtype, rng):
+    """LLVM is told of all of them that they are in use: one list, which has one name."""
+    x, y = sg.data("x y")
+    terms = sp.gamma(x) + sp.loggamma(y) + sp.Mod(y, x) + sp.beta(x, y)
+    a = rng.uniform(0.5, 3, (2, 50))
+    (found,) = sg.function([terms], [x, y], dtype=dtype)(*a)
+    gamma, loggamma = np.vectorize(math.gamma), np.vectorize(math.lgamma)
+    wanted = gamma(a[0]) + loggamma(a[1]) + np.mod(a[1], a[0])
+    wanted += gamma(a[0]) * gamma(a[1]) / gamma(a[0] + a[1])
+    np.testing.assert_allclose(found, wanted, rtol={"float64": 1e-13, "float32": 2e-5}[dtype])
