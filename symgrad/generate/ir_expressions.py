@@ -8,7 +8,14 @@ from typing import Any
 from symgrad.generate.ir_apply import applied, called
 from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_text import Lines, Value, constant
-from symgrad.generate.powers import MOST_MULTIPLIED, WHOLE, exponent_of, is_inverse, name
+from symgrad.generate.powers import (
+    MOST_MULTIPLIED,
+    WHOLE,
+    by_squaring,
+    exponent_of,
+    is_inverse,
+    name,
+)
 from symgrad.lower.kernel import Apply, Expression, Load, Number, Whole
 from symgrad.lower.nodes import MANY
 
@@ -96,15 +103,12 @@ class Expressions:
         return self.apply("raised", [base, exponent], x.dtype)
 
     def _multiplied(self, x: Value, k: int) -> Value:
-        """x**k by squaring."""
-        result: Value | None = None
-        while k:
-            if k & 1:
-                result = x if result is None else self.apply("mul", [result, x], x.dtype)
-            k >>= 1
-            x = self.apply("square", [x], x.dtype) if k else x
-        assert result is not None
-        return result
+        def times(a: Value, b: Value) -> Value:
+            return (
+                self.apply("square", [a], a.dtype) if a is b else self.apply("mul", [a, b], a.dtype)
+            )
+
+        return by_squaring(x, k, times)
 
     def extreme(self, x: Apply) -> Value:
         """Constants first: they are never NaN, which saves instructions."""

@@ -13,6 +13,7 @@ its own: tiles of c in registers, chosen by a cost model; where that says BLAS, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,12 +89,12 @@ def micro_kernel(shape: Shape, plan: Plan, machine: Machine | None = None) -> An
     return _product(shape, Tiles(shape, plan, machine or host()))
 
 
-class Way:
+class Way(ABC):
     """How a product is computed: LLVM code at its place, or a call."""
 
+    @abstractmethod
     def put(self, builder: Any, size: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> None:
         """Write it; alpha and beta have the matrices' dtype, a, b and c are pointers."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 
 from symgrad.generate import vector_powers
 from symgrad.generate.barrier import barrier_function
+from symgrad.generate.powers import by_squaring
 from symgrad.generate.vector_code import CONTRACT
 from symgrad.generate.vector_math import FORMULAS, typed
 
@@ -241,15 +242,7 @@ def _by_formula(name: str, x: Any, k: Any) -> Any:
 
 
 def _multiplied(builder: Any, x: Any, k: int) -> Any:
-    """x**k by squaring, k from 1."""
-    multiply = builder.mul if isinstance(x.type, ir.IntType) else builder.fmul
-    result = None
-    while k:
-        if k & 1:
-            result = x if result is None else multiply(result, x)
-        k >>= 1
-        x = multiply(x, x) if k else x
-    return result
+    return by_squaring(x, k, builder.mul if isinstance(x.type, ir.IntType) else builder.fmul)
 
 
 @intrinsic

@@ -6,6 +6,7 @@ x**-1 and x**(-1/2) divide, x**2 to x**5 are products, and further whole powers 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from symgrad.lower.kernel import Apply, Expression, Number
@@ -21,6 +22,21 @@ def name(k: int) -> str:
     ('power6', 'inverse_power4')
     """
     return f"power{k}" if k > 0 else f"inverse_power{-k}"
+
+
+def by_squaring(x: Any, k: int, times: Callable[[Any, Any], Any]) -> Any:
+    """x**k for k from 1, where times(a, b) is a product.
+
+    >>> by_squaring(2, 13, lambda a, b: a * b)
+    8192
+    """
+    result = None
+    while k:
+        if k & 1:
+            result = x if result is None else times(result, x)
+        k >>= 1
+        x = times(x, x) if k else x
+    return result
 
 
 def exponent_of(x: Expression) -> Any:

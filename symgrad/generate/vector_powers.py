@@ -10,9 +10,11 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from operator import mul
 from typing import Any
 
 from symgrad.generate.powers import WHOLE as WHOLE
+from symgrad.generate.powers import by_squaring
 from symgrad.generate.powers import name as name
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import LOG2, LOG_LONG
@@ -108,12 +110,12 @@ def whole(k: int) -> Callable[[Real], Real]:
 def _whole_power(x: Real, k: int) -> Real:
     """The inverse comes first: x**-k may be a number where x**k is none."""
     if k in FEW:
-        return multiplied(x if k > 0 else 1.0 / x, abs(k))
+        return by_squaring(x if k > 0 else 1.0 / x, abs(k), mul)
     if x.format.name != DOUBLE.name:
-        wide = multiplied(x.to(DOUBLE), abs(k))
+        wide = by_squaring(x.to(DOUBLE), abs(k), mul)
         return (wide if k > 0 else 1.0 / wide).to(x.format)
     one = x.of(1.0)
-    result = multiplied(Pair(x, one * 0.0) if k > 0 else _inverse(x), abs(k))
+    result = by_squaring(Pair(x, one * 0.0) if k > 0 else _inverse(x), abs(k), mul)
     y = result.high.plus(result.low)
     y = y.where(abs(y) < math.inf, result.high)  # what is infinite has lost NaN
     return result.high.where(result.low.equals(0.0), y)  # -0
@@ -122,14 +124,3 @@ def _whole_power(x: Real, k: int) -> Real:
 def _inverse(x: Real) -> Pair:
     y = 1.0 / x
     return Pair(y, x.fused(-y, 1.0) * y)
-
-
-def multiplied(x: Any, k: int) -> Any:
-    """x**k by squaring, k from 1."""
-    result = None
-    while k:
-        if k & 1:
-            result = x if result is None else result * x
-        k >>= 1
-        x = x * x if k else x
-    return result

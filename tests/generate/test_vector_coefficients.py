@@ -1,0 +1,72 @@
+"""The polynomials of vector mathematics against mpmath."""
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+from symgrad.generate import vector_coefficients as known
+from symgrad.generate import vector_gamma_long as gamma_long
+
+
+def middle(name):
+    last = known.LIMITS[name].erf
+    return lambda u: (1 + last) / mp.mpf(2) + u * (last - 1) / 2
+
+
+def log_long(z, name):
+    return ((2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z - mp.mpf(2) / 3) / z
+
+
+def erfc_scaled(q, name):
+    a = 3 * (1 + q) / (1 - q)
+    return (mp.mpf(65) / 32 + 2 * a) * mp.exp(a * a) * mp.erfc(a)
+
+
+def stirling(y):
+    return y * (mp.loggamma(y) - (y - mp.mpf(1) / 2) * mp.log(y) + y - mp.log(2 * mp.pi) / 2)
+
+
+def sine_of_turn(z):
+    terms = [(-1) ** k * mp.pi ** (2 * k) * z**k / mp.factorial(2 * k + 1) for k in range(4)]
+    return (mp.sinc(mp.pi * mp.sqrt(z)) - sum(terms)) / z**4
+
+
+# table, the function that it approximates, and the interval
+POLYNOMIALS = {
+    "EXP": (lambda r, name: mp.hyp1f1(1, 3, r) / 2, -mp.log(2) / 2, mp.log(2) / 2),
+    "EXP2": (lambda f, name: mp.expm1(f * mp.log(2)) / f, -0.5, 0.5),
+    "LOG": (lambda z, name: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, 0, 0.02943725152),
+    "LOG_LONG": (log_long, 0, 0.02943725152),
+    "SIN": (lambda z, name: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, mp.pi**2 / 16),
+    "COS": (lambda z, name: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, 0, mp.pi**2 / 16),
+    "ATAN": (lambda z, name: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.1715728752),
+    "ASIN": (lambda z, name: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.25),
+    "ERF": (lambda z, name: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 0, 1),
+    "ERFC_SCALED": (erfc_scaled, -mp.mpf(5) / 7, 0.54),
+    "STIRLING": (lambda z, name: (stirling(1 / mp.sqrt(z)) - mp.mpf(1) / 12) / z, 1e-6, 1 / 64),
+    "SINE_OF_TURN": (lambda z, name: sine_of_turn(z), 1e-6, 0.25),
+    "ERFC": (lambda u, name: -mp.log(mp.erfc(middle(name)(u))) / middle(name)(u), -1, 1),
+}
+
+
+TABLES = [(table, dtype) for table in POLYNOMIALS for dtype in getattr(known, table)]
+
+
+def test_constants_in_two_parts():
+    with mp.workdps(60):
+        exact = [(-1) ** k * mp.pi ** (2 * k) / mp.factorial(2 * k + 1) for k in range(4)]
+        exact += [mp.log(2 * mp.pi) / 2, mp.mpf(1) / 12]
+        given = [*known.SINE_OF_TURN_LONG, gamma_long.HALF_LOG_TURN, gamma_long.TWELFTH]
+        for (high, low), x in zip(given, exact, strict=True):
+            assert high == float(x) and low == float(x - high)
+
+
+@pytest.mark.parametrize(("table", "dtype"), TABLES)
+def test_coefficients(table, dtype):
+    """Every polynomial is as near to its function as its format can tell, or nearer."""
+    f, low, high = POLYNOMIALS[table]
+    coefficients = [mp.mpf(c) for c in reversed(getattr(known, table)[dtype])]
+    with mp.workdps(60):
+        points = [low + (high - low) * mp.mpf(2 * k + 1) / 200 for k in range(100)]
+        error = max(abs(mp.polyval(coefficients, x) - f(x, dtype)) for x in points)
+    assert error < 4 * np.finfo(dtype).eps
