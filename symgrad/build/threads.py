@@ -4,14 +4,20 @@ A kernel that several threads run together is called once by each of them.  The 
 step of the interpreter, so that Ctrl-C comes before or after all of them: a thread that waits for
 one which never came would wait for ever.  One kernel runs at a time: two that waited for the same
 threads would stop each other.
+
+Linux often wakes a thread on the processor of the one that woke it, and leaves both there for
+milliseconds though others are idle: a thread that finds itself on a processor of another one of
+its call moves away.
 """
 
 from __future__ import annotations
 
+import ctypes
 import operator
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -55,6 +61,27 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=process.fork)
 
 
+AFFINITY = hasattr(os, "sched_setaffinity")
+_processor: Callable[[], int] = ctypes.CDLL(None).sched_getcpu if AFFINITY else int
+
+
+class Places:
+    """The processors on which the threads of a call run: the caller's, and one for each other."""
+
+    def __init__(self) -> None:
+        if AFFINITY:
+            self.allowed, self.taken = os.sched_getaffinity(0), {_processor()}
+
+    def take(self) -> None:
+        """Move this thread away from those before it; it stays away for the next call."""
+        if not AFFINITY:
+            return
+        if _processor() in self.taken and (free := self.allowed - self.taken):
+            with suppress(OSError):  # a sandbox may not let it
+                os.sched_setaffinity(0, free)
+        self.taken.add(_processor())
+
+
 def together(function: Callable[[int], int], arguments: Sequence[int], owner: Any = None) -> int:
     """function(argument) for all arguments at the same time, in a thread each; the first's result.
 
@@ -67,8 +94,8 @@ def together(function: Callable[[int], int], arguments: Sequence[int], owner: An
     >>> together(ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(("abs", ctypes.CDLL(None))), [-3, 4])
     3
     """
-    first, *others = arguments
-    calls = [_Kept(function, argument, owner) for argument in others]
+    (first, *others), places = arguments, Places()
+    calls = [_Kept(function, argument, owner, places) for argument in others]
     pool, results = process.pool, list[Any]()
     with pool.lock:
         pool.grow(len(calls))
@@ -81,11 +108,13 @@ def together(function: Callable[[int], int], arguments: Sequence[int], owner: An
 
 @dataclass(frozen=True)
 class _Kept:
-    """A call, and whose memory it works on."""
+    """A call, whose memory it works on, and the places of all calls beside it."""
 
     function: Callable[[int], int]
     argument: int
     owner: Any
+    places: Places
 
     def __call__(self) -> int:
+        self.places.take()
         return self.function(self.argument)

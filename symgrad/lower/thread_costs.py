@@ -8,6 +8,7 @@ today: choices that are close do not matter.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from symgrad.lower import costs
 from symgrad.lower.expressions import accesses, roots, walk
@@ -36,8 +37,9 @@ from symgrad.lower.owners import EVERY, OWN, Owner
 BARRIER = 2000.0  # until all threads know that all have come, on cores that share no cache
 START = 60_000.0  # until other threads work, where a run is one step
 MOVED = 6.0  # bytes a cycle from another core's cache
-VECTOR = 32  # bytes on which an operation works in a cycle
+VECTOR = 64  # bytes on which additions work in a cycle
 SCALAR = 0.5  # operations a cycle where vectors are not used
+SHORT = 8  # turns of a loop at most that is unrolled in a loop over vectors
 MEMORY = 12.0  # bytes a cycle of what a loop reads and writes
 MULTIPLIED = 64  # bytes of operands that multiply-adds take a cycle
 SEARCH = 15.0  # cycles until a row is found among the distinct ones
@@ -52,8 +54,7 @@ def cycles(s: Statement, threads: int, batch: int) -> float:
     if isinstance(s, Loop):
         times = _times(s.axis, batch)
         times = -(-times // threads) if s.shared else times
-        inmost = all(not isinstance(t, Loop) for t in s.body)
-        return 2.0 + times * sum(_inner(t, inmost, threads, batch) for t in s.body)
+        return 2.0 + times * _turn(s, threads, batch)
     if isinstance(s, Product):
         return _product(s, threads, batch)
     if isinstance(s, Call):
@@ -74,15 +75,40 @@ def _times(axis: Axis, batch: int) -> int:
     return axis.extent
 
 
-def _inner(s: Statement, inmost: bool, threads: int, batch: int) -> float:
-    """Cycles of a statement in one iteration of a loop; inmost: which has no loops inside."""
-    if not isinstance(s, Store | Update):
-        return cycles(s, threads, batch)
-    if not inmost:
-        return _element(s) / SCALAR
-    size = ITEM_BYTES.get(s.buffer.dtype, 1)
-    moved = size * (1 + sum(not b.is_local for b, _ in accesses(s)))
-    return max(_element(s) * size / VECTOR, moved / MEMORY)
+def _turn(loop: Loop, threads: int, batch: int) -> float:
+    """Cycles of one turn of a loop."""
+    if all(not isinstance(t, Loop) or _is_short(t) for t in loop.body):
+        return max(_arithmetic(loop.body, threads, batch), _moved(loop.body) / MEMORY)
+    return sum(cycles(t, threads, batch) for t in loop.body)
+
+
+def _is_short(loop: Loop) -> bool:
+    inside = any(isinstance(t, Loop) for t in loop.body)
+    return not inside and not loop.shared and (loop.axis.extent or SHORT + 1) <= SHORT
+
+
+def _arithmetic(body: Sequence[Statement], threads: int, batch: int) -> float:
+    """Cycles of a turn in a vector of turns."""
+    total = 0.0
+    for s in body:
+        if isinstance(s, Loop):
+            total += _times(s.axis, batch) * _arithmetic(s.body, threads, batch)
+        elif isinstance(s, Store | Update):
+            total += _element(s) * ITEM_BYTES.get(s.buffer.dtype, 1) / VECTOR
+        else:
+            total += cycles(s, threads, batch)
+    return total
+
+
+def _moved(body: Sequence[Statement]) -> float:
+    """Bytes that a turn reads and writes, each element once."""
+    elements, total = set(), 0.0
+    for s in body:
+        if isinstance(s, Loop):
+            total += _times(s.axis, 1) * _moved(s.body)
+        elif isinstance(s, Store | Update):
+            elements |= {*accesses(s), (s.buffer, s.index)}
+    return total + sum(ITEM_BYTES.get(b.dtype, 1) for b, _ in elements if not b.is_local)
 
 
 def _element(s: Store | Update) -> float:
