@@ -1,10 +1,13 @@
-"""One BLAS thread while our kernels run: where several pay, they are ours."""
+"""SciPy's BLAS library: one thread while our kernels run, as where several pay, they are ours; and
+what it says of itself."""
 
 from __future__ import annotations
 
 import os
 from threading import Lock
 from typing import Any
+
+from symgrad.build.symbols import blas_address
 
 
 class OneBlasThread:
@@ -24,7 +27,7 @@ class OneBlasThread:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._before = [(x, x.get_num_threads()) for x in self._found()]
+                self._before = [(x, x.get_num_threads()) for x in self.libraries()]
                 for library, _ in self._before:
                     library.set_num_threads(1)
             self._inside += 1
@@ -36,7 +39,7 @@ class OneBlasThread:
                 for library, threads in self._before:
                     library.set_num_threads(threads)
 
-    def _found(self) -> list[Any]:
+    def libraries(self) -> list[Any]:
         """SciPy's own library; where it has none, all that there are."""
         if self._libraries is None:
             from threadpoolctl import ThreadpoolController
@@ -47,6 +50,17 @@ class OneBlasThread:
 
 
 one_blas_thread = OneBlasThread()
+
+
+def blas_kernels() -> str:
+    """The processor for which BLAS, loaded for that, has its kernels; "" where it does not tell.
+
+    >>> isinstance(blas_kernels(), str)
+    True
+    """
+    blas_address("sgemm")
+    found = (getattr(x, "architecture", None) for x in one_blas_thread.libraries())
+    return next(filter(None, found), "")
 
 
 if hasattr(os, "register_at_fork"):  # a process that is forked off may find the lock held

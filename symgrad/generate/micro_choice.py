@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from symgrad.generate.micro_cost import blas_cycles, cycles
-from symgrad.generate.micro_machine import Machine, host
+from symgrad.generate.micro_machine import Machine, asked, host
 from symgrad.generate.micro_plan import Plan, Shape, View, view
 from symgrad.generate.micro_vectors import ITEM_BYTES
 
@@ -39,20 +39,22 @@ class Choice:
 
 @functools.lru_cache(4096)
 def choose(shape: Shape, machine: Machine | None = None) -> Choice:
-    """The cheapest way to compute a product.
+    """The cheapest way to compute a product, on this machine where none is named.
 
     >>> zen4 = Machine(64, 32, True, True, 64)
     >>> choice = choose(Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0), zen4)
     >>> not choice.library and choice.seconds < choice.blas_seconds
     True
     """
-    machine = machine or host()
+    known = machine or host()
     best, plan = min(
-        ((cycles(shape, p, machine), p) for p in plans(shape, machine)), key=lambda found: found[0]
+        ((cycles(shape, p, known), p) for p in plans(shape, known)), key=lambda found: found[0]
     )
-    unit = 1e-9 / machine.gigahertz
-    ours, theirs = best * unit, blas_cycles(shape, machine) * unit
-    return Choice(shape, theirs < ours, plan, ours, theirs)
+    blas = blas_cycles(shape, known)
+    if blas < best and machine is None:
+        blas = blas_cycles(shape, asked(known))  # loads BLAS: only where it may be wanted
+    unit = 1e-9 / known.gigahertz
+    return Choice(shape, blas < best, plan, best * unit, blas * unit)
 
 
 def plans(shape: Shape, machine: Machine) -> Iterator[Plan]:
@@ -104,6 +106,7 @@ def _ordered(plan: Plan, v: View, machine: Machine, size: int) -> Iterator[Plan]
     depth = max(v.depth, 1)
     long = _even(depth, LONGEST)
     short = _even(depth, max(PANEL_BYTES // (size * plan.width), 64))
+    plan = replace(plan, fetched=not plan.turned and size * v.rows * v.columns >= machine.caches[1])
     if not v.packed:
         yield replace(plan, panel=long)
     if v.packed or short < long:
@@ -111,7 +114,7 @@ def _ordered(plan: Plan, v: View, machine: Machine, size: int) -> Iterator[Plan]
     if not v.packed:
         yield replace(plan, panel=short, copied=True)
     if not v.packed and size * v.depth * v.columns <= machine.caches[1] // 4:
-        yield replace(plan, panel=long, across=True)
+        yield replace(plan, panel=long, across=True, fetched=False)
 
 
 def _even(depth: int, most: int) -> int:

@@ -20,14 +20,14 @@ CALL = 15.0  # of the whole product
 KIND = (0.01, 10000.0)  # of the rest, at most so much: each kind of tile more to be compiled
 TILE = 8.0  # to begin and end a tile
 STORE = (1.6, 1.3)  # a vector of results, in tiles of one vector's width and of more
-READ = (0.6, 2.7)  # a vector of results read first
-PAGE, PAGES, TRANSLATED = 4096, 64, 5.0  # bytes of a page; pages found at once; a page not found
+READ = (0.6, 1.0)  # a vector of results read first
+PAGE, PAGES = 4096, 64  # bytes of a page; pages found at once
 JUMP, NEXT, FAR = 14.0, 3.5, 1024  # to a row of c so far away: to any part of it, to the next one
+FETCHED = 0.2  # what is left of that where c is fetched ahead
 COPIED = 2.0  # to copy a vector into a panel
 SECOND, LAST, MEMORY = 32.0, 25.0, 5.5  # bytes a cycle from the second-level cache and beyond
-APART = 0.05  # of what takes less time than the rest does not overlap with it
-TURNED = (0.25, 0.4)  # an element through the transposition of squares, in and beyond first level
-PARTIAL = 0.5  # an element of a square that is not whole
+APART = 0.1  # of what takes less time than the rest does not overlap with it
+TURNED = 0.4  # an element through the transposition of squares
 TURN = 15.0  # to begin turning a tile
 LINE, WAYS = 64, 8  # bytes of a line of cache, lines of a set
 BLAS_CALL, BLAS_PACKED, BLAS_RESULT, BLAS_RATE = 300.0, 1.05, 0.3, 0.97
@@ -39,7 +39,7 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     >>> zen4 = Machine(64, 32, True, True, 64)
     >>> shape = Shape("float32", 0, 0, 32, 512, 784, 784, 512, 512, beta=0)
     >>> round(cycles(shape, Plan(False, 8, 2, 16, 784, False), zen4), -4)
-    960000.0
+    990000.0
     """
     v, size = view(shape, plan.turned, plan.copied), ITEM_BYTES[shape.dtype]
     panels = max(1, math.ceil(v.depth / plan.panel))
@@ -58,7 +58,8 @@ def blas_cycles(shape: Shape, machine: Machine) -> float:
     """Estimated cycles of a library that packs both operands, as OpenBLAS does."""
     m, n, k = shape.m, shape.n, shape.k
     size = ITEM_BYTES[shape.dtype]
-    work = shape.work / machine.peak(size) / BLAS_RATE
+    wide = min(1.0, 2 * (machine.library or machine.vector_bytes) / machine.arithmetic)
+    work = shape.work / (wide * machine.peak(size)) / BLAS_RATE
     work += BLAS_PACKED * (m * k + k * n) + BLAS_RESULT * m * n
     return BLAS_CALL + max(work, _memory(shape, machine, size))
 
@@ -81,17 +82,17 @@ def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
     again = 0.0
     if not v.packed:
         again = tile.vectors * vector / _bandwidth(tile, plan, v, machine, size)
-    translated = _translated(v.a[1], v.depth, size)
+    translated = _translated(v.a[1], v.depth, machine, size)
     if not v.packed:
-        translated += _translated(v.b[0], min(plan.panel, v.depth), size)
+        translated += _translated(v.b[0], min(plan.panel, v.depth), machine, size)
     longest = max(arithmetic, machine.latency, loads, again)
     return longest + APART * (loads + again) + translated
 
 
-def _translated(stride: int, rows: int, size: int) -> float:
+def _translated(stride: int, rows: int, machine: Machine, size: int) -> float:
     """Cycles for each row to find pages, where the rows lie in too many for them to be known."""
     pages = stride * size / PAGE
-    return TRANSLATED * min(pages, 1.0) if rows * pages > PAGES else 0.0
+    return machine.page * min(pages, 1.0) if rows * pages > PAGES else 0.0
 
 
 def _reading(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
@@ -100,7 +101,8 @@ def _reading(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> fl
     Where c does not stay in the first-level cache, lines along a row come before they are asked
     for; from row to row they are waited for.
     """
-    return tile.rows * tile.vectors * READ[tile.vectors > 1] + _jumps(tile, plan, v, machine, size)
+    jumps = _jumps(tile, plan, v, machine, size) * (FETCHED if plan.fetched else 1.0)
+    return tile.rows * tile.vectors * READ[tile.vectors > 1] + jumps
 
 
 def _jumps(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
@@ -140,9 +142,8 @@ def _outer(tile: Tile, plan: Plan, shape: Shape) -> float:
     total = TILE + rows * tile.vectors * STORE[tile.vectors > 1]
     if plan.turned:
         side = square(shape.dtype)
-        whole = (rows // side) * (tile.columns // side)
-        partial = -(-rows // side) * -(-tile.columns // side) - whole
-        total += TURN + side**2 * (whole * TURNED[0] + partial * PARTIAL)
+        squares = -(-rows // side) * -(-tile.columns // side)
+        total += TURN + side**2 * squares * TURNED
     return total
 
 
@@ -152,11 +153,10 @@ def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
     width = plan.width
     if v.b[1] == 1:
         vectors = -(-v.columns // plan.lanes)
-        return vectors * v.depth * COPIED + v.depth * _translated(v.b[0], v.depth, size)
+        return vectors * v.depth * COPIED + v.depth * _translated(v.b[0], v.depth, machine, size)
     elements = v.depth * -(-v.columns // plan.lanes) * plan.lanes
-    beyond = 3 * size * width * min(plan.panel, v.depth) > machine.caches[0] * 2
     strips = -(-v.columns // width) * -(-v.depth // plan.panel)
-    return strips * TURN + elements * TURNED[beyond]
+    return strips * TURN + elements * TURNED
 
 
 def _memory(shape: Shape, machine: Machine, size: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import llvmlite.binding as llvm
@@ -24,6 +24,8 @@ class Machine:
     arithmetic:    bytes of operands that multiply-adds take a cycle; latency: cycles until done
     loads:         bytes from the first-level cache a cycle, at most loads_per_cycle loads
     caches:        bytes of the first, second and last level
+    page:          cycles until a page is found that is not at hand
+    library:       bytes of the vectors of BLAS's kernels, 0 where it has not been asked
     gigahertz:     cycles a nanosecond when busy
     """
 
@@ -36,6 +38,8 @@ class Machine:
     loads: int = 64
     loads_per_cycle: int = 2
     caches: tuple[int, int, int] = (32 * 1024, 1024**2, 16 * 1024**2)
+    page: float = 5.0
+    library: int = 0
     gigahertz: float = 3.0
 
     def lanes(self, itemsize: int) -> int:
@@ -53,6 +57,8 @@ class Machine:
 # (feature that must be there, vector bytes, registers, masked), widest first
 VECTORS = (("avx512vl", 64, 32, True), ("avx2", 32, 16, True), ("avx", 32, 16, True))
 HALF_WIDTH = ("znver4", "znver3", "znver2")  # 512-bit arithmetic at half the rate, or none
+PAGE_CYCLES = {"znver5": 1.0}  # where they are not those of the others
+LIBRARY_BYTES = {"Prescott": 16, "Nehalem": 16, "Sandybridge": 32, "Haswell": 32, "Zen": 32}
 
 
 @functools.cache
@@ -66,13 +72,29 @@ def host() -> Machine:
     arm = platform.machine().lower() in ("arm64", "aarch64")
     plain = ("", 16, 32 if arm else 16, False)
     _, width, registers, masked = next((v for v in VECTORS if v[0] in features), plain)
-    narrow = width == 64 and llvm.get_host_cpu_name() in HALF_WIDTH
+    cpu = llvm.get_host_cpu_name()
+    narrow = width == 64 and cpu in HALF_WIDTH
     fused = arm or "fma" in features
     rate = width if narrow else 2 * width
     loads = 64 if narrow else 2 * width
     return Machine(
-        width, registers, fused, masked, rate, loads=loads, caches=caches(), gigahertz=frequency()
-    )
+        width, registers, fused, masked, rate, loads=loads, caches=caches(),
+        page=PAGE_CYCLES.get(cpu, Machine.page), gigahertz=frequency(),
+    )  # fmt: skip
+
+
+def asked(machine: Machine) -> Machine:
+    """The machine with what BLAS, which is loaded for it, says of its own kernels.
+
+    An OpenBLAS that is older than the processor takes kernels for an earlier one.
+
+    >>> asked(Machine(16, 32, True, False, 64)).library
+    16
+    """
+    from symgrad.build.blas_threads import blas_kernels
+
+    widest = machine.vector_bytes
+    return replace(machine, library=min(widest, LIBRARY_BYTES.get(blas_kernels(), widest)))
 
 
 def caches() -> tuple[int, int, int]:

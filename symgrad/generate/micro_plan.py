@@ -82,6 +82,7 @@ class Plan:
 
     across: tiles of one row of tiles follow each other, else those of one column
     copied: strips of b are copied into panels even where their rows are contiguous
+    fetched: a tile's part of c comes while its sums are made
     """
 
     turned: bool
@@ -91,6 +92,7 @@ class Plan:
     panel: int
     across: bool
     copied: bool = False
+    fetched: bool = False
 
     @property
     def width(self) -> int:
@@ -102,6 +104,7 @@ class Plan:
             f"{way}tiles of {self.rows} x {self.vectors} vectors of {self.lanes}, "
             f"{'row' if self.across else 'column'} by {'row' if self.across else 'column'}, "
             f"k in {'copied ' if self.copied else ''}panels of {self.panel}"
+            f"{', c fetched' if self.fetched else ''}"
         )
 
 

@@ -210,7 +210,8 @@ class _Emitter:
         c = width if self.plan.turned else view.c[0]
         some = view.sampled != "depth" and view.depth > 0
         short = some and view.depth <= SHORT
-        return Memory(self.shape.dtype, view.a, b, c, view.packed, some, short, self.v.fused)
+        kind = (view.packed, self.plan.fetched, some, short, self.v.fused)
+        return Memory(self.shape.dtype, view.a, b, c, *kind)
 
     @property
     def _finish(self) -> Finish:

@@ -45,6 +45,7 @@ class Memory:
 
     a: strides of rows and of k; b: of k; c: of rows; columns of b and c are contiguous
     packed: b is a panel whose vectors are whole, whatever the columns
+    fetched: lines of c are asked for before the sums begin
     some: k is at least 1; short: it is at most SHORT
     """
 
@@ -53,6 +54,7 @@ class Memory:
     b: int
     c: int
     packed: bool
+    fetched: bool
     some: bool
     short: bool
     fused: bool
@@ -97,8 +99,11 @@ class _Emitter:
     given: dict[str, ir.Value]
 
     def emit(self) -> None:
-        sums, count = self._sums(), self.tile.vectors
-        places = [(i, j) for i in range(self.tile.rows) for j in range(count)]
+        places = [(i, j) for i in range(self.tile.rows) for j in range(self.tile.vectors)]
+        if self.memory.fetched:
+            for i, j in places:
+                self.v.fetch(self._place(i, j))
+        sums = self._sums()
         parts = [self._part(i, j, x) for (i, j), x in zip(places, sums, strict=True)]
         put(self.v, self.finish, parts, self.given)
 
@@ -128,6 +133,8 @@ class _Emitter:
 
     def _part(self, i: int, j: int, value: ir.Value) -> Part:
         """Row i, vector j of the tile."""
-        v, tile, mask = self.v, self.tile, self._mask(j)
-        place = v.at(self.given["c"], (i, self.memory.c), (j, tile.lanes))
-        return Part(value, place, mask)
+        return Part(value, self._place(i, j), self._mask(j))
+
+    def _place(self, i: int, j: int) -> ir.Value:
+        """Where it goes in c."""
+        return self.v.at(self.given["c"], (i, self.memory.c), (j, self.tile.lanes))

@@ -194,6 +194,10 @@ class Vectors:
         name = f"llvm.masked.store.{self.suffix}.p0"
         self._call(name, ir.VoidType(), [value, pointer, I32(ITEM_BYTES[self.dtype]), mask])
 
+    def fetch(self, pointer: ir.Value) -> None:
+        """Ask for the line of the cache there, which will be written."""
+        self._call("llvm.prefetch.p0", ir.VoidType(), [pointer, I32(1), I32(3), I32(1)])
+
     def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
         """The columns of a square, for vectors of 16 or 32 bytes.
 

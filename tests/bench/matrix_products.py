@@ -24,7 +24,7 @@ from numba.extending import intrinsic
 from symgrad.build.blas import gemm
 from symgrad.generate.micro_choice import choose
 from symgrad.generate.micro_kernels import NUMBA, micro_kernel
-from symgrad.generate.micro_machine import host
+from symgrad.generate.micro_machine import asked, host
 from symgrad.generate.micro_plan import Shape
 from symgrad.generate.micro_vectors import I32, ITEM_BYTES, Vectors, fold
 
@@ -165,7 +165,7 @@ def measure(contenders, rounds):
 def row(name, dtype, rounds, peak):
     """Print what one product takes; how much longer than the other way the chosen one takes."""
     shape = shaped(dtype, *PRODUCTS[name])
-    choice = choose(shape)
+    choice = choose(shape, asked(host()))
     rng = np.random.default_rng(0)
     a, b, c = (aligned(rng, s, dtype) for s in (shape.m * shape.k, shape.k * shape.n,
                                                 shape.m * shape.n))  # fmt: skip
@@ -196,7 +196,7 @@ def main():
     parser.add_argument("--dtype", default="float32", choices=list(ITEM_BYTES))
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
-    print(host())
+    print(asked(host()))
     print(
         f"{'':24} {'m':>6}{'n':>5}{'k':>6} {'ours us':>10} {'peak':>6} {'BLAS us':>10} {'peak':>6} "
         f"{'BLAS/ours':>6} model/ours /BLAS  plan"

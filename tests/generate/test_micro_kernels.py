@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from symgrad.generate import micro_kernels
 from symgrad.generate.micro_choice import choose, plans
+from symgrad.generate.micro_cost import blas_cycles
 from symgrad.generate.micro_kernels import MODULES, matrix_product
 from symgrad.generate.micro_machine import Machine, host
 from symgrad.generate.micro_plan import Plan, Shape
@@ -108,6 +109,17 @@ def test_strips_are_copied_into_panels(turned, sampled, rng):
         compare(shape, product, rng, size)
 
 
+def test_large_results_are_fetched_while_sums_are_made(rng):
+    shape = shaped("float32", 1, 0, 1024, 1024, 64, beta=1)
+    plan = choose(shape, WIDE).plan
+    assert plan.fetched and "c fetched" in str(plan)
+    assert not choose(shaped("float32", 1, 0, 64, 64, 64, beta=1), WIDE).plan.fetched
+    smaller = shaped("float32", 1, 0, 30, 41, 33, gap=2, beta=1)
+    fetched = [Plan(False, 6, 2, 16, 12, False, copied, fetched=True) for copied in (False, True)]
+    for plan in fetched:
+        check(smaller, plan, rng)
+
+
 @pytest.mark.parametrize("beta", [0, 1, None])
 def test_nothing_to_add_leaves_beta_c(beta, rng):
     shape = shaped("float32", 0, 0, 5, 20, 0, beta=beta)
@@ -181,6 +193,30 @@ def test_errors_say_what_was_expected(change, message):
     given = dict(zip(names, ("float32", 0, 0, 2, 2, 3, 3, 2, 2), strict=True)) | change
     with pytest.raises(ValueError, match=message):
         matrix_product(**given)
+
+
+def test_a_library_that_knows_only_narrower_vectors_takes_longer():
+    shape = shaped("float32", 1, 0, 1024, 1024, 256, beta=1)
+    twice = Machine(64, 32, True, True, 128)
+    wide, narrow = (blas_cycles(shape, replace(twice, library=n)) for n in (64, 32))
+    assert 1.8 < narrow / wide < 2
+    assert blas_cycles(shape, twice) == wide
+    assert not choose(shape, replace(twice, library=32)).library
+
+
+def test_the_library_is_asked_only_where_it_may_be_chosen(monkeypatch):
+    def unexpected():
+        raise AssertionError("BLAS is loaded")
+
+    monkeypatch.setattr("symgrad.build.blas_threads.blas_kernels", unexpected)
+    choose.cache_clear()
+    small = shaped("float32", 0, 0, 32, 32, 32, beta=0)
+    assert not choose(small).library
+    monkeypatch.setattr("symgrad.generate.micro_choice.blas_cycles", lambda *_: 1.0)
+    choose.cache_clear()
+    with pytest.raises(AssertionError, match="BLAS is loaded"):
+        choose(small)
+    choose.cache_clear()
 
 
 def test_choices_can_be_read():
