@@ -151,6 +151,22 @@ class Intake:
         if self.computed is not None and samples:
             self.computed.check(arrays, samples)
 
+    def check_again(
+        self, arrays: Mapping[sp.Symbol, np.ndarray], order: np.ndarray | None, first: int,
+        last: int,
+    ) -> None:  # fmt: skip
+        """The same for the samples at these positions of an order, which were right once; of lists
+        and sparse data nobody knows."""
+        if not self.plain:
+            return
+        computes = self.computed is not None and bool(self.computed.indices)
+        read = [c.symbol for c in self.columns if computes or c.size is not None]
+        rows = slice(first, last) if order is None else order[first:last]
+        try:
+            self.check_ranges({s: arrays[s][rows] for s in read}, last - first)
+        except IndexError as error:
+            raise IndexError(f"the data have changed since the fit began: {error}") from None
+
     def check_indices(self, data: Mapping[str, Any]) -> None:
         """Raise IndexError where an index of these samples is out of range; other columns are read
         only where an index is computed from them."""

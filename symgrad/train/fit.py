@@ -30,6 +30,7 @@ LOCK_FREE = 0.06  # the same of threads, of which one waits at the end of each c
 FIRST = CALL / 32  # of the first call, if an earlier fit knew the pace: its data were others
 GROWTH = 16  # calls get longer by this factor at most, until they are as long as they may be
 TOGETHER = 2**16  # positions of small epochs that are worked off in one call
+AGAIN = 64  # indices are looked at in as much time as one that stands elsewhere is fetched
 EPOCHS = 2**10  # of them at most: to draw an order takes 20 microseconds, however short it is
 
 
@@ -81,6 +82,7 @@ class Fit:
         self.batch = plan.batch
         self.done = 0  # mini-batches of this epoch
         self.start = plan.start
+        self.called = False  # whether a callback was, which may have written to the data
 
     def run(self) -> History:
         """Train, and give the history; Ctrl-C ends it after a whole step."""
@@ -200,6 +202,8 @@ class Fit:
 
     def _call(self, order: np.ndarray | None, losses: np.ndarray, first: int, last: int) -> None:
         """The mini-batches of positions first ... last - 1."""
+        if self.called:
+            self._check_again(order, first, last)
         began = time.perf_counter()
         self.model.behind.begin()
         assert self.executable is not None
@@ -213,6 +217,13 @@ class Fit:
         self.timed = len(losses)
         longest = LOCK_FREE if self.plan.lock_free else CALL
         self.chunk = min(_fitting(longest, self.each), GROWTH * self.chunk)
+
+    def _check_again(self, order: np.ndarray | None, first: int, last: int) -> None:
+        """Look at all indices again where that takes less than the call, else at the call's."""
+        whole = AGAIN * (last - first) >= self.plan.samples
+        positions = (None, 0, self.plan.samples) if whole else (order, first, last)
+        self.model.evaluator.intake("loss").check_again(self.arrays, *positions)
+        self.called = not whole
 
     def _ended(self) -> bool:
         self.history.interrupted |= self.interruption.asked
@@ -234,6 +245,7 @@ class Fit:
     ) -> None:
         batches = self.plan.per_epoch if self.plan.samples else None
         moment = Moment(self.model, self.history, epoch, batch, batches, loss, validation)
+        self.called = True
         call(moment)
         self.history.interrupted |= moment.stopped
 

@@ -178,6 +178,11 @@ class StreamedFit(Fit):
         finally:
             self.pool.interpreter.acquire()
 
+    def _check_again(self, order: np.ndarray | None, first: int, last: int) -> None:
+        """Other sources than a file are copied, and looked at after that."""
+        if self.source.lasts:
+            self.source.intake.check_again(self.arrays, order, first, last)
+
     def _reached(self, epoch: int, position: int) -> None:
         self.model.epoch, self.model.position = epoch, self.before + position
 

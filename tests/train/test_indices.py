@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import symgrad as sg
+from symgrad.train import fit
 
 
 @pytest.mark.parametrize("target", ["reference", "cpu"])
@@ -23,3 +24,41 @@ def test_a_function_checks_them_too() -> None:
     assert f(np.arange(8.0).reshape(2, 4), [1, 2]).tolist() == [0, 5]
     with pytest.raises(IndexError, match="is -1 for sample 1"):
         f(np.arange(8.0).reshape(2, 4), [1, 0])
+
+
+def looking_up(**options):
+    P, u = sg.parameter("P", shape=(5, 3), init=1.0), sg.data("u", dtype=int)
+    return sg.compile(sg.sum(P[u] ** 2), sg.SGD(lr=0.1), target="reference", **options)
+
+
+@pytest.mark.parametrize("again", [0, fit.AGAIN])  # a call's indices alone, and all of them
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_indices_that_a_callback_changes_are_looked_at_again(
+    again, shuffle, mapped, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(fit, "AGAIN", again)
+    u = np.arange(40) % 5
+    if mapped:
+        u = np.memmap(tmp_path / "u", np.int64, "w+", shape=40)
+    model = looking_up()
+
+    def change(moment):
+        u[:] = 3 if moment.batch < 6 else 5
+
+    with pytest.raises(IndexError, match="have changed since the fit began: data 'u'.*holds 5"):
+        model.fit({"u": u}, 2, 4, shuffle, callbacks=sg.Every(3, change))
+    before = model.steps
+    assert before == (10 if mapped and shuffle else 6)  # a block that is shuffled is a copy
+    u[:] = 2
+    model.fit({"u": u}, 2, 4, shuffle, callbacks=lambda moment: u.fill(4))
+    assert model.steps == before + 20
+
+
+def test_computed_indices_are_looked_at_again():
+    P, u = sg.parameter("P", shape=(9, 3), init=1.0), sg.data("u", dtype=int)
+    model = sg.compile(sg.sum(P[2 * u] ** 2), sg.SGD(lr=0.1), target="reference")
+    data = {"u": np.arange(40) % 5}
+    with pytest.raises(IndexError, match="have changed since the fit began: an index that"):
+        model.fit(data, 2, 4, callbacks=lambda moment: data["u"].fill(5))
+    assert model.steps == 10
