@@ -31,9 +31,8 @@ def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence
     kinds: of its arguments, an array's dtype or "integer"
     """
     module = _execute(text, path, name)
-    library = kernel_library(getattr(module, entry), name, kinds, getattr(module, "ASSEMBLY", ""))
-    _, _, (code, _) = library.serialize_using_object_code()
-    return code
+    assembly = getattr(module, "ASSEMBLY", "")
+    return kernel_library(getattr(module, entry), name, kinds, assembly).object_code()
 
 
 def _execute(text: str, path: Path, name: str) -> ModuleType:
@@ -51,7 +50,6 @@ def kernel_library(
     """The optimised module of a function, with `name` as its entry point for C."""
     with target_of(dispatcher) as target:
         library = KernelLibrary(target.target_context.codegen(), name)
-        library.enable_object_caching()
         library.assembly = bool(assembly)
         result = compile_extra(
             target.typing_context, target.target_context, dispatcher.py_func,

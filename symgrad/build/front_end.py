@@ -1,26 +1,54 @@
 """numba's front end as far as kernels need it: from Python's byte code to LLVM.
 
 numba's own sequence of passes also inlines closures and functions, rewrites array expressions,
-unrolls loops over tuples and names each assignment anew.  Generated code has none of what these
-look for, and a variable of one type throughout; most of them take quadratic time in its branches.
+unrolls loops over tuples, names each assignment anew, and writes down types for its reports.
+Generated code has none of what these look for, and a variable of one type throughout; most of them
+take quadratic time in its branches.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from numba.core.compiler import CompilerBase
-from numba.core.compiler_machinery import PassManager
+from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.lowering import Lower
 from numba.core.typed_passes import (
-    AnnotateTypes,
     IRLegalization,
     NativeLowering,
     NoPythonBackend,
     NopythonTypeInference,
 )
-from numba.core.untyped_passes import FixupArgs, IRProcessing, TranslateByteCode
+from numba.core.untyped_passes import FixupArgs, TranslateByteCode
+
+
+class _Lower(Lower):
+    """From typed statements to LLVM."""
+
+    def lower_binop(self, resty: Any, expr: Any, op: Any) -> Any:
+        """numba's own looks three times for code that wants a literal: kernels have none of it."""
+        typed, builder = self.context.typing_context, self.builder
+        wanted = self.fndesc.calltypes[expr]
+        operands = [
+            self.context.cast(builder, self.loadvar(x.name), self.typeof(x.name), kind)
+            for x, kind in zip((expr.lhs, expr.rhs), wanted.args, strict=True)
+        ]
+        function = typed.resolve_value_type(op)
+        found = typed.resolve_function_type(function, wanted.args, {})
+        value = self.context.get_function(function, found)(builder, operands)
+        return self.context.cast(builder, value, wanted.return_type, resty)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _Lowering(NativeLowering):
+    @property
+    def lowering_class(self) -> type[Lower]:
+        return _Lower
+
 
 PASSES = (
-    TranslateByteCode, FixupArgs, IRProcessing, NopythonTypeInference, IRLegalization,
-    AnnotateTypes, NativeLowering, NoPythonBackend,
+    TranslateByteCode, FixupArgs, NopythonTypeInference, IRLegalization, _Lowering,
+    NoPythonBackend,
 )  # fmt: skip
 
 

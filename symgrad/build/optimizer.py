@@ -49,6 +49,14 @@ class KernelLibrary(JITCodeLibrary):
             manager, builder = _passes(inlining, self.assembly)
             manager.run(self._final_module, builder)
 
+    def _finalize_final_module(self) -> None:
+        """numba would load it in its engine, which never lets go of anything."""
+        self._finalized = True
+
+    def object_code(self) -> bytes:
+        self._ensure_finalized()
+        return self._codegen._tm.emit_object(self._final_module)
+
 
 DEFINITION = re.compile(r"^(define .*?)(\s*\{)?$", re.MULTILINE)
 # The processor's estimate of 1/sqrt(x), refined by Newton's step, is NaN where x is 0 or infinite.

@@ -7,6 +7,7 @@ their own, in numba's sense, which takes over what there is for processors and l
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -38,6 +39,22 @@ class _Kernels(CPU):
 class _Types(Context):
     """How operations and functions are typed."""
 
+    def init(self) -> None:
+        self._typed: dict[Any, Any] = {}
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        """The signature of a call; numba itself tries all that it knows again for each."""
+        key = func, tuple(args)
+        known = self._typed.get(key)
+        if known is None or kws:
+            known = super().resolve_function_type(func, args, kws)
+            if not kws:
+                self._typed[key] = known
+        return known
+
+    def resolve_setitem(self, target: Any, index: Any, value: Any) -> Any:
+        return self.resolve_function_type(operator.setitem, (target, index, value), {})
+
     def load_additional_registries(self) -> None:
         from numba.core.typing import mathdecl, npydecl
 
@@ -47,6 +64,25 @@ class _Types(Context):
 
 class _Code(CPUContext):
     """What they become in LLVM."""
+
+    def init(self) -> None:
+        super().init()
+        self._functions: dict[Any, Any] = {}
+        self._sizes: dict[str, int] = {}
+
+    def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
+        """What lowers a call; numba itself reads the Python signature of it for each."""
+        key = fn, sig
+        if key not in self._functions:
+            self._functions[key] = super().get_function(fn, sig, _firstcall)
+        return self._functions[key]
+
+    def get_abi_sizeof(self, ty: Any) -> int:
+        """Asked for every variable, and LLVM answers by a module of its own."""
+        name = str(ty)
+        if name not in self._sizes:
+            self._sizes[name] = super().get_abi_sizeof(ty)
+        return self._sizes[name]
 
     def load_additional_registries(self) -> None:
         from numba.cpython import builtins, mathimpl, numbers, rangeobj

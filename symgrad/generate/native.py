@@ -154,14 +154,14 @@ def distinct(
     """
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _number_of(builder, *arguments)
+        return number_of(builder, *arguments)
 
     integers = types.CPointer(types.int64)
     kinds = (types.int64, integers, integers, integers, integers, types.int64)
     return types.int64(*kinds), code
 
 
-def _number_of(
+def number_of(
     builder: Any, row: Any, rows: Any, count: Any, table: Any, places: Any, bits: Any
 ) -> Any:
     """Look at one place after the other: is it taken, and by this row?"""
