@@ -18,7 +18,6 @@ from symgrad.lower import calls, costs, totals
 from symgrad.lower.layout import Layout
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
 
-LONGEST = 64  # entries of a list, where the data have not been seen yet
 OF_INVERSES = (-2, -3, sp.Rational(-3, 2))
 INVARIANT_ROLES = ("constant", "hyper", "parameter", "seed", "state", "step")
 
@@ -124,7 +123,7 @@ class Normalizer:
     def extent(self, size: sp.Symbol) -> Extent:
         """That of an axis of symbolic size."""
         if is_length(size):
-            return Ragged(size, self.layout.longest.get(size, LONGEST))
+            return Ragged(size, self.layout.entries(size))
         if size != batch_size:
             raise ValueError(
                 f"an axis of {size} elements (the mini-batch's, flattened, joined or padded) has "

@@ -19,6 +19,7 @@ from symgrad.train.cast import choose
 from symgrad.train.entries import is_scipy_sparse
 from symgrad.train.intake import real_array
 from symgrad.train.model import Model
+from symgrad.train.names import UnknownName, unknown
 from symgrad.train.sources import begun
 from symgrad.train.written import Written
 
@@ -76,10 +77,21 @@ class Unsized(Model):
                 sparse = is_scipy_sparse(given)
                 found = given.shape if sparse else np.shape(real_array(given, s.name))
                 learn(sizes, (None, *getattr(s, "shape", ())), found, f"data {s.name!r}")
-        model = self._make(numbers(sizes, self.dims))
+        try:
+            known = numbers(sizes, self.dims)
+        except ValueError:
+            self._refuse_strangers(data)
+            raise
+        model = self._make(known)
         self.__dict__.clear()
         self.__dict__.update(model.__dict__)
         self.__class__ = type(model)  # type: ignore[assignment]
+
+    def _refuse_strangers(self, data: Any) -> None:
+        """Raise UnknownName for a name that is none of the model's: that may be why."""
+        names = sorted(s.name for s in symbols_of(self._model) if s.role == "data")
+        for stranger in (k for k in data if k not in names) if isinstance(data, Mapping) else ():
+            raise UnknownName(unknown("data of this model", stranger, names))
 
     def __getattr__(self, name: str) -> Any:
         unknown = ", ".join(d.name for d in self.dims)

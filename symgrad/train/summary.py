@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symgrad.language.ragged import entries_of, is_sparse, length
 from symgrad.show.text import block_text, printable
 from symgrad.train.batches import at_least_one
 from symgrad.train.groups import held, in_use
@@ -53,9 +54,17 @@ def _activations(model: Model, batch_size: int) -> str:
     scratch = model.executables.scratch_bytes(key, size)
     if scratch is None:
         return "arrays that NumPy makes and lets go"
-    samples = f" with {size:,} samples" if model.data else ""
+    samples = f" with {size:,} samples{_entries(model)}" if model.data else ""
     peak = scratch + held(model.programs.rule, model.arrays)
     return f"{scratch:,} bytes in a step{samples}, peak {peak:,} bytes beside the data"
+
+
+def _entries(model: Model) -> str:
+    """For how long lists there is room: a guess, until there were data."""
+    sizes = [length(s) if is_sparse(s) else entries_of(s) for s in model.data]
+    entries = model.executables.layout().entries
+    most = max((entries(size) for size in sizes if size is not None), default=0)
+    return f" of up to {most:,} entries" if most else ""
 
 
 def _typed(symbol: object) -> str:

@@ -105,15 +105,28 @@ class Executables:
         found = self.made.get(at)
         if found is None:
             make = TARGETS[self.target]
-            program, layout = self.program(key), self._layout()
-            found = self.made[at] = make(program, self.dtype, size, layout, threads)
+            program, layout = self.program(key), self.layout()
+            try:
+                found = self.made[at] = make(program, self.dtype, size, layout, threads)
+            except MemoryError as error:
+                raise MemoryError(self._too_large(key, size)) from error
             if len(self.made) > KEPT:
                 self.made.popitem(last=False)
         else:
             self.made.move_to_end(at)
         return found
 
-    def _layout(self) -> Layout:
+    def _too_large(self, key: str, size: int) -> str:
+        lists = shorter = ""
+        if self.longest:
+            lists = f" of up to {max(self.longest.values()):,} entries"
+            shorter = ", and so do shorter lists: each sample has room for the longest"
+        return (
+            f"what is computed for {size:,} samples{lists} takes {self.scratch_bytes(key, size):,} "
+            f"bytes, more than there are; smaller mini-batches take less{shorter}"
+        )
+
+    def layout(self) -> Layout:
         return Layout(dict(self.longest), self.turned)
 
     def scratch_bytes(self, key: str, size: int) -> int | None:
@@ -121,7 +134,7 @@ class Executables:
         None where NumPy makes arrays as it goes."""
         if self.target == "reference":
             return None
-        layout, threads = self._layout(), get_threads()
+        layout, threads = self.layout(), get_threads()
         return cpu_source(self.program(key), self.dtype, size, layout, threads).scratch_bytes
 
     def at_least(self, key: str, n: int) -> Executable:

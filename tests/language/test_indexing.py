@@ -133,6 +133,7 @@ def test_scalars_and_iteration():
         (np.array([-5]), IndexError, "leaves the range of 4"),
         (sg.data("f"), TypeError, r"declare the data with sg.data\('f', dtype=int\)"),
         (sp.Symbol("q"), TypeError, "q is not integer"),
+        (sg.data("k", dtype=int) / 2, TypeError, "k/2 is not integer; of integer data"),
         (True, TypeError, "an index is an int"),
         (sg.data("f") > 0, TypeError, "a condition selects no elements"),
         (slice(0, 2, 0), ValueError, "zero"),

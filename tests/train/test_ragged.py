@@ -8,6 +8,7 @@ import sympy as sp
 import torch
 
 import symgrad as sg
+from symgrad.build import executable
 from symgrad.train.orders import shuffled
 from tests.selection import mostly_full
 
@@ -177,3 +178,30 @@ def test_gradients_of_ones_are_as_long_as_each_list(batch, lists, rng):
     if batch == 1:
         counts = np.bincount(lists["bag"][0], minlength=ROWS)
         np.testing.assert_allclose(found[0], table - 2 * 0.1 * counts[:, None], rtol=1e-12)
+
+
+def pooled(**options):
+    P = sg.parameter("P", shape=(ROWS, 64), init="normal")
+    return sg.compile(sg.sum(sg.logsumexp(P[BAG], axis=0)), sg.SGD(0.1), **options)
+
+
+def test_a_summary_says_how_long_lists_may_be():
+    model = pooled()
+    assert "in a step with 8 samples of up to 64 entries, peak" in model.summary(8)
+    model.executables.admit({BAG.shape[0]: np.array([0, 3, 103])})
+    assert "in a step with 8 samples of up to 128 entries, peak" in model.summary(8)
+    assert "entries" not in sg.compile(sg.data("x") * sg.parameter("w"), sg.SGD(0.1)).summary()
+
+
+def test_lists_too_long_for_memory_are_named(monkeypatch):
+    def too_large(shape, dtype):
+        raise MemoryError(f"Unable to allocate {shape}")
+
+    monkeypatch.setattr(executable, "aligned_zeros", too_large)
+    model = pooled()
+    with pytest.raises(MemoryError, match=r"for 4 samples of up to 128 entries takes [\d,]+ bytes"):
+        model.step({"bag": [[0], [0] * 99, [], [1, 2]]})
+    with pytest.raises(MemoryError, match=r"for 2 samples takes [\d,]+ bytes, .* take less$"):
+        narrow = sg.parameter("V", shape=(9, 9), init="normal")
+        z = sg.softmax(narrow @ sg.data("x", shape=9))
+        sg.compile(sg.sum(z @ narrow), sg.SGD(0.1)).step({"x": np.ones((2, 9))})

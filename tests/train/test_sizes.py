@@ -80,6 +80,15 @@ def test_sizes_that_stay_unknown():
         model.step({"x": np.ones(4)})
 
 
+def test_a_name_that_is_mistyped_is_said_first():
+    x, w = sg.data("x", shape=n), sg.parameter("w", shape=n)
+    model = sg.compile(sg.dot(w, x) ** 2, sg.SGD(lr=0.1), target="reference")
+    with pytest.raises(KeyError, match="no data of this model is called 'X'; did you mean 'x'"):
+        model.step({"X": np.ones((2, 4))})
+    with pytest.raises(ValueError, match="the size n is not known"):
+        model.step({})
+
+
 @pytest.mark.parametrize("target", ["reference", "cpu"])
 def test_a_function_for_any_size(target, rng):
     x, W = sg.data("x", shape=n), sg.parameter("W", shape=(n + 1, n), init=0)
