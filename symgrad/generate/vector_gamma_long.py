@@ -24,6 +24,7 @@ from symgrad.generate.vector_powers import LARGEST, precise_log
 SHIFT = 8.0
 SMALL = 2.0**-60  # below it |Gamma(x)| is 1 / |x|
 HUGE = 2.0**60  # above it a number is whole, and log Gamma(x) is x (log x - 1)
+OVERFLOW = 2.5599833278516383e305  # the largest number of which log Gamma(x) is finite
 HALF_LOG_TURN = (0.9189385332046728, -3.8782941580672414e-17)  # log(2 pi) / 2
 TWELFTH = (1 / 12, 4.625929269271485e-18)
 NEAR = 2.0**-9  # where log |Gamma| is smaller, its series is used
@@ -35,7 +36,7 @@ def lgamma(x: Real) -> Real:
     """log |Gamma(x)|: infinite at 0, -1, -2 ..., and at both infinities."""
     size = _log_size(x)
     y = _next_to_zeros(x, size.high + size.low)
-    infinite = x.builder.or_(_is_pole(x), abs(x).equals(math.inf))
+    infinite = x.builder.or_(_is_pole(x), abs(x) > OVERFLOW)
     return x.of(math.inf).where(infinite, y)
 
 

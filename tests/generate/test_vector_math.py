@@ -230,6 +230,15 @@ def test_ends_of_gamma(dtype):
     np.testing.assert_allclose(over("lgamma", x), expected, rtol=4 * np.finfo(dtype).eps)
 
 
+def test_lgamma_overflows_where_it_must():
+    last = gamma_long.OVERFLOW
+    x = np.array([last / 2, last, np.nextafter(last, math.inf), 1e306, np.finfo(np.float64).max])
+    with mp.workprec(200):
+        finite = [float(v * (mp.log(v) - 1)) for v in map(mp.mpf, x[:2])]
+    expected = [*finite, math.inf, math.inf, math.inf]
+    np.testing.assert_allclose(over("lgamma", x), expected, rtol=4 * np.finfo(np.float64).eps)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_loops_with_gamma_are_vectorised(dtype):
     for name in GAMMAS:
