@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_locals import Use, uses
 from symgrad.generate.ir_memory import At, Lanes, Positions, position_in
+from symgrad.generate.ir_order import early
 from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_totals import Total
 from symgrad.generate.size import size_of
@@ -92,21 +93,25 @@ def _counts(i: Index, axis: Axis) -> bool:
 
 def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None:
     """The loop, `count` samples at a time; a long body in several functions."""
-    from symgrad.generate.ir_parts import Parts, cut
+    from symgrad.generate.ir_parts import Parts, cut, strips
 
-    pieces = cut(s.body)
     sums = Sums(s, count)
+    s = s.over(early(s.body, sums.combines))
+    pieces = cut(s.body)
     parts = Parts(writer, s, pieces, sums) if len(pieces) > 1 else None
     for home, combine in sums.combines.items():
         kind = type_of(home.dtype, count)
         place = parts.begin(home, kind) if parts else _stacked(writer, home, kind)
         sums.places[home] = place
         writer.lines.add(f"store {nothing(combine, home.dtype, count).typed}, ptr {place}")
-    with writer.lines.loop(start, stop, axis_name(s.axis), count) as first:
-        sums.keep_before_last(writer, first, stop)
-        if parts:
-            parts.call(first, stop)
-        else:
+    if parts:
+        size = parts.write()
+        with strips(writer.lines, start, stop, size, count) as (first, end):
+            sums.keep_before_last(writer, first, end)
+            parts.call(first, end)
+    else:
+        with writer.lines.loop(start, stop, axis_name(s.axis), count) as first:
+            sums.keep_before_last(writer, first, stop)
             begin(writer, s.axis, count, first, stop, positions_in(s))
             writer.sums = sums
             writer.statements(s.body)

@@ -2,33 +2,59 @@
 
 LLVM keeps every value of a function in mind at once, and its time grows with the square of what is
 alive.  Parts of a few hundred operations keep it in proportion to the number of operations.  What a
-later part reads lies in a frame on the stack, in a place that others take over when it is done; so
-do the lanes of sums, and numbers from before the loop.
+later part reads lies in a frame on the stack, in a place that others take over when it is done,
+unless it costs less to compute it again.  The lanes of sums and numbers from before the loop are
+held beside the frame.
+
+Where most results wait for each other, as in a long chain, a processor would wait too.  Such a body
+is worked off in strips of several vectors, each with a frame of its own:
+
+    for a strip of samples:
+        for each vector in it:  part 1
+        for each vector in it:  part 2
+        ...
+
+Then the next vector's operations are under way while one waits; and what parts share between
+vectors, parameters and sums, stays in registers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from symgrad.generate import ir_lanes
 from symgrad.generate.cpu_expressions import axis_name
-from symgrad.generate.ir_text import Value
+from symgrad.generate.ir_again import computed_again
+from symgrad.generate.ir_depth import side_by_side
+from symgrad.generate.ir_text import Lines, Value, constant
 from symgrad.generate.ir_writer import Writer
 from symgrad.generate.size import size_of
 from symgrad.lower.expressions import accesses
 from symgrad.lower.kernel import Buffer, Comment, Loop, Statement, Store, Update
 
 LARGEST = 400  # operations of a part
+FEW = 32  # operations side by side that keep a processor busy
+SHORTER = 100  # operations of a part where there are fewer: several vectors are under way at a time
+STRIP = 8  # vectors of a strip at most
+FRAMES = 256 * 1024  # bytes that the frames of a strip may take
 LINE = 64  # bytes: places begin at multiples of it
+PAGE = 4096  # bytes: processors take addresses that differ by multiples of it for the same
+
+
+def waits(body: Sequence[Statement]) -> bool:
+    """Whether so many results wait for each other that several vectors should be under way."""
+    return side_by_side(body) < FEW
 
 
 def cut(body: Sequence[Statement]) -> list[list[Statement]]:
-    """The statements in pieces of about LARGEST operations."""
+    """The statements in pieces of no more operations than a part has."""
+    largest = min(LARGEST, SHORTER) if waits(body) else LARGEST
     pieces: list[list[Statement]] = [[]]
     size = 0
     for s in body:
         more = size_of([s])
-        if size + more > LARGEST and pieces[-1]:
+        if size + more > largest and pieces[-1]:
             pieces.append([])
             size = 0
         pieces[-1].append(s)
@@ -36,12 +62,41 @@ def cut(body: Sequence[Statement]) -> list[list[Statement]]:
     return pieces
 
 
+@contextmanager
+def strips(
+    lines: Lines, start: Value, stop: Value, size: int, count: int
+) -> Iterator[tuple[Value, Value]]:
+    """What is written meanwhile is repeated for strips of samples: their first, and their end.
+
+    A strip has `size` samples, the last fewer; those that fill no vector of `count` lanes have one
+    of their own.
+    """
+
+    def whole(code: str) -> Value:
+        return lines.value(code, "int64")
+
+    samples = whole(f"sub nsw {stop.typed}, {start.text}")
+    rest = whole(f"and {samples.typed}, {count - 1}")
+    full = whole(f"sub nsw {stop.typed}, {rest.text}")
+    up = whole(f"add nsw {samples.typed}, {size - 1}")
+    strips = whole(f"sdiv {whole(f'sub nsw {up.typed}, {rest.text}').typed}, {size}")
+    one = lines.cast(lines.value(f"icmp ne {rest.typed}, 0", "bool"), "int64")
+    number = whole(f"add nsw {strips.typed}, {one.text}")
+    with lines.loop(constant(0, "int64"), number, "strip") as strip:
+        at = whole(f"add nsw {whole(f'mul nsw {strip.typed}, {size}').typed}, {start.text}")
+        first = whole(f"call i64 @llvm.smin.i64({at.typed}, {full.typed})")
+        next = whole(f"add nsw {first.typed}, {size}")
+        end = whole(f"call i64 @llvm.smin.i64({next.typed}, {full.typed})")
+        last = lines.value(f"icmp eq {first.typed}, {full.text}", "bool")
+        yield first, whole(f"select {last.typed}, {stop.typed}, {end.typed}")
+
+
 class Frame:
     """Memory on the stack, in places of one size or another."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, stem: str) -> None:
         self.writer, self.size = writer, 0
-        self.name = f"%{writer.lines.fresh('frame')}"
+        self.name = f"%{writer.lines.fresh(stem)}"
         self._free: dict[int, list[int]] = {}
 
     def take(self, kind: str) -> int:
@@ -57,8 +112,15 @@ class Frame:
     def release(self, kind: str, offset: int) -> None:
         self._free.setdefault(_bytes(kind), []).append(offset)
 
-    def close(self) -> None:
-        self.writer.lines.entry.append(f"  {self.name} = alloca [{self.size} x i8], align {LINE}")
+    @property
+    def stride(self) -> int:
+        """Bytes from one copy to the next."""
+        size = -(-self.size // LINE) * LINE
+        return size + LINE * (size % PAGE == 0)
+
+    def close(self, copies: int) -> None:
+        size = copies * self.stride
+        self.writer.lines.entry.append(f"  {self.name} = alloca [{size} x i8], align {LINE}")
 
 
 def _bytes(kind: str) -> int:
@@ -75,13 +137,15 @@ class Parts:
         self, writer: Writer, s: Loop, pieces: Sequence[Sequence[Statement]], sums: ir_lanes.Sums
     ) -> None:
         self.writer, self.loop, self.pieces, self.sums = writer, s, pieces, sums
-        self.frame = Frame(writer)
+        self.in_strips = waits(s.body)
+        self.frame, self.held = Frame(writer, "frame"), Frame(writer, "held")
         self.positions = ir_lanes.positions_in(s)
         self.last: dict[Buffer, int] = {}  # the part that uses a variable last
         self.kept: dict[Buffer, tuple[Value, int]] = {}  # variable -> its value, offset
         self.offsets: dict[Buffer, int] = {}  # sum -> where its lanes are
         for k, piece in enumerate(pieces):
             self.last.update((home, k) for home in _read(piece) if home not in sums.combines)
+        self.again = computed_again(pieces, self.last)
         self.ending: list[list[Buffer]] = [[] for _ in pieces]
         for home, k in self.last.items():
             self.ending[k].append(home)
@@ -92,34 +156,44 @@ class Parts:
 
     def begin(self, home: Buffer, kind: str) -> str:
         """The address of a sum's lanes, before the loop."""
-        self.offsets[home] = self.frame.take(kind)
-        code = f"getelementptr i8, ptr {self.frame.name}, i64 {self.offsets[home]}"
+        self.offsets[home] = self.held.take(kind)
+        code = f"getelementptr i8, ptr {self.held.name}, i64 {self.offsets[home]}"
         return self.writer.lines.value(code, "int64").text
 
     def keep(self, writer: Writer, home: Buffer, x: Value) -> None:
         """Put a value where later parts find it."""
-        offset = self.frame.take(x.type)
-        name = self.frame.name if writer is self.writer else "%frame"
+        offset = (self.frame if x.lanes > 1 else self.held).take(x.type)
+        name = self.held.name if writer is self.writer else _frame(x)
         place = writer.lines.value(f"getelementptr i8, ptr {name}, i64 {offset}", "int64")
         # LLVM would look for neighbours of every number to store together, in quadratic time
         volatile = "volatile " if x.lanes == 1 else ""
         writer.lines.add(f"store {volatile}{x.typed}, ptr {place.text}")
         self.kept[home] = x, offset
 
-    def call(self, first: Value, stop: Value) -> None:
-        """Write the parts, and their calls one after the other."""
+    def write(self) -> int:
+        """Write the parts; how many samples they work off at a time."""
         outer = self.writer
-        for k, piece in enumerate(self.pieces):
-            part = Part(self, k, piece)
+        self.made = [Part(self, k, piece) for k, piece in enumerate(self.pieces)]
+        for part in self.made:
             outer.memory.pointers |= part.memory.pointers
             outer.memory.integers |= part.memory.integers
             outer.totals |= part.totals
-            outer.others.append(part.text)
-            given = [f"ptr {p}" for p in (self.frame.name, "%words", *part.memory.pointers)]
+        outer.others += [part.text for part in self.made]
+        fitting = min(STRIP, FRAMES // max(self.frame.stride, 1)) if self.in_strips else 1
+        vectors = max(fitting, 1)
+        self.frame.close(vectors)
+        self.held.close(1)
+        return vectors * self.sums.count
+
+    def call(self, first: Value, stop: Value) -> None:
+        """Call the parts one after the other."""
+        outer = self.writer
+        for part in self.made:
+            frames = self.frame.name, self.held.name
+            given = [f"ptr {p}" for p in (*frames, "%words", *part.memory.pointers)]
             given += [x.typed for x in outer.memory.axes.values()]
             given += [first.typed, stop.typed, *(f"i64 %{i}" for i in part.integers)]
             outer.lines.add(f"call void @{part.name}({', '.join(given)})")
-        self.frame.close()
 
 
 class Part(Writer):
@@ -127,7 +201,8 @@ class Part(Writer):
 
     def __init__(self, parts: Parts, number: int, piece: Sequence[Statement]) -> None:
         outer = parts.writer
-        super().__init__(f"{outer.name}.part_{len(outer.others)}", outer.names, outer.table)
+        name = f"{outer.name}.part_{len(outer.others) + number}"
+        super().__init__(name, outer.names, outer.table)
         self.parts, self.number = parts, number
         self.outer = [axis_name(a) for a in outer.memory.axes]
         for a in outer.memory.axes:
@@ -137,20 +212,38 @@ class Part(Writer):
         parts.sums.places = self._places(piece)
         self.memory.absent, self.memory.keep = self._found, self._keep
         self.read_ordered()
-        first, stop = (Value(f"%{name}", "int64") for name in (self.axis, "stop"))
-        ir_lanes.begin(self, parts.loop.axis, parts.sums.count, first, stop, parts.positions)
-        self.statements(piece)
+        first, stop = Value("%first", "int64"), Value("%stop", "int64")
+        with self._vectors(first, stop) as i:
+            axis = parts.loop.axis
+            ir_lanes.begin(self, axis, parts.sums.count, i, stop, parts.positions)
+            self.statements(piece)
         parts.sums.places = before
         self._release()
 
     @property
     def text(self) -> str:
-        given = [f"ptr noalias {p}" for p in ("%frame", "%words", *self.memory.pointers)]
-        given += [f"i64 %{i}" for i in (*self.outer, self.axis, "stop", *self.integers)]
-        head = f"define internal void @{self.name}({', '.join(given)}) nounwind noinline {{"
+        given = [f"ptr noalias {p}" for p in ("%frame", "%held", "%words", *self.memory.pointers)]
+        given += [f"i64 %{i}" for i in (*self.outer, "first", "stop", *self.integers)]
+        stride = self.parts.frame.stride // self.parts.sums.count
         return "\n".join([
-            head, "entry:", *self.lines.entry, *self.lines.body, "  ret void", "}", ""
+            f"define internal void @{self.name}({', '.join(given)}) nounwind noinline {{", "entry:",
+            f"  %stride = add i64 0, {stride}", *self.lines.entry, *self.lines.body, "  ret void",
+            "}", "",
         ])  # fmt: skip
+
+    @contextmanager
+    def _vectors(self, first: Value, stop: Value) -> Iterator[Value]:
+        """What is written meanwhile is done for each vector of a strip: its first sample."""
+        lines, count = self.lines, self.parts.sums.count
+        if not self.parts.in_strips:
+            lines.add("%frame.here = getelementptr i8, ptr %frame, i64 0")
+            yield first
+            return
+        with lines.loop(first, stop, self.axis, count, hidden=True) as i:
+            done = lines.value(f"sub nsw {i.typed}, {first.text}", "int64")
+            offset = lines.value(f"mul nsw {done.typed}, %stride", "int64")
+            lines.add(f"%frame.here = getelementptr i8, ptr %frame, {offset.typed}")
+            yield i
 
     def _places(self, piece: Sequence[Statement]) -> dict[Buffer, str]:
         """Where the sums lie that this part adds to."""
@@ -159,16 +252,20 @@ class Part(Writer):
         return {home: self._place(self.parts.offsets[home]) for home in found if home in before}
 
     def _place(self, offset: int) -> str:
-        return self.lines.value(f"getelementptr i8, ptr %frame, i64 {offset}", "int64").text
+        return self.lines.value(f"getelementptr i8, ptr %held, i64 {offset}", "int64").text
 
     def _found(self, home: Buffer) -> Value:
-        """A value that an earlier part, or what stands before the loop, has kept."""
+        """A value that an earlier part, or what stands before the loop, has kept or made."""
+        if home in self.parts.again:
+            again = self.expressions.value(self.parts.again[home])
+            return self.lines.named(again, self.names(home))
         x, offset = self.parts.kept[home]
-        code = f"load {x.type}, ptr {self._place(offset)}"
+        place = self.lines.value(f"getelementptr i8, ptr {_frame(x)}, i64 {offset}", "int64")
+        code = f"load {x.type}, ptr {place.text}"
         return self.lines.named(self.lines.value(code, x.dtype, x.lanes), self.names(home))
 
     def _keep(self, home: Buffer, x: Value) -> None:
-        if self.parts.last.get(home, -1) > self.number:
+        if self.parts.last.get(home, -1) > self.number and home not in self.parts.again:
             self.parts.keep(self, home, x)
 
     def _release(self) -> None:
@@ -177,6 +274,11 @@ class Part(Writer):
             x, offset = self.parts.kept.get(home, (None, 0))
             if x and x.lanes > 1:
                 self.parts.frame.release(x.type, offset)
+
+
+def _frame(x: Value) -> str:
+    """What a part calls the memory in which a value is kept."""
+    return "%frame.here" if x.lanes > 1 else "%held"
 
 
 def _read(piece: Sequence[Statement]) -> dict[Buffer, None]:

@@ -137,8 +137,14 @@ class Lines:
         self._spread = {}
 
     @contextmanager
-    def loop(self, start: Value, stop: Value, stem: str, step: int = 1) -> Iterator[Value]:
-        """What is written meanwhile is repeated for start, start + step, ... below stop."""
+    def loop(
+        self, start: Value, stop: Value, stem: str, step: int = 1, hidden: bool = False
+    ) -> Iterator[Value]:
+        """What is written meanwhile is repeated for start, start + step, ... below stop.
+
+        hidden: LLVM is not told how often.  It would compare what iterations of a long body read
+                and write, pair by pair, and find nothing.
+        """
         label, before = self.fresh("loop"), self.block
         i = Value(f"%{self.fresh(stem)}", "int64")
         self.add(f"br label %{label}")
@@ -149,6 +155,8 @@ class Lines:
         self.label(f"{label}.body")
         yield i
         then = self.value(f"add nsw {i.typed}, {step}", "int64")
+        if hidden:
+            then = self.value(f'call i64 asm "", "=r,0"({then.typed})', "int64")
         self.add(f"br label %{label}")
         sources = f"[ {start.text}, %{before} ], [ {then.text}, %{self.block} ]"
         self.body.insert(head, f"  {i.text} = phi i64 {sources}")

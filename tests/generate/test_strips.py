@@ -1,0 +1,168 @@
+"""Long chains: several vectors of samples at a time, sums early, values computed once more."""
+
+import re
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgrad as sg
+from symgrad.build import build
+from symgrad.generate import blocks, ir_lanes, ir_parts
+from symgrad.generate.cpu import generate
+from symgrad.generate.ir_again import computed_again
+from symgrad.generate.ir_depth import side_by_side
+from symgrad.generate.ir_order import TERMS, early
+from symgrad.lower import index as ix
+from symgrad.lower.driver import lower
+from symgrad.lower.expressions import accesses
+from symgrad.lower.kernel import Apply, Buffer, Load, Number, Store, Update
+from tests.lower.programs import agree, trained
+
+LANES = 4
+
+
+@pytest.fixture(autouse=True)
+def in_small_strips(monkeypatch):
+    """Parts of a few operations, strips of three vectors of four samples."""
+    monkeypatch.setattr(blocks, "LARGEST", -1)
+    monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
+    monkeypatch.setattr(ir_parts, "LARGEST", 12)
+    monkeypatch.setattr(ir_parts, "STRIP", 3)
+    given = ir_lanes.lanes_of
+    monkeypatch.setattr(ir_lanes, "lanes_of", lambda s, known, _: given(s, known, LANES))
+
+
+def chain(links):
+    """The step of an orbit, whose every position is compared with one value."""
+    x, y = sg.data("x y")
+    s, r = sg.parameter("s"), sg.parameter("r")
+    a, b, loss = x, y, 0
+    for i in range(links):
+        a, b = (
+            sg.let(f"a{i}", a + s * (b - a)),
+            sg.let(f"b{i}", b + a * (r - b) * sp.Rational(1, 8)),
+        )
+        loss += (a - 2 * b) ** 2
+    return trained(loss, [s, r], sg.SGD(0.01), outputs={"a": a})
+
+
+SIZES = [1, 3, 4, 5, 11, 12, 13, 16, 24, 27, 50]  # no vector, one, a strip, two, and some more
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("samples", SIZES)
+def test_every_number_of_samples(samples, ordered, rng):
+    """One kernel for up to 50, so that its strips are full or not."""
+    agree(chain(6), 50, rng, samples=samples, make=build, ordered=ordered)
+
+
+def test_smaller_last_mini_batches(rng):
+    agree(chain(6), 26, rng, samples=70, make=build)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_mini_batches(dtype, rng):
+    """Those of float32 are worked off in tiles."""
+    tolerance = {"float32": 1e-4, "float64": 1e-12}[dtype]
+    agree(chain(6), 3000, rng, samples=3000, dtype=dtype, make=build, tolerance=tolerance)
+
+
+def frames(links):
+    """The vectors of a strip, and the bytes of its frames."""
+    text = generate(lower(chain(links), "float64", 1000)).text
+    ((size,),) = [re.findall(r"%frame = alloca \[(\d+) x i8\]", text)]
+    stride = re.findall(r"%stride = add i64 0, (\d+)", text)
+    assert len(set(stride)) == 1
+    return int(size) // (int(stride[0]) * LANES), int(size)
+
+
+def test_large_frames_hold_fewer_vectors(monkeypatch):
+    vectors, size = frames(12)
+    assert vectors == 3
+    monkeypatch.setattr(ir_parts, "FRAMES", 2 * size // 3)
+    assert frames(12)[0] == 2
+    monkeypatch.setattr(ir_parts, "FRAMES", 1)
+    assert frames(12)[0] == 1
+
+
+def test_what_does_not_wait_needs_no_strips(monkeypatch):
+    assert " %strip = phi " in generate(lower(chain(6), "float64", 50)).text
+    monkeypatch.setattr(ir_parts, "FEW", 0)
+    text = generate(lower(chain(6), "float64", 50)).text
+    assert 'asm ""' not in text
+    agree(chain(6), 50, np.random.default_rng(0), samples=27, make=build)
+
+
+# ---- statements
+
+
+def local(name):
+    return Buffer("scratch", name, (), "float64")
+
+
+def load(buffer):
+    return Load(buffer, (), "float64")
+
+
+def apply(operation, *operands):
+    return Apply(operation, tuple(map(given, operands)), "float64")
+
+
+def given(x):
+    return load(x) if isinstance(x, Buffer) else Number(x, "float64") if isinstance(x, float) else x
+
+
+def store(buffer, operation, *operands):
+    return Store(buffer, (), apply(operation, *operands))
+
+
+def test_operations_side_by_side():
+    a, b, c, d = map(local, "abcd")
+    long = [store(b, "mul", a, a), store(c, "mul", b, b), store(d, "mul", c, c)]
+    assert side_by_side(long) == 1
+    assert side_by_side([store(x, "mul", a, a) for x in (b, c, d)]) == 3
+
+
+def test_cheap_values_are_computed_again():
+    """s and r from what is kept anyway; not the sine, and not what would have to be kept for it."""
+    x, i, s, r, f, z, w = map(local, "xisrfzw")
+    first = [store(i, "sin", x), store(s, "mul", 1.5, i), store(r, "add", s, x), store(f, "sin", r),
+             store(z, "mul", 2.0, 3.0), store(w, "mul", z, z)]  # fmt: skip
+    second = [store(local(""), "mul", y, y) for y in (i, r, f, w)]
+    last = dict.fromkeys((x, i, r, f, w), 1) | {s: 0, z: 0}
+    assert not computed_again([first, second], last)
+    last[s] = 1
+    assert set(computed_again([first, second], last)) == {s, r}
+    assert last[i] == last[x] == 1
+
+
+def test_sums_are_added_to_early():
+    a, b, c, total = map(local, ("a", "b", "c", "total"))
+    add = Update(total, (), "add", apply("mul", a, a))
+    body = [store(a, "sin", 1.0), store(b, "sin", a), store(c, "sin", b), add]
+    assert early(body, {total}) == [body[0], add, *body[1:3]]
+    assert early(body, ()) == body
+
+
+def test_what_is_stored_in_an_array_is_added_afterwards():
+    a, total, array = local("a"), local("total"), Buffer("scratch", "", (3,), "float64")
+    add = Update(total, (), "add", Load(array, (ix.ZERO,), "float64"))
+    body = [
+        store(a, "sin", 1.0),
+        Store(array, (ix.ZERO,), load(a)),
+        store(local("b"), "sin", a),
+        add,
+    ]
+    assert early(body, {total}) == [*body[:2], add, body[2]]
+
+
+def test_long_sums_are_partial_sums():
+    values, total = [local(f"v{i}") for i in range(2 * TERMS + 1)], local("total")
+    body = [store(v, "sin", float(i)) for i, v in enumerate(values)]
+    found = early([*body, Update(total, (), "add", apply("add", *values[::-1]))], {total})
+    parts = [k for k, s in enumerate(found) if s not in body]
+    assert parts == [TERMS, 2 * TERMS + 1, 2 * TERMS + 3, 2 * TERMS + 4]
+    assert {b for b, _ in accesses(found[parts[0]])} == {*values[:TERMS]}
+    assert {b for b, _ in accesses(found[parts[-1]])} == {found[k].buffer for k in parts[:-1]}
+    assert isinstance(found[parts[-1]], Update)
