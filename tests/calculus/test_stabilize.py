@@ -1,5 +1,7 @@
 """Stable forms: what is written as in a textbook has its digits, and its derivatives theirs."""
 
+import functools
+
 import mpmath
 import numpy as np
 import pytest
@@ -106,13 +108,18 @@ def check(e, exact, point, dtype, rtol):
     compare(found, exact, point, dtype, rtol)
 
 
+@functools.cache
+def exactly(function, point: float) -> list[float]:
+    """A value and two derivatives."""
+    with mpmath.workdps(150 + int(min(abs(point), 800))):
+        step = mpmath.mpf(10) ** -40
+        return [float(mpmath.diff(function, mpmath.mpf(point), k, h=step)) for k in range(3)]
+
+
 def compare(found, exact, point, dtype, rtol, label=""):
     """Assert that a value and two derivatives are right where they are representable."""
     tiny = float(np.finfo(dtype).tiny)
-    with mpmath.workdps(150 + int(min(abs(point), 800))):
-        at = mpmath.mpf(float(dtype(point)))
-        wanted = [float(mpmath.diff(exact, at, k, h=mpmath.mpf(10) ** -40)) for k in range(3)]
-    for k, (got, want) in enumerate(zip(found, wanted, strict=True)):
+    for k, (got, want) in enumerate(zip(found, exactly(exact, float(dtype(point))), strict=True)):
         where = f"derivative {k} of {label} at {point}"
         if abs(want) < tiny:
             assert abs(float(got)) <= 2 * tiny, where

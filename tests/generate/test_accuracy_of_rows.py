@@ -55,15 +55,21 @@ def operands(rng, row, dtype):
     return found
 
 
-def over_kernel(name, dtype, values):
-    builder = Builder()
-    symbols = [sg.data(f"x{k}") for k in range(len(values))]
-    x = [builder.value(builder.input(s, (), True)) for s in symbols]
-    program = Program(builder.block({"y": builder.apply(name, *x).operand}))
-    y = np.zeros(N, dtype)
-    given = dict(zip(symbols, values, strict=True))
-    build(generate(lower(program, dtype, N))).run(given, None, 0, N, outputs={"y": y})
-    return y
+@pytest.fixture(scope="module", params=DTYPES)
+def computed(request):
+    """The dtype, and of each row its operands and what one kernel with all rows makes of them."""
+    dtype, rng = request.param, np.random.default_rng(0)
+    builder, given, outputs, known = Builder(), {}, {}, {}
+    for name in COMPOSED:
+        known[name] = operands(rng, TABLE[name], dtype)
+        symbols = [sg.data(f"{name}_{k}") for k in range(len(known[name]))]
+        given |= zip(symbols, known[name], strict=True)
+        x = [builder.value(builder.input(s, (), True)) for s in symbols]
+        outputs[name] = builder.apply(name, *x).operand
+    program = Program(builder.block(outputs))
+    found = {name: np.zeros(N, dtype) for name in COMPOSED}
+    build(generate(lower(program, dtype, N))).run(given, None, 0, N, outputs=found)
+    return dtype, {name: (known[name], found[name]) for name in COMPOSED}
 
 
 def units(y, exact, scale, dtype):
@@ -85,11 +91,10 @@ def exact_or_none(name, at):
     return exact if mp.isfinite(exact) else None
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", COMPOSED)
-def test_accuracy(rng, name, dtype):
-    values = operands(rng, TABLE[name], dtype)
-    found, worst = over_kernel(name, dtype, values), (0.0,)
+def test_accuracy(name, computed):
+    dtype, results = computed
+    (values, found), worst = results[name], (0.0,)
     with mp.workprec(300):
         for y, *x in zip(found, *values, strict=True):
             at = [mp.mpf(float(v)) for v in x]

@@ -127,7 +127,7 @@ EXPANDED = [pytest.param(n, marks=pytest.mark.full) for n in TABLE if TABLE[n].e
 @pytest.mark.parametrize("name", [*(n for n in TABLE if not TABLE[n].expand), *EXPANDED])
 def test_rows_of_the_table(name, rng):
     """One sample a step, where nothing has lanes, and mini-batches."""
-    row_holds(name, uses_of, rng)
+    row_holds(name, uses_of, (1, 2), rng)
 
 
 def test_loops_with_bounds():

@@ -116,8 +116,11 @@ def cases(row: Row) -> list[Case]:
 
 
 def levels(row: Row) -> tuple[str, ...]:
-    """Which operands are per sample: all, none, the even ones."""
-    return ("all",) if row.kind == "level" else ("all", "none", "even")
+    """Which operands are per sample: all, none, the even ones of several."""
+    if row.kind == "level":
+        return ("all",)
+    several = any(len(case.shapes) > 1 for case in cases(row))
+    return ("all", "none", "even") if several else ("all", "none")
 
 
 @dataclass(frozen=True)

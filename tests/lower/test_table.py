@@ -18,6 +18,7 @@ from tests.calculus.test_derive import HELD, HIGHEST_ORDER
 from tests.generate.interpreted import Interpreted
 from tests.language.rows import SAMPLES, apply_row, cases, levels, projected
 from tests.lower.programs import room
+from tests.selection import mostly_full
 
 
 def uses_of(name, rng):
@@ -85,15 +86,16 @@ def _again(builder, applied, symbol, name, arrays):
     return builder.value(builder.input(new, symbol.shape, old.per_sample))
 
 
-BATCHES = {uses_of: (1, 2, SAMPLES), derivatives_of: (1, 2)}
+ORDINARY = [(uses_of, (1, 2)), (derivatives_of, (2,))]
+MORE = [(uses_of, (SAMPLES,)), (derivatives_of, (1,))]
 
 
-@pytest.mark.parametrize("make_program", BATCHES)
+@pytest.mark.parametrize(("make_program", "batches"), mostly_full([*ORDINARY, *MORE], ORDINARY))
 @pytest.mark.parametrize("name", TABLE)
-def test_row(name, make_program, rng):
+def test_row(name, make_program, batches, rng):
     program, arrays = make_program(name, rng)
     coupled = any(batch_size in x.shape for x in program.step.outputs.values())
-    for batch in BATCHES[make_program]:
+    for batch in batches:
         samples = SAMPLES // batch * batch if coupled else SAMPLES
         found = []
         for make in (Reference, lambda *a: Interpreted(generate(lower(*a)))):

@@ -80,7 +80,7 @@ def test_catching_up_is_the_dense_update(numbers, name, target):
     dense = quietly(lambda: model(tables, sg.SGD(0.004, **options), target="reference"))
     lazy = model(tables, sg.SGD(0.004, lazy="catch_up", **options), target=target)
     for m in (dense, lazy):
-        m.fit(data, epochs=3, batch_size=1, shuffle=False)
+        m.fit(data, epochs=2, batch_size=1, shuffle=False)
         m.hyper["lr"] = 0.002
         for start in (0, 3):
             m.step({k: v[start : start + 3] for k, v in data.items()})

@@ -33,7 +33,7 @@ OPTIONS = {
 DESCENTS = [name for name in OPTIONS if not OPTIONS[name]["maximize"]]
 KINDS = ["plain", "momentum=0.9-dampening=0.3-weight_decay=0.01",
          "momentum=0.9-weight_decay=0.01-nesterov=True"]  # fmt: skip
-ORDINARY = [*KINDS, "momentum=0.9", "dampening=0.3-weight_decay=0.01-maximize=True",
+ORDINARY = [*KINDS[1:], "dampening=0.3-weight_decay=0.01-maximize=True",
             "momentum=0.9-nesterov=True-maximize=True"]  # fmt: skip
 
 

@@ -110,7 +110,7 @@ print(train(10_000_000))
 
 
 @pytest.mark.parametrize(("rule", "every"), mostly_full(
-    itertools.product(["SGD", "Adagrad", "lazy Adam"], [1, 3]), [("Adagrad", 1), ("lazy Adam", 3)]
+    itertools.product(["SGD", "Adagrad", "lazy Adam"], [1, 3]), [("Adagrad", 1)]
 ))  # fmt: skip
 def test_the_process_of_a_large_table_does_not_grow(rule, every):
     """A table of 1e7 rows has 320 MB: a gradient or a copy of that size would show, and so would
