@@ -29,5 +29,22 @@ def test_loops_that_call_vector_mathematics_are_vectorised(length):
     assert widths == {lanes}
 
 
+@pytest.mark.parametrize("length", [4, 16, 32])
+def test_rows_that_lie_together_are_not_gathered(length):
+    def run(x_array, y_array, n):
+        x, y = pointer(x_array), pointer(y_array)
+        for b in range(n):
+            for j in range(length):
+                y[b * length + j] = x[b * length + j] * y[b * length + j]
+        return n
+
+    run = nb.njit(error_model="numpy")(run)
+    library = kernel_library(run, f"product_{length}", ("float32", "float32", "integer"))
+    code = library.get_llvm_str()
+    assert not re.search(r"masked\.(gather|scatter)", code)
+    widths = {int(w) for w in re.findall(r"fmul [a-z ]*<(\d+) x float>", code)}
+    assert widths and min(widths) >= 4, "an element at a time"
+
+
 def _features() -> set[str]:
     return {name for name, on in llvm.get_host_cpu_features().items() if on}
