@@ -17,7 +17,7 @@ from numba.core.registry import cpu_target
 from symgrad.build.entry import IN_TABLE, INTEGER, TABLE, entry_text
 from symgrad.build.front_end import FrontEnd
 from symgrad.build.optimizer import KernelLibrary, parsed
-from symgrad.build.target import target_of
+from symgrad.build.target import kernel_target
 from symgrad.generate.ir_library import with_definitions
 from symgrad.generate.ir_products import product_definitions
 
@@ -48,7 +48,7 @@ def kernel_library(
     dispatcher: Any, name: str, kinds: Sequence[str], assembly: str = ""
 ) -> KernelLibrary:
     """The optimised module of a function, with `name` as its entry point for C."""
-    with target_of(dispatcher) as target:
+    with kernel_target() as target:
         library = KernelLibrary(target.target_context.codegen(), name)
         library.assembly = bool(assembly)
         result = compile_extra(

@@ -8,14 +8,14 @@ their own, in numba's sense, which takes over what there is for processors and l
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
-from numba.core import fastmathpass
+from numba.core import fastmathpass, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
 from numba.core.dispatcher import Dispatcher
@@ -74,6 +74,9 @@ class _Code(CPUContext):
         """What lowers a call; numba itself reads the Python signature of it for each."""
         key = fn, sig
         if key not in self._functions:
+            if isinstance(fn, types.Dispatcher):  # compiled for numba's own target
+                found = fn.dispatcher.overloads[tuple(sig.args)]
+                self.insert_user_function(found.entry_point, found.fndesc, [found.library])
             self._functions[key] = super().get_function(fn, sig, _firstcall)
         return self._functions[key]
 
@@ -109,18 +112,10 @@ def _kernel_target() -> Any:
 
 
 @contextmanager
-def target_of(dispatcher: Any) -> Iterator[Any]:
-    """The target for a kernel: numba's own where it calls functions that numba compiles."""
-    names = dispatcher.py_func.__globals__
-    if _has_functions({name: x for name, x in names.items() if x is not dispatcher}):
-        yield cpu_target
-        return
+def kernel_target() -> Iterator[Any]:
+    """The target that numba is to compile a kernel for."""
     with target_override(NAME):
         yield _kernel_target()
-
-
-def _has_functions(names: Mapping[str, Any]) -> bool:
-    return any(isinstance(x, Dispatcher) for x in names.values())
 
 
 @global_compiler_lock
@@ -131,5 +126,6 @@ def load_numba(modules: Iterable[str]) -> None:
     """
     with target_override(NAME):
         _kernel_target().target_context.refresh()
-    if any(_has_functions(vars(import_module(name))) for name in modules):
+    names = [x for name in modules for x in vars(import_module(name)).values()]
+    if any(isinstance(x, Dispatcher) for x in names):  # numba compiles them for its own target
         cpu_target.target_context.refresh()

@@ -16,10 +16,18 @@ from typing import Any
 
 import numba as nb
 
+from symgrad.build.front_end import FrontEnd
 from symgrad.build.lapack import gesvd, getrf, pivot, potrf, syev, trsm
 
 # its own flags, else numba takes the kernel's: under those x - x is 0 also where x is infinite
-library = nb.njit(fastmath=False, error_model="numpy", _nrt=False)
+library = nb.njit(
+    fastmath=False,
+    error_model="numpy",
+    _nrt=False,
+    pipeline_class=FrontEnd,
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+)
 NAN = math.nan
 
 
