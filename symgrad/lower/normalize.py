@@ -17,6 +17,7 @@ from symgrad.language.symbols import batch_size
 from symgrad.lower import calls, costs, totals
 from symgrad.lower.layout import Layout
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
+from symgrad.lower.regrouped import regrouped
 
 OF_INVERSES = (-2, -3, sp.Rational(-3, 2))
 INVARIANT_ROLES = ("constant", "hyper", "parameter", "seed", "state", "step")
@@ -74,7 +75,7 @@ class Normalizer:
         self, block: Block, batch: int, written: Iterable[sp.Symbol],
         layout: Layout,
     ) -> None:  # fmt: skip
-        self.block, self.batch, self.layout = expanded(block), batch, layout
+        self.block, self.batch, self.layout = regrouped(expanded(block)), batch, layout
         self.written = set(written)
         self.known: dict[Name, Operand] = {}
         self.inputs: dict[sp.Symbol, Node] = {}
