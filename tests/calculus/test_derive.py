@@ -7,12 +7,20 @@ from symgrad.calculus.block import Name
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.reference import evaluate
 from symgrad.language.row import TABLE
-from tests.language.rows import SAMPLES, apply_row, cases, every_case, levels, projected
+from tests.language.rows import (
+    SAMPLES,
+    apply_row,
+    at_every_level,
+    cases,
+    every_case,
+    levels,
+    projected,
+)
 
 STEP = 1e-5
 HELD = {"stop_gradient", "custom"}  # no derivative by definition, or none in the case
 HIGHEST_ORDER = {"pentagamma": 0, "tetragamma": 1}  # the table knows no higher polygamma
-FIRST = {"rtol": 1e-7, "atol": 3e-9}
+FIRST = {"rtol": 2e-7, "atol": 3e-9}  # of central differences, next to where erfinv ends
 
 
 def value_of(builder, operand, arrays):
@@ -40,10 +48,14 @@ def directional(builder, root, names, gradients, arrays, rng):
     return slope, total
 
 
-@pytest.mark.parametrize(("name", "k", "level"), list(every_case()))
-def test_first_and_second_derivatives_of_every_row(name, k, level, rng):
+@pytest.mark.parametrize(("name", "k"), list(every_case()))
+def test_first_and_second_derivatives_of_every_row(name, k, rng):
     row = TABLE[name]
-    applied = apply_row(row, cases(row)[k], level, rng)
+    for applied in at_every_level(row, cases(row)[k], rng):
+        slopes_are_gradients(name, applied, rng)
+
+
+def slopes_are_gradients(name, applied, rng):
     builder, arrays = applied.builder, applied.arrays
     root = projected(applied, applied.result, arrays, rng)
     if HIGHEST_ORDER.get(name) == 0:

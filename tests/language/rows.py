@@ -193,12 +193,17 @@ def concrete(shape: tuple) -> tuple[int, ...]:
     return tuple(SAMPLES if s == batch_size else s for s in shape)
 
 
-def every_case() -> Iterator[tuple[str, int, str]]:
-    """(row, number of the case, level) of everything there is to try."""
+def every_case() -> Iterator[tuple[str, int]]:
+    """(row, number of the case) of everything there is to try, at each of the row's levels."""
     for row in TABLE.values():
         for k in range(len(cases(row)) if row.kind == "pointwise" or row.name in STRUCTURED else 0):
-            for level in levels(row):
-                yield row.name, k, level
+            yield row.name, k
+
+
+def at_every_level(row: Row, case: Case, rng: np.random.Generator) -> Iterator[Applied]:
+    for level in levels(row):
+        print(f"level: {level}")  # pytest shows the last one where a test fails
+        yield apply_row(row, case, level, rng)
 
 
 def block_of(applied: Applied, **outputs: Name) -> Block:

@@ -68,7 +68,7 @@ def test_predictions_draw_the_same_on_every_target(dtype):
 
 
 def test_dtypes_differ_by_rounding_only():
-    single, double = (recording("cpu", d).predict(samples(500)) for d in ("float32", "float64"))
+    single, double = (recording("cpu", d).predict(samples(3000)) for d in ("float32", "float64"))
     for label in ("n", "many", "c"):
         assert np.array_equal(single[label], double[label])
     np.testing.assert_allclose(single["u"], double["u"], rtol=0, atol=2**-24)
