@@ -89,21 +89,23 @@ class _Sweep:
             raise ValueError(_OTHER_SAMPLES)
         if row.kind != "pointwise" and adjoint.shape != equation.name.shape:
             adjoint = self.builder.value(self._spread(adjoint, equation.name))
+        operands = [self.builder.value(x) for x in equation.operands]
         for i, x in enumerate(equation.operands):
             rule = row.pull(i)
             if rule is not None and x in self.active:
-                part = self._part(equation, rule, adjoint, i)
+                part = self._part(equation, operands, rule, adjoint, i)
                 if part is not None:
                     self._add(equation, x, part)
 
-    def _part(self, equation: Equation, rule: Any, adjoint: Value, i: int) -> Value | None:
+    def _part(
+        self, equation: Equation, operands: list[Value], rule: Any, adjoint: Value, i: int
+    ) -> Value | None:
         """The contribution of one pull-back, to operand i.
 
         A branch not taken has the adjoint 0, and 0 times an infinite derivative must stay 0: see
         `_pulled`.
         """
         b, row = self.builder, TABLE[equation.operation]
-        operands = [b.value(x) for x in equation.operands]
 
         def pull(g: Value) -> Value | None:
             part = rule(g, b.value(equation.name), *operands, **dict(equation.attributes))
@@ -114,7 +116,7 @@ class _Sweep:
         if equation.name not in self.zeroed:
             return pull(adjoint)
         if row.kind == "contraction":
-            operands[:] = self._reached(equation, adjoint, i)
+            operands = self._reached(equation, adjoint, i)
             return pull(adjoint)
         if row.kind != "pointwise":
             part = pull(adjoint)

@@ -17,17 +17,22 @@ from symgrad.calculus.builder import Builder
 from symgrad.calculus.padding import Sizes
 
 
-def looked_up(block: Block, table: Name) -> bool:
-    """Whether data or other values of the run select rows of the table."""
+def looked_up(block: Block) -> set[Operand]:
+    """The tables of which data or other values of the run select rows."""
     fixed = {n for s, n in block.inputs.items() if getattr(s, "role", "") == "constant"}
-    views = {table}
+    tables: dict[Name, Operand] = {}  # of each transpose, what it is one of
+    found = set()
     for e in block.equations:
-        if e.operation == "transpose" and e.operands[0] in views:
-            views.add(e.name)
+        if e.operation == "transpose":
+            tables[e.name] = _table(tables, e.operands[0])
         chosen = [x for x in e.operands[1:] if isinstance(x, Name) and x not in fixed]
-        if e.operation == "gather" and e.operands[0] in views and chosen:
-            return True
-    return False
+        if e.operation == "gather" and chosen:
+            found.add(_table(tables, e.operands[0]))
+    return found
+
+
+def _table(tables: Mapping[Name, Operand], x: Operand) -> Operand:
+    return tables.get(x, x) if isinstance(x, Name) else x
 
 
 def touched_rows(builder: Builder, gradient: Operand) -> Lists | None:

@@ -58,14 +58,18 @@ def linked(tasks: list[Task]) -> None:
 def _after(later: list[tuple[Task, At | None]], earlier: list[tuple[Task, At | None]]) -> None:
     for t, index in later:
         for s, other in earlier:
-            if s is not t:
-                _edge(s, t, (other, index))
+            if s is not t and not _apart(other, index):
+                t.before.setdefault(s, {})[other, index] = None
 
 
-def _edge(s: Task, t: Task, pair: tuple[At | None, At | None]) -> None:
-    pairs = t.before.setdefault(s, [])
-    if pair not in pairs:
-        pairs.append(pair)
+def _apart(a: At | None, b: At | None) -> bool:
+    """Whether two accesses of one array are of different elements, whatever the axes' values."""
+    return (
+        a is not None
+        and b is not None
+        and len(a) == len(b)
+        and any(not (i.terms or j.terms) and i != j for i, j in zip(a, b, strict=True))
+    )
 
 
 def _check_own_reads(t: Task, index: At | None, old: Buffer) -> None:

@@ -38,7 +38,7 @@ class Task:
     node: Node | None = None
     remark: str = ""
     reads: list[Access] = field(default_factory=list)
-    before: dict[Task, list[tuple[At | None, At | None]]] = field(default_factory=dict)
+    before: dict[Task, dict[tuple[At | None, At | None], None]] = field(default_factory=dict)
 
     @property
     def comment(self) -> str:

@@ -34,9 +34,12 @@ class Objective:
     def touched(self) -> dict[sp.Symbol, Lists | None]:
         """The rows that gradients have, of parameters whose rows are looked up; None for all."""
         builder = Builder.of(self.gradients)
-        names = {p: self.block.inputs[p] for p in self.wrt}
-        tables = [p for p, name in names.items() if looked_up(self.block, name)]
-        return {p: touched_rows(builder, self.wrt[p]) for p in tables}
+        tables = looked_up(self.block)
+        return {
+            p: touched_rows(builder, g)
+            for p, g in self.wrt.items()
+            if self.block.inputs[p] in tables
+        }
 
     @property
     def gradient_block(self) -> Block:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+import symgrad as sg
 from symgrad.calculus.block import Name
+from symgrad.calculus.builder import Builder
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.reference import evaluate
 from symgrad.language.row import TABLE
@@ -91,3 +93,22 @@ def test_gradients_have_the_shapes_of_what_they_belong_to(name, rng):
         gradients = derive_into(applied.builder, root, applied.floats)
         for x, g in zip(applied.floats, gradients, strict=True):
             assert getattr(g, "shape", ()) == x.shape
+
+
+def looks(terms, monkeypatch):
+    """How many operands are looked at to derive a sum."""
+    count, value = [0], Builder.value
+
+    def counted(self, x):
+        count[0] += 1
+        return value(self, x)
+
+    parameters = [sg.parameter(f"p{i}") for i in range(terms)]
+    with monkeypatch.context() as context:
+        context.setattr(Builder, "value", counted)
+        sg.compile(sum(p**2 for p in parameters), sg.SGD(lr=0.1), target="reference")
+    return count[0]
+
+
+def test_a_sum_is_derived_in_proportion_to_its_terms(monkeypatch):
+    assert looks(200, monkeypatch) < 6 * looks(50, monkeypatch)

@@ -1,9 +1,11 @@
-"""Functions of what inner loops sum up get a loop of their own."""
+"""What loops share, and what comes before what."""
 
 import numpy as np
 from scipy.special import expit, log_expit
 
 import symgrad as sg
+from symgrad.lower import driver
+from symgrad.lower.schedule import linked
 
 
 def test_functions_stand_beside_no_loop(rng):
@@ -23,3 +25,23 @@ def test_functions_stand_beside_no_loop(rng):
     _, body = model.source.split("range(5):", 1)
     loops = [part for part in body.split("range(5):") if "log1p(exp(" in part]
     assert "for j" not in loops[0].split("log1p(exp(")[0], model.source
+
+
+def waits(elements, monkeypatch):
+    """How many accesses come before others in the step of a loss that names each element."""
+    counts = []
+
+    def counted(tasks):
+        linked(tasks)
+        counts.append(sum(len(pairs) for t in tasks for pairs in t.before.values()))
+
+    monkeypatch.setattr(driver, "linked", counted)
+    w, s = sg.parameter("w", shape=elements), sg.data("s")
+    model = sg.compile(sum((w[i] * s - i) ** 2 for i in range(elements)), sg.SGD(lr=0.1))
+    assert model.source
+    return counts[-1]
+
+
+def test_elements_do_not_wait_for_other_elements(monkeypatch):
+    few, many = (waits(n, monkeypatch) for n in (10, 40))
+    assert many < 6 * few
