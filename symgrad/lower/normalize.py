@@ -16,6 +16,7 @@ from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
 from symgrad.lower import calls, costs, totals
 from symgrad.lower.layout import Layout
+from symgrad.lower.multiples import with_multiples
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
 from symgrad.lower.regrouped import regrouped
 
@@ -75,7 +76,8 @@ class Normalizer:
         self, block: Block, batch: int, written: Iterable[sp.Symbol],
         layout: Layout,
     ) -> None:  # fmt: skip
-        self.block, self.batch, self.layout = regrouped(expanded(block)), batch, layout
+        self.block = with_multiples(regrouped(expanded(block)))
+        self.batch, self.layout = batch, layout
         self.written = set(written)
         self.known: dict[Name, Operand] = {}
         self.inputs: dict[sp.Symbol, Node] = {}
