@@ -33,7 +33,7 @@ class Cast:
             return used
         for p in self.chosen:
             if p not in used:
-                raise ValueError(_unused(p, used))
+                raise ValueError(_unused(p, used, loss))
         return list(self.chosen)
 
 
@@ -55,11 +55,13 @@ def choose(parameters: Any) -> Cast:
     return Cast(roles, tuple(roles), inits)
 
 
-def _unused(p: sp.Symbol, used: list[sp.Symbol]) -> str:
+def _unused(p: sp.Symbol, used: list[sp.Symbol], loss: Block) -> str:
     names = [u.name for u in used]
     hint = ""
     if p.name in names:
         hint = " (it uses another one of that name: share the Python variable)"
+    elif p.name in (s.name for s in loss.inputs):
+        hint = " (it uses another of that name, which differs in its assumptions or its kind)"
     elif near := nearest(p.name, names):
         hint = f"; did you mean {near!r}?"
     there = f" It uses {', '.join(map(repr, names))}" if names else " It uses none"

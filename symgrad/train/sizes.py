@@ -54,6 +54,9 @@ class UnsizedFunction:
         return self._made[key](*values)
 
 
+SHOWN = ("parameters", "hyper", "source", "steps", "epoch")  # what users know by these names
+
+
 class Unsized(Model):
     """A model whose sizes are not known yet; with the first data it becomes a `Model`.
 
@@ -71,6 +74,8 @@ class Unsized(Model):
     def _become(self, data: Any) -> None:
         """Find the sizes in the data, and be the model with those sizes from now on."""
         sizes = dict(self._sizes)
+        if isinstance(data, Mapping):
+            data = {k.name if isinstance(k, sp.Symbol) else k: v for k, v in data.items()}
         for s in symbols_of(self._model):
             if role_of(s, {}) == "data" and _holds(data, s.name) and entries_of(s) is None:
                 given = data[s.name]
@@ -89,14 +94,17 @@ class Unsized(Model):
 
     def _refuse_strangers(self, data: Any) -> None:
         """Raise UnknownName for a name that is none of the model's: that may be why."""
-        names = sorted(s.name for s in symbols_of(self._model) if s.role == "data")
+        roots = [self._model.loss, *self._model.outputs.values()]
+        found = {s for e in roots for s in e.free_symbols if role_of(s, {}) == "data"}
+        names = sorted({s.name for s in found})
         for stranger in (k for k in data if k not in names) if isinstance(data, Mapping) else ():
             raise UnknownName(unknown("data of this model", stranger, names))
 
     def __getattr__(self, name: str) -> Any:
         unknown = ", ".join(d.name for d in self.dims)
+        asked = name if name in SHOWN else "arrays"
         raise AttributeError(
-            f"this model has no {name} yet: the size {unknown} becomes known with the first data "
+            f"this model has no {asked} yet: the size {unknown} becomes known with the first data "
             "that it is given, or with a parameter's init that is an array"
         )
 

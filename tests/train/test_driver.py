@@ -42,6 +42,10 @@ BAD = {
     "another parameter of that name": (
         lambda: compiled(w * x, parameters=[sg.parameter("w")]), ValueError, "another one of that",
     ),
+    "a symbol with other assumptions": (
+        lambda: compiled(sp.Symbol("u") * w, parameters=[sp.Symbol("u", real=True)]), ValueError,
+        "'u' (it uses another of that name, which differs in its assumptions or its kind)",
+    ),
     "data as a parameter": (lambda: compiled(w * x, parameters=[x]), ValueError, "x is data"),
     "a hyper as a parameter": (
         lambda: compiled(w * sg.hyper("h", 1), parameters=[sg.hyper("h", 1)]), ValueError,

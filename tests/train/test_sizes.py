@@ -1,5 +1,6 @@
 """Symbolic sizes: found in data, inits and values; conflicts and unknown ones in prose."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -82,11 +83,22 @@ def test_sizes_that_stay_unknown():
 
 def test_a_name_that_is_mistyped_is_said_first():
     x, w = sg.data("x", shape=n), sg.parameter("w", shape=n)
-    model = sg.compile(sg.dot(w, x) ** 2, sg.SGD(lr=0.1), target="reference")
+    loss = sg.dot(w, x) ** 2 * sp.Symbol("t")
+    model = sg.compile(loss, sg.SGD(lr=0.1), target="reference")
     with pytest.raises(KeyError, match="no data of this model is called 'X'; did you mean 'x'"):
-        model.step({"X": np.ones((2, 4))})
+        model.step({"X": np.ones((2, 4)), "t": np.ones(2)})
     with pytest.raises(ValueError, match="the size n is not known"):
-        model.step({})
+        model.step({"t": np.ones(2)})
+    assert model.step({x: np.ones((2, 4)), "t": np.ones(2)}) == 0  # symbols are names, too
+    assert model.parameters["w"].shape == (4,)
+
+
+def test_what_a_model_without_sizes_does_not_have():
+    x, w = sg.data("x", shape=n), sg.parameter("w", shape=n)
+    model = sg.compile(sg.dot(w, x) ** 2, sg.SGD(lr=0.1))
+    for use in (model.summary, lambda: model.save("nowhere"), lambda: copy.deepcopy(model)):
+        with pytest.raises(AttributeError, match="this model has no arrays yet: the size n"):
+            use()
 
 
 @pytest.mark.parametrize("target", ["reference", "cpu"])
