@@ -12,8 +12,7 @@ from tests.selection import mostly_full
 from tests.train.torch_models import MODELS, N
 
 STEPS = 1000
-THOUSAND = ["two layers, relu", "matrix factorisation", "normalised by the mini-batch",
-            "tied weights"]  # fmt: skip
+THOUSAND = ["two layers, relu", "matrix factorisation", "tied weights"]
 MOMENTUM = {2: 0.0, 7: 0.5, N: 0.5}  # by the size of mini-batches
 
 
