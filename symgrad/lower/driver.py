@@ -33,6 +33,7 @@ from symgrad.lower.layout import Layout
 from symgrad.lower.nests import Nests
 from symgrad.lower.nodes import Node, node, ordered
 from symgrad.lower.normalize import Normalizer
+from symgrad.lower.pairs import pairwise
 from symgrad.lower.plan import Plan
 from symgrad.lower.prefetch import ahead
 from symgrad.lower.registers import in_registers
@@ -116,7 +117,7 @@ class _Lowering:
             x.label = x.label or f"new {symbol.name}"
         lists = {s: renamed(rows, normal.known) for s, rows in block.rows.items()}
         indices = [x for rows in lists.values() for i in rows for x in i if isinstance(x, Node)]
-        nodes = ordered([*outputs.values(), *writes.values(), *indices])
+        nodes = pairwise(ordered([*outputs.values(), *writes.values(), *indices]), self.batch)
         for x in (*outputs.values(), *writes.values(), *indices):
             x.uses += 1
         held = self.held.groups

@@ -5,19 +5,22 @@ The letters of a contraction of two operands fall into groups
     batch: in both operands and in the result        k: in both operands only
     m: in a and in the result                        n: in b and in the result
 
-and each group has to be one axis in memory.
+and each group has to be one axis in memory.  Letters of which that is not so become batch letters:
+a product is made for each of their values.  If they are samples that are summed over, the products
+are added up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from symgrad.lower import index as ix
-from symgrad.lower.nodes import VIEWS, Extent, Node, Ragged
+from symgrad.lower.nodes import SAMPLE, VIEWS, Extent, Node, Ragged
 
 SMALLEST_SIDE = 4  # a product with a thinner side is a loop nest
 SMALLEST_WORK = 256  # multiplications from which a product of its own pays
+Groups = tuple[list[str], list[str], list[str], list[str]]  # batch, m, n, k
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,21 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A contraction as a product: c (m, n) = a (m, k) @ b (k, n), for each of the batch letters."""
+    """A contraction as a product: c (m, n) = a (m, k) @ b (k, n), for each of the batch letters.
+
+    summed: whether the products of the samples, a batch letter, are added up
+    """
 
     a: Operand
     b: Operand
     c: Operand
     sizes: tuple[int | None, int | None, int | None]
     batch: tuple[Extent, ...]
+    summed: bool = False
+
+    @property
+    def for_each_sample(self) -> bool:
+        return None in self.batch
 
 
 def strided(x: Node) -> Strided:
@@ -97,9 +108,11 @@ def match(x: Node) -> Match | None:
         return None
     if any(isinstance(e, Ragged) for e in x.attributes["letters"].values()):
         return None
-    groups = _groups(x)
-    if groups is None or not _large(x, groups):
-        return None
+    found = (_matched(x, groups) for groups in _groups(x) if _large(x, groups))
+    return next((m for m in found if m), None)
+
+
+def _matched(x: Node, groups: Groups) -> Match | None:
     batch, m, n, k = groups
     out = dict(zip(x.attributes["out"], ix.strides(x.shape), strict=True))
     a, b, c = _memory(x, 0), _memory(x, 1), (Strided(x, 0, ()), out)
@@ -109,7 +122,8 @@ def match(x: Node) -> Match | None:
         pc = _matrix(x, c, m, n, batch)
         if pa and pb and pc:
             sizes = (_size(x, m), _size(x, n), _size(x, order))
-            return Match(pa, pb, pc, sizes, tuple(x.attributes["letters"][i] for i in batch))
+            extents = tuple(x.attributes["letters"][i] for i in batch)
+            return Match(pa, pb, pc, sizes, extents, summed=not out.keys() >= set(batch))
     return None
 
 
@@ -118,20 +132,30 @@ def _memory(x: Node, i: int) -> tuple[Strided, dict[str, int]]:
     return s, dict(zip(x.attributes["terms"][i], s.strides, strict=True))
 
 
-def _groups(x: Node) -> tuple[list[str], list[str], list[str], list[str]] | None:
+def _groups(x: Node) -> Iterator[Groups]:
+    """Batch, m, n and k, with ever more letters among the batch's."""
     (a, b), out = x.attributes["terms"], x.attributes["out"]
     if any(len(set(t)) < len(t) for t in (a, b, out)):
-        return None
+        return
     both = set(a) & set(b)
     lonely = (set(a) ^ set(b)) - set(out)
     if lonely or not set(out) <= set(a) | set(b):
-        return None
-    return (
+        return
+    batch, *sides = (
         [c for c in out if c in both],
         [c for c in out if c in a and c not in both],
         [c for c in out if c in b and c not in both],
         [c for c in a if c in both and c not in out],
     )
+    waiting = [(batch, sides)]
+    while waiting:
+        batch, sides = waiting.pop(0)
+        m, n, k = sides
+        yield batch, m, n, k
+        mixed = any(SAMPLE in side and len(side) > 1 for side in sides)
+        for letter in [SAMPLE] if mixed else [s[0] for s in sides[:2] if len(s) > 1]:
+            more = [SAMPLE, *batch] if letter == SAMPLE else [*batch, letter]
+            waiting.append((more, [[c for c in side if c != letter] for side in sides]))
 
 
 def _limit(x: Node, letter: str) -> int:
@@ -141,7 +165,7 @@ def _limit(x: Node, letter: str) -> int:
     raise AssertionError(letter)
 
 
-def _large(x: Node, groups: tuple[list[str], ...]) -> bool:
+def _large(x: Node, groups: Groups) -> bool:
     sizes = []
     for group in groups[1:]:
         size = 1
@@ -174,7 +198,7 @@ def _matrix(
     r, c = _merged(x, step, rows), _merged(x, step, columns)
     if r is None or c is None:
         return None
-    steps = tuple(step[letter] for letter in batch)
+    steps = tuple(step.get(letter, 0) for letter in batch)
     if c[0] == 1 and r[0] >= c[1]:
         return Operand(s.base, s.offset, False, r[0], steps)
     if r[0] == 1 and c[0] >= r[1]:

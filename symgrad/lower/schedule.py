@@ -111,16 +111,19 @@ class _Group:
         self.nested = self.costly = False  # loops inside; functions outside of them
 
     def welcomes(self, t: Task, arrays: set[Buffer], depth: int) -> bool:
-        """Whether merging pays: samples, distinct rows and statements always, other loops that
-        share data.
+        """Whether merging pays: statements, distinct rows and samples do, other loops that share
+        data.
 
-        Beside a loop, a function would be computed for one element after the other.
+        Beside a loop, a function would be computed for one element, or sample, after the other.
         """
-        if self.axis is None or self.axis.extent is None or isinstance(self.axis.stop, Load):
+        if self.axis is None or isinstance(self.axis.stop, Load):
             return True
         nested, costly = _kind(t, depth)
-        if self.axis.extent >= VECTOR and ((self.nested and costly) or (self.costly and nested)):
+        many = self.axis.extent is None or self.axis.extent >= VECTOR
+        if many and ((self.nested and costly) or (self.costly and nested)):
             return False
+        if self.axis.extent is None:
+            return True
         shared = not self.arrays.isdisjoint(arrays)
         return shared and len(self.arrays | arrays) <= MOST_ARRAYS
 

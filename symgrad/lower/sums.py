@@ -10,6 +10,7 @@ A new value stands in the memory of the old one where nobody reads that later.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgrad.lower import index as ix
@@ -55,7 +56,9 @@ class Sums:
                 else rest
             )  # fmt: skip
             kind.append(term)
-        beta = self._begin(x, buffer, own, rest, bool(products))
+        whole = [t for t in products if not self.plan.matches[t[1]].summed]
+        products = whole + [t for t in products if t not in whole]
+        beta = self._begin(x, buffer, own, rest, bool(whole))
         for term in products:
             self._product(buffer, term, beta)
             beta = self.elements.number(1, buffer.dtype)
@@ -97,7 +100,7 @@ class Sums:
         factors, y = term
         m: Match = self.plan.matches[y]
         axes, index = self.nests.axes.loops(m.batch)
-        a, b = self._matrix(m.a, index), self._matrix(m.b, index)
+        a, b = self._matrix(m.a, m, index), self._matrix(m.b, m, index)
         if buffer.home in (a.buffer.home, b.buffer.home):
             raise NotInPlace(buffer.home)
         alpha = self._factor(factors, buffer.dtype)
@@ -109,18 +112,21 @@ class Sums:
             statement = Product(flip(c), flip(b), flip(a), (n_, m_, k_), alpha, beta)
         self.nests.add(statement, axes, y)
 
-    def _matrix(self, operand: Operand, index: At) -> Matrix:
-        base = operand.base
+    def _matrix(self, operand: Operand, m: Match, index: At) -> Matrix:
+        base, data = operand.base, self.elements.memory[operand.base]
+        if data.role != "data":
+            return self._placed(operand, data, index)
         rows = self.nests.rows.get(base)
-        placed = self._placed(operand, rows or self.elements.memory[base], index)
-        data = self.elements.memory[base]
-        if rows is not None:
+        if rows is not None and not m.for_each_sample:
+            placed = self._placed(operand, rows, index)
             return Matrix(rows, placed.offset, placed.transposed, placed.leading, data)
-        if data.role == "data":
-            first = ix.linear([(ix.of(self.elements.row(ix.ZERO)), _size(base))])
-            offset = ix.linear([(first, 1), (placed.offset, 1)])
-            return Matrix(data, offset, placed.transposed, placed.leading)
-        return placed
+        sample = ix.ZERO
+        if base.lead:  # its row of the data
+            sample, index = index[0], (ix.ZERO, *index[1:])
+        placed = self._placed(operand, data, index)
+        first = ix.linear([(ix.of(self.elements.row(sample)), math.prod(base.shape[base.lead :]))])
+        offset = ix.linear([(first, 1), (placed.offset, 1)])
+        return Matrix(data, offset, placed.transposed, placed.leading)
 
     def _placed(self, operand: Operand, buffer: Buffer, index: At) -> Matrix:
         offset = ix.linear(zip(index, operand.steps, strict=True), operand.offset)
@@ -188,10 +194,3 @@ def scattered(elements: Elements, axes: Axes, y: Node) -> Scattered:
     found = gather_index(elements, source, at, elements.element) or ()
     element = elements.element(g, elements.below(source, g, index))
     return Scattered(loops, source, at, found, rest, element)
-
-
-def _size(x: Node) -> int:
-    size = 1
-    for s in x.shape:
-        size *= s
-    return size

@@ -177,3 +177,12 @@ def test_sums_over_lanes_have_one_order(dtype, rng):
         found.add((float(arrays[next(s for s in arrays if s.name == "w")]), loss[0]))
     assert len(found) == 1
     assert loss[0] == pytest.approx(1.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_products_of_each_sample_read_its_data(ordered, rng):
+    x, W = sg.data("x", shape=(6, 16)), sg.parameter("W", shape=(6, 6), init=0)
+    loss = sg.mean(sp.tanh(x @ sg.transpose(x) - W) ** 2)
+    program = trained(loss, [W], sg.SGD(0.1))
+    text = agree(program, 8, rng, samples=12, make=build, ordered=ordered)
+    assert "block_0" in text and "product_0" in text

@@ -1,6 +1,7 @@
 """Which contractions become matrix products, and how they meet memory."""
 
 import pytest
+import sympy as sp
 
 import symgrad as sg
 from symgrad.lower.driver import lower
@@ -64,6 +65,38 @@ def test_every_spelling_agrees(spelling, rng):
         agree(program, batch, rng, samples=14, ordered=False)
 
 
+SHARED = {  # a matrix that every sample's matrix is multiplied with, and its shape
+    "x @ W": ((24, 10), lambda W, x: x @ W),
+    "W @ x": ((9, 6), lambda W, x: W @ x),
+    "x' @ W": ((6, 5), lambda W, x: sg.transpose(x) @ W),
+    "heads": ((4, 24, 8), lambda W, x: sg.einsum("td,hde->the", x, W)),
+    "x @ W * x": ((24, 24), lambda W, x: sg.einsum("td,de,te->te", x, W, x)),
+}
+
+
+@pytest.mark.parametrize("spelling", SHARED)
+def test_matrices_of_samples_are_multiplied_with_a_shared_one(spelling, rng):
+    shape, spelled = SHARED[spelling]
+    x, W = sg.data("x", shape=(6, 24)), sg.parameter("W", shape=shape, init=0)
+    loss = sg.sum(sp.tanh(spelled(W, x)) ** 2) / 100
+    program = trained(loss, [W], sg.SGD(0.01))
+    forward, update = products(lower(program, "float64", 9))
+    assert forward.beta.value == 0 and update.beta.value == 1  # added up over samples
+    assert not forward.sizes.count(None) and not update.sizes.count(None)
+    assert update.c.buffer.role == "parameter"
+    for batch in (1, 9):
+        agree(program, batch, rng, samples=14)
+        agree(program, batch, rng, samples=14, ordered=False)
+
+
+def test_a_products_own_sum_over_samples_begins_with_what_is_added(rng):
+    x, W = sg.data("x", shape=(6, 24)), sg.parameter("W", shape=(24, 24), init=0)
+    loss = sg.sum((x @ W) ** 2) / 100 + sg.sum(W**2)
+    for rule in (sg.SGD(0.01, momentum=0.9), sg.SGD(0.01, weight_decay=0.1)):
+        program = trained(loss, [W], rule)
+        agree(program, 5, rng, samples=12)
+
+
 def test_bytes_are_stated():
     kernel = lower(network((64, 32, 10), sg.relu, RULE), "float32", 32)
     assert kernel.bytes["parameter"] == 4 * (64 * 32 + 32 + 320 + 10)
@@ -74,4 +107,13 @@ def test_bytes_are_stated():
 def test_samples_are_one_loop_between_products():
     kernel = lower(network((64, 32, 10), sg.relu, RULE), "float32", 32)
     loops = [s for s in kernel.step if isinstance(s, Loop) and s.axis.extent is None]
-    assert len(loops) == 3  # h0, then the loss with its adjoints, then h0's adjoint
+    # h0, then the loss's sums with its adjoints, then its logarithms, then h0's adjoint
+    assert len(loops) == 4
+
+
+def test_a_function_of_each_sample_has_a_loop_beside_those_with_loops_inside():
+    w, x, y = sg.parameter("w", shape=64, init=0), sg.data("x", shape=64), sg.data("y")
+    kernel = lower(trained(sg.softplus(-y * (w @ x)), [w], RULE), "float32", 128)
+    loops = [s for s in kernel.step if isinstance(s, Loop) and s.axis.extent is None]
+    inside = [any(isinstance(t, Loop) for t in s.body) for s in loops]
+    assert inside == [True, False, True]  # the sum, softplus with its slope, the gradient
