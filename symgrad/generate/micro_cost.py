@@ -29,7 +29,7 @@ SECOND, LAST, MEMORY = 32.0, 25.0, 5.5  # bytes a cycle from the second-level ca
 APART = 0.1  # of what takes less time than the rest does not overlap with it
 TURNED = 0.4  # an element through the transposition of squares
 TURN = 15.0  # to begin turning a tile
-LINE, WAYS = 64, 8  # bytes of a line of cache, lines of a set
+LINE, WAYS = 64, 8  # bytes of a line of cache; about as many make a set, on any level
 BLAS_CALL, BLAS_PACKED, BLAS_RESULT, BLAS_RATE = 300.0, 1.05, 0.3, 0.97
 
 
@@ -114,9 +114,9 @@ def _jumps(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
 
 
 def _thrashing(rows: int, a: tuple[int, int], machine: Machine, size: int) -> bool:
-    """Whether the lines of so many rows of a push each other out of the first-level cache."""
-    sets = machine.caches[0] // WAYS
-    return rows > WAYS * sets // math.gcd(a[0] * size, sets)
+    """Whether so many rows of a leave no line of the first-level cache to the rest of a set."""
+    step = machine.caches[0] // machine.ways
+    return rows >= machine.ways * step // math.gcd(a[0] * size, step)
 
 
 def _bandwidth(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:

@@ -23,7 +23,7 @@ class Machine:
     masked:        loads and stores of part of a vector are one instruction
     arithmetic:    bytes of operands that multiply-adds take a cycle; latency: cycles until done
     loads:         bytes from the first-level cache a cycle, at most loads_per_cycle loads
-    caches:        bytes of the first, second and last level
+    caches:        bytes of the first, second and last level; ways: lines of a set of the first
     page:          cycles until a page is found that is not at hand
     library:       bytes of the vectors of BLAS's kernels, 0 where it has not been asked
     gigahertz:     cycles a nanosecond when busy
@@ -38,6 +38,7 @@ class Machine:
     loads: int = 64
     loads_per_cycle: int = 2
     caches: tuple[int, int, int] = (32 * 1024, 1024**2, 16 * 1024**2)
+    ways: int = 8
     page: float = 5.0
     library: int = 0
     gigahertz: float = 3.0
@@ -77,8 +78,9 @@ def host() -> Machine:
     fused = arm or "fma" in features
     rate = width if narrow else 2 * width
     loads = 64 if narrow else 2 * width
+    sizes, ways = caches()
     return Machine(
-        width, registers, fused, masked, rate, loads=loads, caches=caches(),
+        width, registers, fused, masked, rate, loads=loads, caches=sizes, ways=ways,
         page=PAGE_CYCLES.get(cpu, Machine.page), gigahertz=frequency(),
     )  # fmt: skip
 
@@ -97,25 +99,30 @@ def asked(machine: Machine) -> Machine:
     return replace(machine, library=min(widest, LIBRARY_BYTES.get(blas_kernels(), widest)))
 
 
-def caches() -> tuple[int, int, int]:
-    """Bytes of the data caches, first to last level; common sizes where the system does not tell.
+def caches() -> tuple[tuple[int, int, int], int]:
+    """Bytes of the data caches, first to last level, and lines of a set of the first.
 
-    >>> len(caches())
-    3
+    Common ones where the system does not tell.
+
+    >>> sizes, ways = caches()
+    >>> len(sizes), ways > 0
+    (3, True)
     """
-    found = {}
+    found, ways = {}, {1: Machine.ways}
     for entry in sorted(CACHES.glob("index*")):
         try:
             kind = (entry / "type").read_text().strip()
             level = int((entry / "level").read_text())
             size = re.fullmatch(r"(\d+)([KM]?)", (entry / "size").read_text().strip())
+            lines = int((entry / "ways_of_associativity").read_text())
         except (OSError, ValueError):
             continue
         if kind != "Instruction" and size:
             found[level] = int(size[1]) * BYTES[size[2]]
+            ways[level] = lines or Machine.ways  # 0: there are no sets
     first, second, last = Machine.caches
     first, second = found.get(1, first), found.get(2, second)
-    return first, second, max(found.get(3, last), second)
+    return (first, second, max(found.get(3, last), second)), ways[1]
 
 
 def frequency() -> float:
