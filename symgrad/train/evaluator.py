@@ -89,7 +89,12 @@ class Evaluator:
                 check(data, parts, lambda part: self.accepted(_reads(key), part))
             return partial(self._joined, key, data, parts), parts[-1].stop
         arrays, n = self.accepted(_reads(key), data)
-        return partial(self._evaluated, key, arrays, n), n
+        return partial(self._again if checked else self._evaluated, key, arrays, n), n
+
+    def _again(self, key: str, arrays: dict, n: int, between: Between) -> Outputs:
+        """Callbacks may have written to data that were right before."""
+        self.intake(_reads(key)).check_again(arrays, None, 0, n)
+        return self._evaluated(key, arrays, n, between)
 
     def _joined(self, key: str, data: Any, parts: list[slice], between: Between) -> Outputs:
         def evaluated(part: dict[str, Any]) -> Outputs:

@@ -62,3 +62,13 @@ def test_computed_indices_are_looked_at_again():
     with pytest.raises(IndexError, match="have changed since the fit began: an index that"):
         model.fit(data, 2, 4, callbacks=lambda moment: data["u"].fill(5))
     assert model.steps == 10
+
+
+def test_indices_of_validation_data_are_looked_at_again():
+    model, held_out = looking_up(), {"u": np.zeros(40, int)}
+    with pytest.raises(IndexError, match="have changed since the fit began: data 'u'.*holds 7"):
+        model.fit(
+            {"u": np.arange(40) % 5}, 3, 4, validation=held_out,
+            callbacks=lambda moment: held_out["u"].fill(7),
+        )  # fmt: skip
+    assert model.steps == 20
