@@ -19,7 +19,7 @@ from symgrad.generate.micro_vectors import ITEM_BYTES
 CALL = 15.0  # of the whole product
 KIND = (0.01, 10000.0)  # of the rest, at most so much: each kind of tile more to be compiled
 TILE = 8.0  # to begin and end a tile
-STORE = (1.6, 1.3)  # a vector of results, in tiles of one vector's width and of more
+STORE = (1.0, 0.8)  # a vector of results, in tiles of one vector's width and of more
 READ = (0.6, 1.0)  # a vector of results read first
 PAGE, PAGES = 4096, 64  # bytes of a page; pages found at once
 JUMP, NEXT, FAR = 14.0, 3.5, 1024  # to a row of c so far away: to any part of it, to the next one
