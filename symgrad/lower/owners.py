@@ -47,6 +47,9 @@ class Stretch:
 
     extent: of the axis that is shared, None for the samples; shift: where its first element is.
     Equal ones are one object, made by `stretch`: the search for the best way compares them often.
+
+    >>> stretch(32, None) is stretch(32, None, ix.ZERO)
+    True
     """
 
     step: int
@@ -54,10 +57,12 @@ class Stretch:
     shift: Index = ix.ZERO
 
 
-@cache
 def stretch(step: int, extent: Size, shift: Index = ix.ZERO) -> Stretch:
     """The stretch of this axis."""
-    return Stretch(step, extent, shift)
+    return _known(step, extent, shift)
+
+
+_known = cache(Stretch)
 
 
 EVERY, FIRST, OWN = "all threads", "thread 0", "each thread its own"

@@ -26,7 +26,7 @@ from symgrad.lower.owners import EVERY, Owner, Stretch, touches
 from symgrad.lower.sharing import Surroundings, Way, local_reads, local_writes, ways
 from symgrad.lower.thread_costs import BARRIER, START, cycles, moved
 
-GAIN = 0.9  # of the time of one thread that several may need
+GAIN = 0.8  # of the time of one thread that several may need
 SWEEPS = 4  # over all statements, each time trying their other ways
 TRIALS = 20_000  # of statements at most, in all sweeps together
 SHORTEST = 4 * BARRIER  # a step that is no longer is not looked at
