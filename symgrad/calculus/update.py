@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -64,7 +65,7 @@ class Applied:
         first = self.rule.state
         return {s: first.get(k, 0.0) for states in self.states.values() for k, s in states.items()}
 
-    @property
+    @cached_property
     def sleepers(self) -> list[sp.Symbol]:
         """The parameters whose rows are caught up when they are touched."""
         return [p for p in self.parameters if LAST in self.states[p]]

@@ -276,6 +276,8 @@ class Fit:
 
         losses: (epochs, mini-batches).
         """
+        if losses.shape[1] == 1:
+            return losses[:, 0].tolist()
         smaller = samples - self.batch * (losses.shape[1] - 1)
         with np.errstate(all="ignore"):
             if self.model.reduction == "sum":
