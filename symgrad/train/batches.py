@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgrad.language.ragged import entries_of, is_sparse
+from symgrad.language.ragged import entries_of, is_length, is_sparse
 from symgrad.train.entries import Entries, is_scipy_sparse, ragged_entries, sparse_entries
 from symgrad.train.indices import ComputedIndices
 from symgrad.train.intake import as_array, check_range, real_array
@@ -155,8 +155,8 @@ class Intake:
         self, arrays: Mapping[sp.Symbol, np.ndarray], order: np.ndarray | None, first: int,
         last: int,
     ) -> None:  # fmt: skip
-        """The same for the samples at these positions of an order, which were right once; of lists
-        and sparse data nobody knows."""
+        """The same for the samples at these positions of an order, which were right once; lists and
+        sparse data are `kept`."""
         if not self.plain:
             return
         computes = self.computed is not None and bool(self.computed.indices)
@@ -166,6 +166,10 @@ class Intake:
             self.check_ranges({s: arrays[s][rows] for s in read}, last - first)
         except IndexError as error:
             raise IndexError(f"the data have changed since the fit began: {error}") from None
+
+    def kept(self, arrays: Mapping[sp.Symbol, np.ndarray]) -> dict[sp.Symbol, np.ndarray]:
+        """The arrays, lists and sparse data as copies: to look at those again takes long."""
+        return {s: a.copy() if _is_of_entries(s) else a for s, a in arrays.items()}
 
     def check_indices(self, data: Mapping[str, Any]) -> None:
         """Raise IndexError where an index of these samples is out of range; other columns are read
@@ -204,6 +208,11 @@ class Intake:
     def _refuse_sizes(self, data: Mapping[str, Any]) -> None:
         counts = ", ".join(f"{c.name!r} {len(c.accept(data[c.name]))}" for c in self.columns)
         raise ValueError(f"data hold different numbers of samples: {counts}")
+
+
+def _is_of_entries(symbol: sp.Symbol) -> bool:
+    """Whether it holds entries of which samples have different numbers, or those numbers."""
+    return is_length(symbol) or entries_of(symbol) is not None
 
 
 def join(arrays: dict[sp.Symbol, np.ndarray], column: Column, given: Entries) -> None:

@@ -63,6 +63,7 @@ class Room:
         self.rows = 0  # samples that there is room for
         self.memory: dict[Any, np.ndarray] = {}
         self.plain = True  # whether each item is a sample's
+        self.reserved = 0  # samples that the memory is large enough for, where it is
 
     def __reduce__(self) -> tuple[type[Room], tuple[()]]:
         """A copy of a model has no use for its memory."""
@@ -75,25 +76,36 @@ class Room:
         """
         if not at:
             self.plain = not any(map(is_length, arrays))
-            for symbol, array in arrays.items() if self.plain else ():
-                self._memory(symbol, array, self.rows, 0)
+            self.reserved = 0
         if self.plain:  # nothing else is done for each of many small pieces
             end, count = at + stop - first, stop - first
+            if end > self.reserved:
+                self._reserve(arrays, end, at)
             for memory, array in zip(self.memory.values(), arrays.values(), strict=True):
                 memory[at:end] = array if len(array) == count else array[first:stop]
         else:
             self._put_entries(arrays, first, stop, at)
+
+    def _reserve(self, arrays: dict[Any, np.ndarray], end: int, at: int) -> None:
+        memories = [self._memory(s, a, self._needed(end), at) for s, a in arrays.items()]
+        self.reserved = min(map(len, memories), default=end)
+
+    def _needed(self, end: int) -> int:
+        """Samples to have memory for: all that there is room for, unless a mini-batch is so large
+        that a stream may end long before."""
+        return self.rows if self.rows <= ROWS else end
 
     def _put_entries(self, arrays: dict[Any, np.ndarray], first: int, stop: int, at: int) -> None:
         count = stop - first
         for symbol, array in arrays.items():
             size = entries_of(symbol)
             if is_length(symbol):
-                memory = self._memory(symbol, array, self.rows + 1, at + 1)
+                memory = self._memory(symbol, array, self._needed(at + count) + 1, at + 1)
                 start = memory[at] if at else 0
                 memory[at : at + count + 1] = array[first : stop + 1] - (array[first] - start)
             elif size is None:
-                self._memory(symbol, array, self.rows, at)[at : at + count] = array[first:stop]
+                memory = self._memory(symbol, array, self._needed(at + count), at)
+                memory[at : at + count] = array[first:stop]
             else:
                 begin, end = arrays[size][first], arrays[size][stop]
                 start = self.memory[size][at] if at else 0
@@ -379,7 +391,9 @@ class Cutter:
             self.number, self.first = self.number + 1, 0
             self._begin()
         order = self.cut.order and self.cut.order(self.number - 1, samples)
-        return Block(samples, self.batch, room, room.first(samples), order, first)
+        # A first block is less than a mini-batch where there are no more samples.
+        batch = min(self.batch, samples) if self.number == 1 else self.batch
+        return Block(samples, batch, room, room.first(samples), order, first)
 
     def _whole(self) -> Block:
         """The rest, less than a mini-batch, begins the next block."""

@@ -89,7 +89,9 @@ class Evaluator:
                 check(data, parts, lambda part: self.accepted(_reads(key), part))
             return partial(self._joined, key, data, parts), parts[-1].stop
         arrays, n = self.accepted(_reads(key), data)
-        return partial(self._again if checked else self._evaluated, key, arrays, n), n
+        if checked:
+            return partial(self._again, key, intake.kept(arrays), n), n
+        return partial(self._evaluated, key, arrays, n), n
 
     def _again(self, key: str, arrays: dict, n: int, between: Between) -> Outputs:
         """Callbacks may have written to data that were right before."""

@@ -31,6 +31,8 @@ def train(
     source = source_of(data, intake, model.seed, shuffle, size)
     arrays, n = ({}, source.samples) if source else model.evaluator.accepted("loss", data)
     often, each_epoch = sort_callbacks(callbacks)
+    if often or each_epoch:  # which may write to the data
+        arrays = intake.kept(arrays)
     plan = Plan(
         arrays, n, epochs_of(epochs, once=source is not None and source.once),
         min(size or n, n) if n else size or 0,

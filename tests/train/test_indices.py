@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import symgrad as sg
 from symgrad.train import fit
@@ -72,3 +73,25 @@ def test_indices_of_validation_data_are_looked_at_again():
             callbacks=lambda moment: held_out["u"].fill(7),
         )  # fmt: skip
     assert model.steps == 20
+
+
+@pytest.mark.parametrize("form", ["lists", "sparse"])
+def test_lists_and_sparse_data_are_as_they_were(form):
+    if form == "lists":
+        bag = sg.data("bag", dtype=int, ragged=True)
+        P = sg.parameter("P", shape=(5, 3), init=1.0)
+        loss = sg.sum(sg.sum(P[bag], axis=0) ** 2)
+        entries = np.arange(40) % 5
+        data: dict = {"bag": (entries, np.arange(0, 41, 4))}
+    else:
+        w, x = sg.parameter("w", shape=5, init=1.0), sg.data("x", shape=5, sparse=True)
+        loss = (w @ x) ** 2
+        entries = np.arange(40, dtype=np.int32) % 5
+        data = {"x": csr_array((np.ones(40), entries, np.arange(0, 41, 4)), shape=(10, 5))}
+    histories = []
+    for callback in (None, lambda moment: entries.fill(10**9)):
+        model = sg.compile(loss, sg.SGD(lr=0.001), target="reference")
+        callbacks = callback or ()
+        histories.append(model.fit(data, 3, 2, validation=data, callbacks=callbacks))
+    assert histories[0].loss == histories[1].loss
+    assert histories[0].validation == histories[1].validation

@@ -32,6 +32,17 @@ def test_a_stream_is_as_good_as_memory(target, batch, shuffle, size):
 
 
 @both_targets
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_mini_batch_of_more_samples_than_there_are_is_all_of_them(target, shuffle):
+    data, model, other = points(100), line(target=target, seed=3), line(target=target, seed=3)
+    history = model.fit(cut(data, 7), epochs=3, batch_size=10**15, shuffle=shuffle)
+    want = other.fit(data, epochs=3, batch_size=10**15, shuffle=shuffle)
+    np.testing.assert_allclose(values(model), values(other), rtol=1e-13)
+    np.testing.assert_allclose(history.loss, want.loss, rtol=1e-12)
+    assert model.steps == 3
+
+
+@both_targets
 @pytest.mark.parametrize("batch", [1, 8])
 def test_several_blocks_in_order_are_as_good_as_memory(target, batch, monkeypatch):
     small_blocks(monkeypatch, 16)
