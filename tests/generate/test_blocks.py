@@ -1,5 +1,6 @@
 """Kernels whose mathematics is LLVM assembly: they compute what numba source computes."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -25,10 +26,12 @@ from tests.generate.test_cpu import test_compiled_pointwise_rows as test_compile
 from tests.lower import test_bounds as bounds
 from tests.lower.programs import agree, trained
 from tests.lower.random_programs import LIMITS, agree_at_random
+from tests.lower.test_driver import MODELS, RULES
 from tests.lower.test_driver import test_networks as test_networks
-from tests.lower.test_driver import test_training_steps as test_training_steps
+from tests.lower.test_driver import test_training_steps as training_steps_hold
 from tests.lower.test_table import test_row as row_holds
 from tests.lower.test_table import uses_of
+from tests.selection import mostly_full
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -57,12 +60,22 @@ def test_no_operation_is_missing():
 
 
 @pytest.mark.parametrize("products_wanted", [False, True])
-@pytest.mark.parametrize("size", [8, 20, 45])
+@pytest.mark.parametrize("size", mostly_full([8, 20, 45], [8, 45]))
 def test_random_programs(size, products_wanted, lanes, seed, share, monkeypatch):
     if products_wanted:
         monkeypatch.setattr(products, "SMALLEST_SIDE", 2)
         monkeypatch.setattr(products, "SMALLEST_WORK", 4)
     agree_at_random(share(5), size, seed, (1, 3, 11), samples=23)
+
+
+RULES_IN_TURN = zip(MODELS, itertools.cycle(RULES), strict=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "rule"), mostly_full(itertools.product(MODELS, RULES), RULES_IN_TURN)
+)
+def test_training_steps(model, rule, rng):
+    training_steps_hold(model, rule, rng)
 
 
 def network(layers, width):
