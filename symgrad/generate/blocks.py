@@ -160,8 +160,9 @@ class Blocks:
         before = leading(kernel.threads)
         kinds = (*before, *(b.dtype for b in self.kernel.buffers))
         words = dict(zip(self.kernel.buffers, words_of(kinds)[len(before) :], strict=False))
-        width = host().lanes(ITEM_BYTES[kernel.dtype])
-        self.table = Table(words, places, width)
+        machine = host()
+        width = machine.lanes(ITEM_BYTES[kernel.dtype])
+        self.table = Table(words, places, width, machine.registers)
         self.made: list[Block] = []
         self.stages: list[Stage] = []
         self.called: dict[str, int] = {}

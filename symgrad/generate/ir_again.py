@@ -14,17 +14,18 @@ from symgrad.generate.size import size_of
 from symgrad.lower.expressions import walk
 from symgrad.lower.kernel import Apply, Buffer, Expression, Load, Number, Statement, Store
 
-MOST = 4  # operations, those for its operands included
+REGISTERS = 8  # for each operation of a value that is computed again: its operands are loaded
 PLAIN = frozenset({"add", "mul"})
 
 
 def computed_again(
-    pieces: Sequence[Sequence[Statement]], last: dict[Buffer, int]
+    pieces: Sequence[Sequence[Statement]], last: dict[Buffer, int], registers: int
 ) -> dict[Buffer, Expression]:
     """Variable -> what it is; all that it is made of is used as long as the variable is.
 
     last: variable -> the piece that uses it last, which becomes later for operands
     """
+    most = registers // REGISTERS  # operations, those for its operands included
     stores = _single_stores(pieces)
     first = {home: k for home, (k, _) in stores.items()}
     found: dict[Buffer, Expression] = {}
@@ -35,7 +36,7 @@ def computed_again(
             continue
         stays = all(b in found or b not in first or last.get(b, 0) > first[b] for b in operands)
         size = size_of([s]) + sum(cost[b] for b in operands if b in found)
-        if stays and size <= MOST:
+        if stays and size <= most:
             found[home], cost[home] = s.value, size
             for b in _leaves(operands, found):
                 last[b] = max(last[b], last[home])

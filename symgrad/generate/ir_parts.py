@@ -145,7 +145,7 @@ class Parts:
         self.offsets: dict[Buffer, int] = {}  # sum -> where its lanes are
         for k, piece in enumerate(pieces):
             self.last.update((home, k) for home in _read(piece) if home not in sums.combines)
-        self.again = computed_again(pieces, self.last)
+        self.again = computed_again(pieces, self.last, writer.table.registers)
         self.ending: list[list[Buffer]] = [[] for _ in pieces]
         for home, k in self.last.items():
             self.ending[k].append(home)

@@ -23,14 +23,16 @@ ORDERED_WORD = 2  # its place in the table: LEADING of build/entry.py
 class Table:
     """Where the run keeps what it knows.
 
-    words:  array -> the place of its address in the table
-    cells:  a number that several parts of the run know -> the array that holds it, and where
-    width:  lanes of the machine's vectors for the kernel's dtype
+    words:     array -> the place of its address in the table
+    cells:     a number that several parts of the run know -> the array that holds it, and where
+    width:     lanes of the machine's vectors for the kernel's dtype
+    registers: for vectors
     """
 
     words: dict[Buffer, int]
     cells: dict[Buffer, tuple[Buffer, int]]
     width: int
+    registers: int
 
 
 class Writer:

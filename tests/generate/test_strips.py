@@ -131,9 +131,10 @@ def test_cheap_values_are_computed_again():
              store(z, "mul", 2.0, 3.0), store(w, "mul", z, z)]  # fmt: skip
     second = [store(local(""), "mul", y, y) for y in (i, r, f, w)]
     last = dict.fromkeys((x, i, r, f, w), 1) | {s: 0, z: 0}
-    assert not computed_again([first, second], last)
+    assert not computed_again([first, second], last, 32)
     last[s] = 1
-    assert set(computed_again([first, second], last)) == {s, r}
+    assert set(computed_again([first, second], last, 8)) == {s}
+    assert set(computed_again([first, second], last, 16)) == {s, r}
     assert last[i] == last[x] == 1
 
 

@@ -28,13 +28,6 @@ def test_a_long_table_is_cut():
     assert len(rows) == 1 + 15 + 1 + 15 and rows[-1].split()[0] == "100"
 
 
-@pytest.mark.parametrize("samples", [3, 7, 10])
-def test_an_epoch_of_one_mini_batch_has_its_loss(samples):
-    """To the last bit: nothing is multiplied by the number of samples, and divided again."""
-    record = line().fit(points(samples), epochs=20, batch_size=None)
-    assert record.loss == record.step_loss.tolist() and len(record.loss) == 20
-
-
 def test_an_empty_interrupted_table():
     assert str(History(interrupted=True)) == "epoch  loss  seconds\ninterrupted"
 
