@@ -86,8 +86,8 @@ def _again(builder, applied, symbol, name, arrays):
     return builder.value(builder.input(new, symbol.shape, old.per_sample))
 
 
-ORDINARY = [(uses_of, (1, 2)), (derivatives_of, (2,))]
-MORE = [(uses_of, (SAMPLES,)), (derivatives_of, (1,))]
+ORDINARY = [(uses_of, (2,)), (derivatives_of, (1,))]
+MORE = [(uses_of, (1, SAMPLES)), (derivatives_of, (2,))]
 
 
 @pytest.mark.parametrize(("make_program", "batches"), mostly_full([*ORDINARY, *MORE], ORDINARY))
