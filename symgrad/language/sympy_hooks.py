@@ -1,5 +1,5 @@
-"""What importing symgrad adds to SymPy's expressions, where they hold a symgrad symbol: `@`, and
-NumPy's arrays and functions.  Other expressions behave as they did before."""
+"""What importing symgrad adds to SymPy's expressions, where they hold a symgrad symbol: `@`, `.T`,
+and NumPy's arrays and functions.  Other expressions behave as they did before."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sympy.logic.boolalg import Boolean
 from symgrad.language.contractions import matmul
 from symgrad.language.numpy_functions import apply_ufunc, refuse_function
 from symgrad.language.tensor import Shaped
+from symgrad.language.views import transpose
 
 
 def holds_tensor(e: Any) -> bool:
@@ -40,6 +41,12 @@ def _rmatmul(self: sp.Expr, other: Any) -> Any:
 def _ours(self: sp.Expr, other: Any) -> bool:
     known = isinstance(other, sp.Expr | np.ndarray | list)
     return known and (holds_tensor(self) or holds_tensor(other))
+
+
+def _transposed(self: sp.Expr) -> sp.Expr:
+    if not holds_tensor(self):
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute 'T'")
+    return transpose(self)
 
 
 def _array_ufunc(self: sp.Basic, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -78,6 +85,7 @@ def _array_function(self: sp.Basic, func: Any, types: Any, args: Any, kwargs: An
 def install() -> None:
     sp.Expr.__matmul__ = _matmul
     sp.Expr.__rmatmul__ = _rmatmul
+    sp.Expr.T = property(_transposed)
     for cls in (sp.Expr, Boolean):
         cls.__array_ufunc__ = _array_ufunc
         cls.__array_function__ = _array_function

@@ -73,3 +73,13 @@ def test_matrix_products_where_one_of_our_symbols_occurs():
 def test_matrices_do_not_mix_with_tensors(mix):
     with pytest.raises(TypeError, match="cannot be mixed"):
         mix()
+
+
+def test_expressions_have_a_transpose_where_they_hold_a_tensor():
+    V = sg.parameter("V", shape=(4, 3))
+    assert sg.transpose(2 * V**2) == (2 * V**2).T
+    assert sg.shape(sg.relu(V).T) == (3, 4)
+    x = sp.Symbol("x")
+    assert not hasattr(x**2, "T")
+    A = sp.MatrixSymbol("A", 2, 3)
+    assert A.T.shape == (3, 2) and (A + A).T.shape == (3, 2)
