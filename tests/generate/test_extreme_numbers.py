@@ -35,7 +35,7 @@ def outputs(c, d, m, q, w):
 
 
 @pytest.mark.parametrize("batch", [1, 64])
-@pytest.mark.parametrize(("dtype", "c", "d"), mostly_full(PAIRS, [*PAIRS[:2], *PAIRS[3:5]]))
+@pytest.mark.parametrize(("dtype", "c", "d"), mostly_full(PAIRS, [PAIRS[0], PAIRS[4]]))
 def test_products_stay_in_range(rng, dtype, c, d, batch, way):
     m, q, w = sg.data("m"), sg.data("q"), sg.parameter("w", init=1)
     x, y = rng.uniform(0.5, 2, (2, batch))

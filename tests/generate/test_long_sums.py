@@ -1,5 +1,6 @@
 """Sums of many terms: added up in several chains, none of which waits for another."""
 
+import itertools
 import re
 
 import numpy as np
@@ -10,12 +11,16 @@ import symgrad as sg
 from symgrad.generate import blocks, ir_lanes
 from symgrad.generate.ir_expressions import CHAINS
 from symgrad.lower.nodes import MANY
+from tests.selection import mostly_full
 
 
 @pytest.fixture(autouse=True)
 def in_lanes(monkeypatch):
     monkeypatch.setattr(blocks, "LARGEST", -1)
     monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
+
+
+SIGNS, TERMS = ["+", "-", "+-"], [MANY - 1, MANY, 4 * MANY + 3]
 
 
 def model(signs):
@@ -25,8 +30,9 @@ def model(signs):
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize("signs", ["+", "-", "+-"])
-@pytest.mark.parametrize("terms", [MANY - 1, MANY, 4 * MANY + 3])
+@pytest.mark.parametrize(("signs", "terms"), mostly_full(
+    itertools.product(SIGNS, TERMS), zip(SIGNS, TERMS, strict=True)
+))  # fmt: skip
 def test_values_are_those_of_numpy(signs, terms, shuffle, rng):
     """In an order, samples are gathered; without one they are read as neighbours."""
     signs = [1 if c == "+" else -1 for c in (signs * terms)[:terms]]

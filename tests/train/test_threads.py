@@ -292,7 +292,7 @@ def test_more_threads_than_cores():
         cores = len(os.sched_getaffinity(0))
         os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[:1]))
         sg.set_threads(4)
-        fit(5)
+        fit(2)
         print("done", "barrier(sync, 4)" in model.source)
     """
     assert run(code).split() == ["done", "True"]
