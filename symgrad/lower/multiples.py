@@ -1,7 +1,8 @@
 """A number in a product joins a factor whose multiple is there already.
 
     s = 1.5/z                           s = 1.5/z
-    d = -1.5 g (1/z)**2          ->     d = -g s (1/z)
+    d = -1.5 g (1/z)**2          ->     d = -g s (1/z)      where somebody else needs 1/z
+                                        d = -2/3 g s**2     where not: s is made by one division
 
 The second line is what differentiates the first.
 """
@@ -55,11 +56,18 @@ class _Finder:
         return found
 
     def _joined(self, e: Equation, number: sp.Expr, factors: list[Name]) -> Equation | None:
-        for k, x in enumerate(factors):
-            known = self.multiples.get((x, abs(number)))
-            if known is not None:
-                sign = () if known[0] == number else (MINUS,)
-                return replace(e, operands=(*sign, *factors[:k], known[1], *factors[k + 1 :]))
+        for x in dict.fromkeys(factors):
+            known, multiple = self.multiples.get((x, abs(number)), (sp.S.One, None))
+            if multiple is None:
+                continue
+            others = list(factors)
+            others.remove(x)
+            number, multiples = number / known, [multiple]
+            if self.uses[x] == 1 and x in others:  # by the multiple
+                others.remove(x)
+                number, multiples = number / known, [multiple, multiple]
+            numbers = [number] if number != 1 else []
+            return replace(e, operands=(*numbers, *others, *multiples))
         return None
 
     def _unfolded(self, operands: tuple[Operand, ...]) -> tuple[sp.Expr, list[Name]]:

@@ -13,10 +13,11 @@ from tests.lower.programs import agree, trained
 x, y, u = sg.data("x y u")
 a, b = sg.parameter("a"), sg.parameter("b")
 FAR = 5 + x**2  # from 0
+Z = sg.let("z", a + FAR)
 
 
-def step(loss):
-    return trained(loss, (a, b), sg.SGD(0.1))
+def step(loss, **more):
+    return trained(loss, (a, b), sg.SGD(0.1), **more)
 
 
 def numbers(program):
@@ -31,7 +32,7 @@ def numbers(program):
 
 def of_a_quotient():
     """The derivative of 3/z for z is -3/z**2."""
-    s = sg.let("s", 3 / sg.let("z", a + FAR))
+    s = sg.let("s", 3 / Z)
     return (x * s - u) ** 2 + (y * s - b) ** 2
 
 
@@ -48,6 +49,17 @@ def test_what_is_there_is_used(loss, batch, rng):
     before, after = numbers(program)
     assert after < before
     agree(program, batch, rng, tolerance=1e-12)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_inverses_that_nobody_else_needs_are_not_made(wanted, rng):
+    """3/z is one division then."""
+    program = step(of_a_quotient(), outputs={"inverse": 1 / Z} if wanted else {})
+    block = with_multiples(expanded(simplify(program.step, STABLE)))
+    (inverse,) = [e for e in block.equations if e.operation == "pow" and e.operands[1] == -1]
+    users = sum(inverse.name in e.operands for e in block.equations)
+    assert users == (2 if wanted else 1)
+    agree(program, 3, rng, tolerance=1e-12)
 
 
 def test_a_product_for_itself_is_no_multiple_of_others(rng):
