@@ -45,23 +45,43 @@ def distance(a, b):
     return np.linalg.norm(np.asarray(a, float) - b) / max(np.linalg.norm(b), 1e-6)
 
 
-@pytest.mark.parametrize(("case", "dtype"), mostly_full(
-    itertools.product(MODELS, ("float64", "float32")), [(case, "float64") for case in MODELS]
-))  # fmt: skip
-def test_losses_and_gradients(case, dtype, rng):
-    data, weights = MODELS[case].numbers(rng)
+def torch_loss(case, data, weights):
+    """In float64, and torch's weights with their gradients."""
     theirs = tensors(weights, torch.float64)
     for w in theirs.values():
         w.requires_grad_()
     loss = MODELS[case].torch(theirs, tensors(data, torch.float64))
     loss.backward()
-    tolerance = 1e-12 if dtype == "float64" else 2e-5
-    for target in ("reference", "cpu"):
+    return loss.item(), theirs
+
+
+TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
+TARGETS = ("reference", "cpu")
+
+
+@pytest.mark.parametrize(("target", "case", "dtype"), mostly_full(
+    itertools.product(TARGETS, MODELS, TOLERANCE),
+    [*(("reference", case, "float64") for case in MODELS),
+     *(("cpu", case, "float64") for case in THOUSAND)],
+))  # fmt: skip
+def test_losses(target, case, dtype, rng):
+    data, weights = MODELS[case].numbers(rng)
+    loss, _ = torch_loss(case, data, weights)
+    model = compiled(case, weights, dtype=dtype, target=target)
+    assert model.loss(data) == pytest.approx(loss, rel=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(("case", "dtype"), mostly_full(
+    itertools.product(MODELS, TOLERANCE), [(case, "float64") for case in MODELS]
+))  # fmt: skip
+def test_gradients(case, dtype, rng):
+    data, weights = MODELS[case].numbers(rng)
+    _, theirs = torch_loss(case, data, weights)
+    for target in TARGETS:
         model = compiled(case, weights, dtype=dtype, target=target)
-        if target == "reference" or case in THOUSAND:  # a kernel of its own
-            assert model.loss(data) == pytest.approx(loss.item(), rel=tolerance), target
         for name, g in model.gradients(data).items():
-            assert distance(g, theirs[name].grad.numpy()) < tolerance, (target, name)
+            found = distance(g, theirs[name].grad.numpy())
+            assert found < TOLERANCE[dtype], (target, name)
 
 
 @pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
