@@ -298,14 +298,14 @@ def test_more_threads_than_cores():
     assert run(code).split() == ["done", "True"]
 
 
-def test_ctrl_c_at_any_time():
+def test_ctrl_c_at_any_time(share):
     """Ctrl-C in steps and fits, many times: each ends at once, and the next one works."""
     code = """
         sg.set_threads(2)
         fit()
         ended = 0
         rng = np.random.default_rng(0)
-        for k in range(40):
+        for k in range(ROUNDS):
             press = threading.Timer(rng.uniform(0, 0.01), os.kill, (os.getpid(), signal.SIGINT))
             try:
                 press.start()
@@ -321,7 +321,8 @@ def test_ctrl_c_at_any_time():
         history = fit()
         print(ended, len(history.epochs), np.isfinite(history.loss).all())
     """
-    assert run(code).split() == ["40", "20", "True"]
+    rounds = str(share(120))
+    assert run(code.replace("ROUNDS", rounds)).split() == [rounds, "20", "True"]
 
 
 def test_a_kernels_memory_is_not_kept_by_the_pool():
