@@ -21,6 +21,7 @@ from symgrad.lower.expressions import (
     accesses,
 )
 from symgrad.lower.kernel import (
+    ITEM_BYTES,
     THREAD,
     Alone,
     Apply,
@@ -51,6 +52,7 @@ from symgrad.lower.tiling import in_tile
 MINE = ix.of(THREAD)
 FEWEST = 2  # elements of an axis for each thread, for it to be shared
 LONG = 64  # elements for each thread from which it pays to share the addition of parts
+APART = 4096  # bytes between parts: what one thread's core fetches ahead is no other thread's
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +188,8 @@ class _Shared:
         return True
 
     def _parts(self, buffer: Buffer) -> Buffer:
-        size = padded(math.prod(buffer.shape), buffer.dtype)
+        gap = APART // ITEM_BYTES[buffer.dtype] if buffer.shape else 0
+        size = padded(math.prod(buffer.shape) + gap, buffer.dtype)
         return Buffer("scratch", buffer.label, (self.around.threads, size), buffer.dtype)
 
     def _adds_up(self, buffer: Buffer, touched: list[Touch]) -> bool:

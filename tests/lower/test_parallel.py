@@ -4,10 +4,13 @@ from functools import partial
 
 import pytest
 
+import symgrad as sg
 from symgrad.generate import blocks, ir_lanes
 from symgrad.lower import products, sharing
 from symgrad.lower.driver import lower
-from symgrad.lower.parallel import Shared
+from symgrad.lower.kernel import ITEM_BYTES
+from symgrad.lower.parallel import Shared, parallel
+from tests.lower.programs import network
 from tests.lower.random_programs import agree_at_random
 
 THREADS = [2, 3, 4]
@@ -44,3 +47,13 @@ def test_random_programs_as_assembly(threads, seed, monkeypatch):
     monkeypatch.setattr(blocks, "LARGEST", -1)
     monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
     agree_at_random(4, 20, seed, (1, 11), partial(shared, threads), samples=23)
+
+
+def test_parts_of_threads_lie_apart():
+    """Cores fetch ahead of what they read, within a page: lines of the next part would be taken
+    from the thread that writes them."""
+    kernel = parallel(lower(network((4, 32, 4), sg.relu, sg.SGD(0.1)), "float32", 10_000), 2)
+    (h0,) = (b for b in kernel.buffers if b.label == "h0" and b.shape[0] == 2)
+    samples = 32 * ITEM_BYTES["float32"]
+    used = h0.shape[1] * ITEM_BYTES["float32"] - sharing.APART
+    assert used >= 64 * samples and used % samples == 0
