@@ -147,6 +147,7 @@ class Blocks:
     cells:    how a number that has one reads in numba source
     in_table: the arrays that numba source is not given: each costs it a millisecond for each use
     factors:  of those, the ones that it multiplies, and their places in the table
+    rows:     collected rows of data that numba source multiplies: it has to know where they are
     own:      the arrays of cells, where every one of several threads has its own
     called:   what numba source calls, and how many integers it is given
     """
@@ -173,7 +174,9 @@ class Blocks:
             used |= {b for b in kernel.buffers if b.role == "data"}
         self.own = frozenset(b for b, _ in places.values() if kernel.threads > 1)
         self.in_table = frozenset(b for b in self.kernel.buffers if b not in used)
-        factors = self._arrays(_factors(driven), places)
+        multiplied = [m for s in _products(driven) for m in (s.a, s.b, s.c)]
+        self.rows = frozenset(m.buffer for m in multiplied if m.collected)
+        factors = self._arrays({m.buffer.home for m in multiplied if not m.collected}, places)
         self.factors = {b: w for b, w in words.items() if b in factors and b in self.in_table}
         for b in self.kernel.buffers:
             names(b)
@@ -265,7 +268,5 @@ def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
     return found
 
 
-def _factors(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
-    """The matrices of products, and what they make."""
-    found = [s for body in bodies for s, _ in walked(body) if isinstance(s, Product)]
-    return {m.buffer.home for s in found for m in (s.a, s.b, s.c) if not m.collected}
+def _products(bodies: Sequence[Sequence[Statement]]) -> list[Product]:
+    return [s for body in bodies for s, _ in walked(body) if isinstance(s, Product)]

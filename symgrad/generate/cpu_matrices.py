@@ -90,6 +90,7 @@ class Matrices:
         count = "n" if s.samples is None else self.printer.text(s.samples)
         place = f"{self.printer.index(s.place)[0]} + " if s.place.terms else ""
         back = f" - {self.printer.index(s.place)[0]}" if s.place.terms else ""
+        named = not self.blocks or s.buffer in self.blocks.rows  # blocks know where the rows are
         lines.add(f"# the samples' rows of {data} together")
         with lines.block("if ordered:"):
             bounds = ", ".join(stretch(None)) if s.shared else count
@@ -97,11 +98,11 @@ class Matrices:
                 lines.add(f"row_at = order[{first} + b] * {size}")
                 with lines.block(f"for j in range({size}):"):
                     lines.add(f"{rows}[{place}b * {size} + j] = {data}[row_at + j]")
-            if not self.blocks:  # which know where the rows are
+            if named:
                 lines.add(f"{rows}_rows = {self.names.array(s.buffer)}")
             lines.add(f"{rows}_start = 0")
         with lines.block("else:"):
             start = f"({first})" if s.first.terms else first
-            if not self.blocks:
+            if named:
                 lines.add(f"{rows}_rows = {self.names.array(s.data)}")
             lines.add(f"{rows}_start = {start} * {size}{back}")

@@ -110,7 +110,7 @@ def test_layers_that_are_alike_have_one_body(dtype, rng):
 def test_a_deeper_network_has_no_longer_bodies():
     """Of two threads: the biases' updates stand together at the end of a step."""
     lines = []
-    for layers in (20, 40):
+    for layers in (30, 45):
         kernel = parallel(lower(network(layers, 64), "float32", 64), 2)
         assert kernel.threads == 2
         bodies = re.findall(r"(?ms)^define \w+ void @block_\d+\.body.*?^}", generate(kernel).text)
@@ -199,3 +199,13 @@ def test_products_of_each_sample_read_its_data(ordered, rng):
     program = trained(loss, [W], sg.SGD(0.1))
     text = agree(program, 8, rng, samples=12, make=build, ordered=ordered)
     assert "block_0" in text and "product_0" in text
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_product_of_two_mini_batches_reads_collected_rows(ordered, rng):
+    x, y = sg.data("x", shape=5), sg.data("y", shape=5)
+    w = sg.parameter("w", shape=5, init=0)
+    loss = sg.logsumexp(sg.batch(x * w) @ y) + sp.sin(w @ y)
+    program = trained(loss, [w], sg.SGD(0.1))
+    text = agree(program, 8, rng, samples=12, make=build, ordered=ordered)
+    assert "gemm(" in text and "block_0" in text
