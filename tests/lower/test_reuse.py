@@ -14,9 +14,9 @@ from symgrad.lower import products, tiles
 from symgrad.lower.check_memory import check_memory
 from symgrad.lower.driver import lower
 from symgrad.lower.kernel import Buffer
-from symgrad.lower.lifetimes import lives
+from symgrad.lower.lifetimes import Life, lives
 from symgrad.lower.parallel import Shared
-from symgrad.lower.reuse import reused
+from symgrad.lower.reuse import _rooms, reused
 from tests.generate.interpreted import Interpreted
 from tests.lower.programs import initial, network, room
 from tests.lower.random_programs import LIMITS, Programs
@@ -128,3 +128,26 @@ def test_memory_that_is_too_small_is_found_out():
     buffers = tuple(b for b in kernel.buffers if b not in kernel.memory.values())
     with pytest.raises(AssertionError):
         replace(kernel, memory=tight, buffers=(*buffers, *tight.values())).check()
+
+
+@pytest.mark.parametrize("shapes", [((),), ((), (2, 8), (2, 4))])
+def test_rooms_hold_what_is_apart(shapes, rng):
+    """Each buffer has the last room in which it meets nobody, and a new one where there is none."""
+    buffers = [Buffer("scratch", "", (k % 7 + 1,), f"float{32 + 32 * (k % 2)}") for k in range(60)]
+    times = rng.integers(0, 40, (len(buffers), 2, 2))
+    times.sort(axis=2)
+    known = {
+        b: Life((span[0], span[1]), (own[0], own[1]), shapes[k % len(shapes)])
+        for k, (b, (span, own)) in enumerate(zip(buffers, times.tolist(), strict=True))
+    }
+    wanted: list[list[Buffer]] = []
+    for b in sorted(buffers, key=lambda b: -b.nbytes):
+        free = [
+            r for r in wanted if all(t.dtype == b.dtype and known[b].apart(known[t]) for t in r)
+        ]
+        if not free:
+            wanted.append([])
+        (free or wanted)[-1].append(b)
+    found = [r.tenants for r in _rooms(buffers, known)]
+    assert found == wanted
+    assert 1 < len(found) < len(buffers)
