@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 from symgrad.generate.blocks import Blocks
 from symgrad.generate.cpu_expressions import Printer
@@ -26,14 +27,20 @@ class Matrices:
         self.blocks: Blocks | None = None
 
     def product(self, s: Product) -> None:
-        """A product made for its sizes; where two of them are n, a call of BLAS."""
+        """A product made for its sizes; where two of them are n, for whole mini-batches, and a call
+        of BLAS for others."""
         alpha, beta = (  # converted to the matrices' dtype there
             repr(x.value) if isinstance(x, Number) else self.printer.text(x)
             for x in (s.alpha, s.beta)
         )
         a, b, c = (self._matrix(x, self.products.start(s, x)) for x in (s.a, s.b, s.c))
         if not is_made(s):
-            self._by_library(s, alpha, a, b, beta, c)
+            whole = self.products.whole(s)
+            if whole:
+                with self.lines.block(f"if n == {self.kernel.batch_size}:"):
+                    self.lines.add(f"{whole}(0, {alpha}, {a}, {b}, {beta}, {c})")
+            with self.lines.block("else:") if whole else nullcontext():
+                self._by_library(s, alpha, a, b, beta, c)
             return
         size = self._text(self.products.size(s))
         size = size if s.samples is None else self.printer.text(s.samples)

@@ -18,7 +18,7 @@ from symgrad.lower.kernel import Counter, Kernel, Matrix, Number, Product
 
 
 def is_made(s: Product) -> bool:
-    """Whether a product is made for its sizes: where two of them are n, none is."""
+    """Whether a product is made for its sizes: where two of them are n, it is for one n alone."""
     return s.sizes.count(None) <= 1
 
 
@@ -83,6 +83,11 @@ class Products:
                 most = ways[-1].above if ways else None
                 ways.append(Way(self._made(s, sizes, sampled), above, most))
         return ways
+
+    def whole(self, s: Product) -> str:
+        """The name of a product for whole mini-batches, where two of its sizes are n; "" where
+        threads share it."""
+        return "" if s.shared else self._made(s, s.sizes, "")
 
     def _made(self, s: Product, sizes: Sequence[int | None], sampled: str) -> str:
         """The name of the product for these sizes."""
