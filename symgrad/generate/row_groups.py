@@ -24,6 +24,7 @@ def joined(context: Any, row: Any, rows: Any, count: Any, table: Any, places: An
         function = cgutils.get_or_insert_function(builder.module, kind, "joined")
         if function.is_declaration:
             function.linkage = "internal"
+            function.attributes.add("noinline")  # long, and called for every table
             _define(function)
         return builder.call(function, arguments)
 
