@@ -219,7 +219,7 @@ class Blocks:
         words = {f"%{self.names(b)}": w for b, w in self.table.words.items()} | {ORDER: ORDER_WORD}
         return "\n".join([
             *(declaration(name, self.kernel.dtype) for name in made),
-            *(stage.text for stage in self.stages),
+            *(stage.text(words) for stage in self.stages),
             *texts(self.made, self.called, words), *(total.text for total in totals),
         ])  # fmt: skip
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from symgrad.generate.ir_locals import Use, uses
 from symgrad.generate.ir_text import Value, type_of
-from symgrad.generate.ir_writer import Table, Writer
+from symgrad.generate.ir_writer import Table, Writer, loaded
 from symgrad.generate.text import Names
 from symgrad.lower.kernel import Buffer, Statement
 
@@ -41,13 +41,9 @@ class Block(Writer):
         pointers = self.memory.pointers
         integers = self._integers
         passed = "".join(f"ptr {p}, " for p in pointers)
-        head = [f"define {linkage} void @{self.name}(i64 %table{integers}) nounwind {{",
-                "  %words = inttoptr i64 %table to ptr"]  # fmt: skip
-        for p in pointers:
-            head += [f"  {p}.at = getelementptr i64, ptr %words, i64 {words[p]}",
-                     f"  {p} = load ptr, ptr {p}.at"]  # fmt: skip
         return "\n".join([
-            *head,
+            f"define {linkage} void @{self.name}(i64 %table{integers}) nounwind {{",
+            "  %words = inttoptr i64 %table to ptr", *loaded(pointers, words),
             f"  call void @{body}({passed}ptr %words{integers})",
             "  ret void", "}", "",
         ])  # fmt: skip

@@ -12,12 +12,12 @@ themselves are made at the head of the module (`matrix_product`), as they are fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from symgrad.generate.ir_memory import ORDERED
 from symgrad.generate.ir_text import Value, constant, type_of
-from symgrad.generate.ir_writer import Table, Writer
+from symgrad.generate.ir_writer import Table, Writer, loaded
 from symgrad.generate.products import Products, Way
 from symgrad.generate.text import Names, remark
 from symgrad.lower.kernel import (
@@ -55,13 +55,13 @@ class Stage(Writer):
         self.read_ordered()
         self.statements(body)
 
-    @property
-    def text(self) -> str:
-        assert not self.memory.pointers, "a product's sizes and places are no elements of arrays"
+    def text(self, words: Mapping[str, int]) -> str:
+        """words: of arrays in the run's table, by their names."""
         integers = "".join(f", i64 %{i}" for i in self.integers)
+        pointers = loaded(self.memory.pointers, words)
         return "\n".join([
             f"define hidden void @{self.name}(i64 %table{integers}) nounwind {{",
-            "entry:", "  %words = inttoptr i64 %table to ptr", *self.lines.entry,
+            "entry:", "  %words = inttoptr i64 %table to ptr", *pointers, *self.lines.entry,
             *self.lines.body, "  ret void", "}", "",
         ])  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symgrad.generate import ir_lanes
@@ -33,6 +33,15 @@ class Table:
     cells: dict[Buffer, tuple[Buffer, int]]
     width: int
     registers: int
+
+
+def loaded(pointers: Iterable[str], words: Mapping[str, int]) -> list[str]:
+    """Lines that read the addresses of arrays from the table, into values with their names."""
+    lines = []
+    for p in pointers:
+        lines.append(f"  {p}.at = getelementptr i64, ptr %words, i64 {words[p]}")
+        lines.append(f"  {p} = load ptr, ptr {p}.at")
+    return lines
 
 
 class Writer:

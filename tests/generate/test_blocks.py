@@ -193,9 +193,11 @@ def test_sums_over_lanes_have_one_order(dtype, rng):
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_products_of_each_sample_read_its_data(ordered, rng):
+@pytest.mark.parametrize("factor", ["its data too", "shared"])
+def test_products_of_each_sample_read_its_data(factor, ordered, rng):
     x, W = sg.data("x", shape=(6, 16)), sg.parameter("W", shape=(6, 6), init=0)
-    loss = sg.mean(sp.tanh(x @ sg.transpose(x) - W) ** 2)
+    product = W @ x if factor == "shared" else x @ sg.transpose(x) - W
+    loss = sg.mean(sp.tanh(product) ** 2)
     program = trained(loss, [W], sg.SGD(0.1))
     text = agree(program, 8, rng, samples=12, make=build, ordered=ordered)
     assert "block_0" in text and "product_0" in text
