@@ -39,7 +39,7 @@ def indexed(draw):
                 entries.append(symbol)
             else:
                 array = np.array(flat, dtype=np.int64).reshape(own)
-                entries.append(array.tolist() if kind == "list" and own else array)
+                entries.append(array.tolist() if kind == "list" and own and array.size else array)
     tail = draw(st.integers(0, len(shape) - used))
     if tail or draw(st.booleans()):  # an ellipsis, and entries for the last axes behind it
         entries.append(Ellipsis)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import symgrad as sg
-from symgrad.lower import parallel, sharing
+from symgrad.lower import parallel, sharing, thread_costs
 from tests.corpus import MODELS
 from tests.selection import mostly_full
 
@@ -30,6 +30,7 @@ def everywhere(monkeypatch):
     monkeypatch.setattr(parallel, "GAIN", np.inf)
     monkeypatch.setattr(parallel, "SHORTEST", -1e9)
     monkeypatch.setattr(parallel, "BARRIER", 0.0)
+    monkeypatch.setattr(thread_costs, "MOVED", np.inf)
     monkeypatch.setattr(sharing, "FEWEST", 1)
 
 
