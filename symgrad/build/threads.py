@@ -73,12 +73,14 @@ class Places:
             self.allowed, self.taken = os.sched_getaffinity(0), {_processor()}
 
     def take(self) -> None:
-        """Move this thread away from those before it; it stays away for the next call."""
+        """Move this thread away from those before it, to where the caller may run, too; it stays
+        there for the next call."""
         if not AFFINITY:
             return
-        if _processor() in self.taken and (free := self.allowed - self.taken):
+        free = self.allowed - self.taken
+        if _processor() not in (free or self.allowed):
             with suppress(OSError):  # a sandbox may not let it
-                os.sched_setaffinity(0, free)
+                os.sched_setaffinity(0, free or self.allowed)
         self.taken.add(_processor())
 
 

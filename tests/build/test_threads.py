@@ -48,6 +48,19 @@ def test_a_thread_moves_away_from_a_processor_that_is_taken():
     assert in_a_thread(lambda: os.sched_getaffinity(0)) == places.allowed  # that thread alone
 
 
+def test_a_thread_follows_a_caller_that_is_kept_on_few_processors():
+    places = Places()
+    if len(places.allowed) > 1:
+        places.allowed = places.taken = {max(places.allowed)}
+
+    def elsewhere():
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        places.take()
+        return _processor()
+
+    assert in_a_thread(elsewhere) in places.allowed
+
+
 def test_a_system_that_forbids_it_is_no_obstacle(monkeypatch):
     places = Places()
 
