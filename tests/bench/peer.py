@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 
 READY = "ready"
+PAUSE = 0.3  # seconds before a run: the pool of the peer before spins for up to 0.2
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Peer:
         self.first = self._answer()
 
     def run(self) -> None:
+        time.sleep(PAUSE)
         self.process.stdin.write("run\n")
         self.process.stdin.flush()
         seconds, processor, units = self._answer()
