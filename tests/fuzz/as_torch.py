@@ -203,7 +203,7 @@ class Polygamma(torch.autograd.Function):
     def forward(ctx: Any, n: int, x: torch.Tensor) -> torch.Tensor:
         ctx.n = n
         ctx.save_for_backward(x)
-        array = x.detach().numpy()
+        array = x.detach().numpy(force=True)
         return torch.from_numpy(np.asarray(
             special.gammaln(array) if n < 0 else special.psi(array) if n == 0
             else special.polygamma(n, array)))  # fmt: skip

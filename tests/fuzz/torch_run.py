@@ -179,8 +179,8 @@ def run(
     found = torch.autograd.grad(loss, wrt, allow_unused=True) if wrt and loss.requires_grad \
         else [None]*len(wrt)  # fmt: skip
     gradients = {
-        x.name: np.zeros(x.shape) if g is None else g.numpy()
+        x.name: np.zeros(x.shape) if g is None else g.numpy(force=True)
         for x, g in zip(program.trained, found, strict=True)
     }
-    values = {k: v.detach().numpy() for k, v in e.values.items()}
+    values = {k: v.detach().numpy(force=True) for k, v in e.values.items()}
     return Result(values, loss.item(), gradients)
