@@ -61,21 +61,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=process.fork)
 
 
-AFFINITY = hasattr(os, "sched_setaffinity")
-_processor: Callable[[], int] = ctypes.CDLL(None).sched_getcpu if AFFINITY else int
+_library = ctypes.CDLL(None) if hasattr(os, "sched_setaffinity") else None
+_processor: Callable[[], int] | None = getattr(_library, "sched_getcpu", None)
 
 
 class Places:
-    """The processors on which the threads of a call run: the caller's, and one for each other."""
+    """The processors on which the threads of a call run: the caller's, and one for each other.
+
+    Where the system does not say on which processor a thread runs, or moves none, nothing happens.
+    """
 
     def __init__(self) -> None:
-        if AFFINITY:
+        if _processor:
             self.allowed, self.taken = os.sched_getaffinity(0), {_processor()}
 
     def take(self) -> None:
         """Move this thread away from those before it, to where the caller may run, too; it stays
         there for the next call."""
-        if not AFFINITY:
+        if not _processor:
             return
         free = self.allowed - self.taken
         if _processor() not in (free or self.allowed):

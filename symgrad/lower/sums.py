@@ -56,15 +56,19 @@ class Sums:
                 else rest
             )  # fmt: skip
             kind.append(term)
-        whole = [t for t in products if not self.plan.matches[t[1]].summed]
-        products = whole + [t for t in products if t not in whole]
-        beta = self._begin(x, buffer, own, rest, bool(whole))
+        products.sort(key=self._is_summed)  # these add to what is there
+        whole = bool(products) and not self._is_summed(products[0])
+        beta = self._begin(x, buffer, own, rest, whole)
         for term in products:
             self._product(buffer, term, beta)
             beta = self.elements.number(1, buffer.dtype)
         for term in others:
             self._added(x, buffer, term)
         self.elements.memory[x] = buffer
+
+    def _is_summed(self, term: Term) -> bool:
+        """Whether it is a product of each sample, which are added up."""
+        return self.plan.matches[term[1]].summed
 
     def _is_part(self, x: Node, y: Node) -> bool:
         return y is x or y in self.plan.absorbed

@@ -15,7 +15,6 @@ from symgrad.calculus.update import Applied
 from symgrad.language.symbols import step
 from symgrad.optimize.rule import DenseUpdateWarning
 from symgrad.show.model import expressions, model_text
-from symgrad.train.blocks import Room
 from symgrad.train.cast import Cast
 from symgrad.train.catch_up import CatchUp
 from symgrad.train.evaluator import Evaluator
@@ -24,6 +23,7 @@ from symgrad.train.memory import Arrays, by_name, filled
 from symgrad.train.names import lookup
 from symgrad.train.pieces import check_predictable
 from symgrad.train.programs import Programs
+from symgrad.train.rooms import Room
 from symgrad.train.settings import Settings
 from symgrad.train.summary import explain, summary
 from symgrad.train.targets import Executables

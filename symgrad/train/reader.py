@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, Queue
 from typing import Any, Generic, TypeVar
 
-from symgrad.train.blocks import Closed
+from symgrad.train.rooms import Closed
 
 PATIENCE = 0.02  # seconds until somebody asks again whether to go on waiting
 Item = TypeVar("Item")

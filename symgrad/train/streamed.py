@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.train.blocks import ROOMS, Block, Cut, Cutter, Pool, Room, rows_of_a_block
+from symgrad.train.blocks import Block, Cut, Cutter, rows_of_a_block
 from symgrad.train.fit import Fit, Plan
 from symgrad.train.history import History
 from symgrad.train.hogwild import Hogwild
 from symgrad.train.orders import Orders, orders_of_blocks
 from symgrad.train.reader import Reader
+from symgrad.train.rooms import ROOMS, Pool, Room
 from symgrad.train.sources import Source
 from symgrad.train.targets import Executable
 

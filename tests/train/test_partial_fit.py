@@ -10,6 +10,7 @@ import pytest
 
 import symgrad as sg
 from symgrad.train import blocks as blocks_module
+from symgrad.train import rooms
 from tests.train.models import line, points
 from tests.train.streaming import both_targets, cut, values
 
@@ -105,7 +106,7 @@ def test_what_is_there_may_be_taken_at_any_moment(error, rng):
             raise ConnectionError
 
     for size in range(1, 60):
-        pool, got = blocks_module.Pool([blocks_module.Room() for _ in range(3)]), []
+        pool, got = rooms.Pool([rooms.Room() for _ in range(3)]), []
         cutter = blocks_module.Cutter(blocks_module.Cut(batch=4, size=12), pool)
 
         def use(block, got=got, pool=pool):
@@ -130,7 +131,7 @@ def test_what_is_there_may_be_taken_at_any_moment(error, rng):
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_only_pieces_that_stay_as_they_are_are_not_copied(lasts, shuffle):
     x, numbers = sg.data("x"), np.arange(50.0)
-    pool = blocks_module.Pool([blocks_module.Room() for _ in range(3)])
+    pool = rooms.Pool([rooms.Room() for _ in range(3)])
     order = (lambda number, n: np.arange(n)) if shuffle else None
     cutter = blocks_module.Cutter(blocks_module.Cut(4, 12, order, lasts=lasts), pool)
     pieces = (({x: numbers}, first, min(first + 12, 50)) for first in range(0, 50, 12))

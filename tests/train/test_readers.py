@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import symgrad as sg
-from symgrad.train import blocks as blocks_module
-from symgrad.train.blocks import Cut, Cutter, Pool, Room
+from symgrad.train import rooms
+from symgrad.train.blocks import Cut, Cutter
 from symgrad.train.fit import Fit
+from symgrad.train.rooms import Pool, Room
 from tests.train.models import line, points
 from tests.train.streaming import cut, small_blocks
 
@@ -133,7 +134,7 @@ def test_a_reader_stands_aside_for_a_training(monkeypatch):
     pool = Pool([Room() for _ in range(3)])
     with pool.interpreter:
         pool.check()  # not for ever
-        monkeypatch.setattr(blocks_module, "COURTESY", 60)
+        monkeypatch.setattr(rooms, "COURTESY", 60)
         reader = threading.Thread(target=pool.check)
         reader.start()
         reader.join(0.1)
@@ -144,7 +145,7 @@ def test_a_reader_stands_aside_for_a_training(monkeypatch):
 
 def test_a_reader_goes_on_while_a_kernel_runs(monkeypatch):
     small_blocks(monkeypatch, 8)
-    monkeypatch.setattr(blocks_module, "COURTESY", 60)
+    monkeypatch.setattr(rooms, "COURTESY", 60)
     read, called, call = [], threading.Event(), Fit._call
 
     def stream():
