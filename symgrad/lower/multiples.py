@@ -20,6 +20,7 @@ from symgrad.calculus.magnitude import is_moderate
 from symgrad.calculus.simplify import without_dead_code
 
 MINUS = sp.Integer(-1)
+MOST = 16  # products within a product that are looked through
 
 
 def with_multiples(block: Block) -> Block:
@@ -81,14 +82,18 @@ class _Finder:
         return number, factors
 
     def _factors(self, operands: tuple[Operand, ...]) -> Iterator[Operand]:
-        for x in operands:
+        """By an explicit stack, and no more of a long chain of products than its end."""
+        stack, left = list(reversed(operands)), MOST
+        while stack:
+            x = stack.pop()
             e = self.made.get(x)
-            alone = e is not None and self.uses[x] == 1 and _is_own(e.name)
-            if e is not None and alone and e.operation == "mul":
-                yield from self._factors(e.operands)
+            if e is None:
+                yield x
+            elif e.operation == "mul" and self.uses[x] == 1 and _is_own(e.name) and left:
+                stack.extend(reversed(e.operands))
+                left -= 1
             elif (
-                e is not None
-                and e.operation == "pow"
+                e.operation == "pow"
                 and e.operands[1] == 2 * MINUS
                 and (e.operands[0] in self.inverses)
             ):

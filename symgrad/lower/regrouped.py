@@ -21,6 +21,7 @@ from symgrad.calculus.simplify import without_dead_code
 
 MINUS = sp.Integer(-1)
 FEWEST = 4  # products in sums over samples
+DEEPEST = 50  # sums and multiples that are looked through
 
 
 class Term(NamedTuple):
@@ -129,28 +130,30 @@ class _Finder:
 
     # ---- a scalar of the step as a sum of means
 
-    def _linear(self, e: Equation) -> list[Term] | None:
+    def _linear(self, e: Equation, depth: int = 0) -> list[Term] | None:
         """The terms of an equation, if each part of it is used for nothing else."""
+        if depth > DEEPEST:
+            return None
         if e.operation == "expectation":
             return self._products(e.operands[0])
         if e.operation == "add":
-            parts = [self._once(x) for x in e.operands]
+            parts = [self._once(x, depth) for x in e.operands]
             if any(p is None for p in parts):
                 return None
             return [term for p in parts for term in p or ()]
         if e.operation != "mul":
             return None
         for k, x in enumerate(e.operands):
-            terms = self._once(x)
+            terms = self._once(x, depth)
             if terms is not None:
                 others = [y for i, y in enumerate(e.operands) if i != k]
                 return self._times(terms, others)
         return None
 
-    def _once(self, x: Operand) -> list[Term] | None:
+    def _once(self, x: Operand, depth: int) -> list[Term] | None:
         e = self.made.get(x)
         plain = e is not None and self.uses[x] == 1 and _is_scalar(e.name) and not e.name.per_sample
-        return self._linear(e) if e is not None and plain else None
+        return self._linear(e, depth + 1) if e is not None and plain else None
 
     def _times(self, terms: Sequence[Term], others: Sequence[Operand]) -> list[Term] | None:
         scalars = tuple(y for y in others if isinstance(y, Name))

@@ -4,6 +4,7 @@ import pytest
 import sympy as sp
 
 import symgrad as sg
+from symgrad.calculus.capture import capture
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
 from symgrad.lower.multiples import with_multiples
@@ -86,3 +87,11 @@ def test_arrays_stay(rng):
     block = expanded(simplify(program.step, STABLE))
     assert with_multiples(block) is block
     agree(program, 3, rng, tolerance=1e-12)
+
+
+def test_long_chains_of_products_are_looked_through_in_part():
+    z = x
+    for k in range(1500):
+        z = sg.let(f"z{k}", z * (y if k % 2 else u))
+    block = capture({"z": z})
+    assert with_multiples(block) == block

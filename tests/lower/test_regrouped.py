@@ -4,6 +4,7 @@ import pytest
 import sympy as sp
 
 import symgrad as sg
+from symgrad.calculus.capture import capture
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
 from symgrad.lower.normalize import expanded
@@ -103,3 +104,11 @@ def test_a_sum_that_is_used_twice_stays(rng):
     single = step(loss, outputs={"mean": mean, "both": wanted})
     assert means(single)[1] == 4
     agree(single, 3, rng, tolerance=1e-12)
+
+
+def test_long_chains_of_sums_are_looked_through_in_part():
+    total, c = sg.hyper("c", 0.5), sg.hyper("k", 2.0)
+    for k in range(1500):
+        total = sg.let(f"t{k}", total + c * sg.expectation(x * sg.let(f"y{k}", y * (k + 1))))
+    block = capture({"total": total})
+    assert regrouped(block) == block
