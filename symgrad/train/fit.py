@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.train.callbacks import Callback, Every, Moment
-from symgrad.train.history import Epoch, History, Room
+from symgrad.train.history import History, Room, Stretch
 from symgrad.train.hogwild import Hogwild, hogwild
 from symgrad.train.interruption import Interruption
 from symgrad.train.orders import Orders, orders_of_epochs
@@ -250,17 +249,19 @@ class Fit:
         self.history.interrupted |= moment.stopped
 
     def _finish(
-        self, epochs: range, means: list[float], steps: int, seconds: float, bar: Any
+        self, epochs: range, means: np.ndarray, steps: int, seconds: float, bar: Any
     ) -> None:
-        """Record completed epochs, and tell those who want to know."""
-        validation = self._validate()
-        first, last = epochs[0] + 1, epochs[-1] + 1
-        same = validation, seconds / len(epochs), steps
-        self.history.epochs += map(Epoch, range(first, last + 1), means, *map(repeat, same))
+        """Record completed epochs, and tell those who want to know.
+
+        means: (epochs,), their losses.
+        """
+        validation, each = self._validate(), seconds / len(epochs)
+        self.history.complete(Stretch(epochs[0] + 1, means, validation, each, steps))
+        last, loss = epochs[-1] + 1, means[-1].item()
         if bar is not None:
-            bar.set_postfix(epoch=last, loss=f"{means[-1]:.5g}")
+            bar.set_postfix(epoch=last, loss=f"{loss:.5g}")
         for call in self.plan.each_epoch:
-            self._notify(call, last, self.done, means[-1], validation)
+            self._notify(call, last, self.done, loss, validation)
 
     def _validate(self) -> float | None:
         if self.plan.validate is None:
@@ -271,19 +272,19 @@ class Fit:
             self.history.interrupted = True
             return None
 
-    def _epoch_losses(self, losses: np.ndarray, samples: int) -> list[float]:
-        """The mean over each epoch's samples, or with reduction="sum" their sum.
+    def _epoch_losses(self, losses: np.ndarray, samples: int) -> np.ndarray:
+        """(epochs,): the mean over each epoch's samples, or with reduction="sum" their sum.
 
         losses: (epochs, mini-batches).
         """
         if losses.shape[1] == 1:
-            return losses[:, 0].tolist()
+            return losses[:, 0]
         smaller = samples - self.batch * (losses.shape[1] - 1)
         with np.errstate(all="ignore"):
             if self.model.reduction == "sum":
-                return losses.sum(axis=1).tolist()
+                return losses.sum(axis=1)
             total = losses[:, :-1].sum(axis=1) * self.batch + losses[:, -1] * smaller
-            return (total / samples).tolist()
+            return total / samples
 
 
 def _fitting(seconds: float, each: float) -> int:

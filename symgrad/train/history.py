@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ RECORDED = 10_000_000  # steps whose losses are kept; later ones only count in t
 PIECE = 2**20  # losses for which memory is taken at a time, once there are many
 
 
-class Epoch(NamedTuple):  # made quickly: an epoch may be a microsecond
+class Epoch(NamedTuple):
     """One pass over the data.
 
     loss: the mean over the epoch's samples of the loss before each update (with reduction="sum" the
@@ -25,6 +27,26 @@ class Epoch(NamedTuple):  # made quickly: an epoch may be a microsecond
     validation: float | None
     seconds: float
     steps: int
+
+
+class Stretch(NamedTuple):
+    """Epochs that were worked off as one.
+
+    An epoch may be a microsecond: its record is not made before somebody asks for it, nor is it
+    then among the objects that Python's cycle collector counts.
+    """
+
+    first: int  # the number of the first epoch
+    losses: np.ndarray  # (epochs,) float64
+    validation: float | None
+    seconds: float  # of each
+    steps: int  # of each
+
+    def records(self) -> Iterator[Epoch]:
+        """One for each epoch."""
+        same = self.validation, self.seconds, self.steps
+        numbers = range(self.first, self.first + len(self.losses))
+        return map(Epoch, numbers, self.losses.tolist(), *map(repeat, same))
 
 
 class Room:
@@ -46,7 +68,6 @@ class Room:
         return taken
 
 
-@dataclass(repr=False)
 class History:
     """The record of a fit; `print` shows it as a table.
 
@@ -54,10 +75,34 @@ class History:
     before its last epoch.
     """
 
-    epochs: list[Epoch] = field(default_factory=list)
-    interrupted: bool = False
-    _steps: list[np.ndarray] = field(default_factory=list)
-    _recorded: int = 0
+    def __init__(self, epochs: Iterable[Epoch] = (), interrupted: bool = False) -> None:
+        self._epochs, self.interrupted = list(epochs), interrupted
+        self._stretches = deque[Stretch]()  # of which there are no records yet
+        self._asked = False  # whether somebody may hold the list of epochs, which grows then
+        self._steps: list[np.ndarray] = []
+        self._recorded = 0
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """The completed epochs."""
+        self._asked = True
+        self._record_epochs()
+        return self._epochs
+
+    @epochs.setter
+    def epochs(self, epochs: list[Epoch]) -> None:
+        self._stretches.clear()
+        self._epochs, self._asked = epochs, True
+
+    def complete(self, stretch: Stretch) -> None:
+        """Add epochs."""
+        self._stretches.append(stretch)
+        if self._asked:
+            self._record_epochs()
+
+    def _record_epochs(self) -> None:
+        while self._stretches:  # to which another thread may add
+            self._epochs += self._stretches.popleft().records()
 
     @property
     def loss(self) -> list[float]:

@@ -133,7 +133,8 @@ class StreamedFit(Fit):
         self.known = skip + samples
         mean = self.sum.value / samples if samples else np.nan
         loss = self.sum.value if self.model.reduction == "sum" else mean
-        self._finish(epochs, [loss], self.done - begun, time.perf_counter() - started, bar)
+        seconds = time.perf_counter() - started
+        self._finish(epochs, np.array([loss]), self.done - begun, seconds, bar)
 
     def _reader(self, epoch: int, skip: int, pool: Pool) -> Reader[Block]:
         def order(number: int, samples: int) -> np.ndarray:

@@ -88,7 +88,7 @@ class OnePass(Fit):
         with self.interruption:
             self._through(None, losses, range(self.plan.samples), 0, None)
         self.interruption.check()
-        return self._epoch_losses(losses[None], self.plan.samples)[0]
+        return self._epoch_losses(losses[None], self.plan.samples).item()
 
 
 def one_pass(model: Model, data: Any, batch_size: int | None, accumulate: int) -> float:

@@ -1,6 +1,9 @@
 """The record of a fit: as numbers, a table, a frame and a picture."""
 
 import builtins
+import copy
+import gc
+import pickle
 
 import numpy as np
 import pytest
@@ -56,6 +59,44 @@ def test_the_picture_of_a_fit_that_was_interrupted():
     record.epochs.append(Epoch(1, 2.0, None, 0.1, 5))
     record.interrupted = True
     assert list(record.plot().axes[0].lines[1].get_xdata()) == [5]
+
+
+def test_epochs_that_nobody_asks_for_are_no_objects():
+    model, data = line(), points()
+    model.fit(data, epochs=1, shuffle=False)
+    gc.collect()
+    before = len(gc.get_objects())
+    record = model.fit(data, epochs=3000, shuffle=False)
+    assert len(gc.get_objects()) < before + 100
+    assert [e.number for e in record.epochs] == [*range(2, 3002)]
+    assert {(e.validation, e.steps) for e in record.epochs} == {(None, 1)}
+    assert record.loss == list(record.step_loss)
+
+
+def test_who_holds_the_epochs_sees_them_grow():
+    seen = []
+    record = line().fit(points(), epochs=3, callbacks=lambda m: seen.append(m.history.epochs))
+    assert all(epochs is record.epochs for epochs in seen)
+    assert [e.number for e in seen[0]] == [1, 2, 3]
+
+
+def test_epochs_are_a_list_like_others():
+    record, more = (line().fit(points(), epochs=2) for _ in range(2))
+    record.epochs += more.epochs
+    assert [e.number for e in record.epochs] == [1, 2, 1, 2]
+    record.epochs = more.epochs[:1]
+    assert record.loss == more.loss[:1] and [*History(more.epochs).epochs] == more.epochs
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda h: pickle.loads(pickle.dumps(h))]
+)
+def test_copies_have_all_epochs(copied, history):
+    record = line().fit(points(), epochs=3, batch_size=4, validation=points(5))
+    other = copied(record)
+    for found in (other, record):
+        assert found.loss == history.loss and found.validation == history.validation
+        assert list(found.step_loss) == list(history.step_loss)
 
 
 @pytest.mark.parametrize(
