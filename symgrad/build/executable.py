@@ -18,7 +18,7 @@ from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
 from symgrad.build.threads import process, together
 from symgrad.language.aligned import aligned_zeros
-from symgrad.language.garbage import rare_collections
+from symgrad.language.garbage import imports, rare_collections
 
 if TYPE_CHECKING:
     from symgrad.generate.source import Source
@@ -40,7 +40,7 @@ def build(source: Source) -> Compiled:
         from symgrad.train.interruption import Interruption
 
         # numba cannot be imported again in a process where Ctrl-C left it imported by half.
-        with Interruption() as interruption:
+        with Interruption() as interruption, imports():
             from symgrad.build.compiler import compile_kernel
             from symgrad.build.target import load_numba
 
