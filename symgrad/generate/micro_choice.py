@@ -13,7 +13,7 @@ from symgrad.generate.micro_vectors import ITEM_BYTES
 
 PANEL_BYTES = 40 * 1024  # of a panel of b: most of it stays in a first-level cache
 LONGEST = 1024  # terms of one sum: longer ones are added up from panels, which rounds less
-FILLED = 3 / 4  # of the registers hold sums
+FILLED = 3 / 4  # of the registers hold sums at most
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def plans(shape: Shape, machine: Machine) -> Iterator[Plan]:
             for vectors in range(1, 5):
                 if vectors > 1 and (vectors - 1) * lanes >= v.columns:
                     break
-                for rows in tile_rows(int(machine.registers * FILLED) // vectors, v.rows):
+                for rows in tile_rows(_tallest(vectors, machine), v.rows):
                     tile = Plan(turned, rows, vectors, lanes, 0, False)
                     yield from _ordered(tile, v, machine, size)
 
@@ -82,6 +82,17 @@ def _widths(lanes: int, columns: int, narrowest: int) -> list[int]:
     if columns % lanes and columns < 4 * lanes and lanes > narrowest:
         return [lanes, lanes // 2]
     return [lanes]
+
+
+def _tallest(vectors: int, machine: Machine) -> int:
+    """Rows of a tile whose sums stay in registers, beside a row of b and an element of a.
+
+    >>> avx2 = Machine(32, 16, True, True, 64)
+    >>> [_tallest(vectors, avx2) for vectors in (1, 2, 3, 4)]
+    [12, 6, 4, 2]
+    """
+    free = machine.registers - vectors - 1
+    return min(int(machine.registers * FILLED), free) // vectors
 
 
 def tile_rows(most: int, rows: int) -> list[int]:

@@ -19,6 +19,7 @@ from symgrad.generate.micro_vectors import ITEM_BYTES
 CALL = 15.0  # of the whole product
 KIND = (0.01, 10000.0)  # of the rest, at most so much: each kind of tile more to be compiled
 TILE = 8.0  # to begin and end a tile
+LATE = 1.1  # as long as a multiply-add takes: sums that are just enough to hide it wait for loads
 STORE = (1.0, 0.8)  # a vector of results, in tiles of one vector's width and of more
 READ = (0.6, 1.0)  # a vector of results read first
 PAGE, PAGES = 4096, 64  # bytes of a page; pages found at once
@@ -30,7 +31,8 @@ APART = 0.1  # of what takes less time than the rest does not overlap with it
 TURNED = 0.4  # an element through the transposition of squares
 TURN = 15.0  # to begin turning a tile
 LINE, WAYS = 64, 8  # bytes of a line of cache; about as many make a set, on any level
-BLAS_CALL, BLAS_PACKED, BLAS_RESULT, BLAS_RATE = 300.0, 1.05, 0.3, 0.97
+BLAS_CALL, BLAS_RESULT, BLAS_RATE = 300.0, 0.3, 0.97
+BLAS_PACKED = 134.0  # bytes that could be loaded instead, for each element that BLAS packs
 
 
 def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
@@ -60,7 +62,9 @@ def blas_cycles(shape: Shape, machine: Machine) -> float:
     size = ITEM_BYTES[shape.dtype]
     wide = min(1.0, 2 * (machine.library or machine.vector_bytes) / machine.arithmetic)
     work = shape.work / (wide * machine.peak(size)) / BLAS_RATE
-    work += BLAS_PACKED * (m * k + k * n) + BLAS_RESULT * m * n
+    work += BLAS_PACKED / machine.loads * (m * k + k * n) + BLAS_RESULT * m * n
+    if size * m * n > machine.caches[1]:  # c is waited for
+        work += 2 * size * m * n / LAST
     return BLAS_CALL + max(work, _memory(shape, machine, size))
 
 
@@ -85,7 +89,7 @@ def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
     translated = _translated(v.a[1], v.depth, machine, size)
     if not v.packed:
         translated += _translated(v.b[0], min(plan.panel, v.depth), machine, size)
-    longest = max(arithmetic, machine.latency, loads, again)
+    longest = max(arithmetic, LATE * machine.latency, loads, again)
     return longest + APART * (loads + again) + translated
 
 

@@ -109,9 +109,9 @@ def aligned(rng, size, dtype):
 
 
 def multiply_adds(dtype):
-    """run(times): 16 independent chains of multiply-adds on whole vectors; flops of one time."""
+    """run(times): independent chains of multiply-adds on registers; flops of one time."""
     lanes = host().lanes(ITEM_BYTES[dtype])
-    chains, number = 16, NUMBA[dtype]
+    chains, number = min(host().registers * 3 // 4, 16), NUMBA[dtype]
 
     @intrinsic
     def chain(typing, times):

@@ -109,6 +109,11 @@ def test_strips_are_copied_into_panels(turned, sampled, rng):
         compare(shape, product, rng, size)
 
 
+def test_tiles_leave_registers_for_what_they_multiply():
+    shape = shaped("float32", 0, 0, 96, 96, 96, beta=0)
+    assert all((p.rows + 1) * p.vectors < NARROW.registers for p in plans(shape, NARROW))
+
+
 def test_large_results_are_fetched_while_sums_are_made(rng):
     shape = shaped("float32", 1, 0, 1024, 1024, 64, beta=1)
     plan = choose(shape, WIDE).plan
