@@ -165,20 +165,35 @@ with _imports():
     from symgrad.optimize import DenseUpdateWarning as DenseUpdateWarning
     from symgrad.optimize import RMSprop as RMSprop
     from symgrad.optimize import Rule as Rule
+
+_install()
+
+# What trains is imported when it is first asked for: a tenth of the time of the import.
+if _TYPE_CHECKING:
     from symgrad.train import Every as Every
     from symgrad.train import History as History
     from symgrad.train import Model as Model
     from symgrad.train import Moment as Moment
     from symgrad.train import compile as compile  # noqa: A004
     from symgrad.train import function as function
+    from symgrad.train import get_threads as get_threads
     from symgrad.train import init as init
     from symgrad.train import load as load
-    from symgrad.train.threads import get_threads as get_threads
-    from symgrad.train.threads import set_threads as set_threads
+    from symgrad.train import set_threads as set_threads
+else:
+    _TRAINING = (
+        "Every", "History", "Model", "Moment", "compile", "function", "get_threads", "init", "load",
+        "set_threads",
+    )  # fmt: skip
+    __all__ = [name for name in (*globals(), *_TRAINING) if not name.startswith("_")]
 
-_install()
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_TRAINING})
 
-if not _TYPE_CHECKING:
-
-    def __getattr__(name: str) -> None:
-        raise AttributeError(f"symgrad has no {name!r}{_remedy(name, globals())}")
+    def __getattr__(name: str) -> object:
+        if name not in _TRAINING:
+            raise AttributeError(f"symgrad has no {name!r}{_remedy(name, __dir__())}")
+        with _imports():
+            from symgrad import train
+        globals().update({each: getattr(train, each) for each in _TRAINING})
+        return globals()[name]

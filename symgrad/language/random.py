@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.language import counters  # noqa: F401  (the rows of draws)
 from symgrad.language.digest import digest
 from symgrad.language.names import each_name
 from symgrad.language.symbols import TensorSymbol, check_shape

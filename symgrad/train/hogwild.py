@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -57,6 +56,8 @@ class Hogwild:
     """An Executable that is several ones at the same time."""
 
     def __init__(self, executables: Sequence[Executable], batch: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         self.executables, self.batch = executables, batch
         self.pool = ThreadPoolExecutor(len(executables), "symgrad-hogwild")
         self.own: list[dict[Any, np.ndarray]] = [{} for _ in executables]
@@ -71,6 +72,8 @@ class Hogwild:
         pending: int = 0, outputs: Mapping[str, np.ndarray] | None = None,
     ) -> int:  # fmt: skip
         """As `Executable.run`; outputs are numbers of mini-batches."""
+        from concurrent.futures import wait
+
         batches, many = -(-(last - first) // self.batch), len(self.executables)
         cuts = [batches * k // many for k in range(many + 1)]
         numbers = {s: a for s, a in arrays.items() if a.ndim == 0 and s != SEED}

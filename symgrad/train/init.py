@@ -19,7 +19,7 @@ from symgrad.language.aligned import aligned_copy, aligned_empty
 from symgrad.train.names import unknown
 
 Shape = tuple[int, ...]
-Draw = Callable[[np.random.Generator, Shape], np.ndarray]
+Draw = Callable[["np.random.Generator", Shape], np.ndarray]
 PIECE = 2**16  # elements that are drawn at a time, in float64
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,6 +31,8 @@ def unknown(what: str, name: Any, known: Iterable[str]) -> str:
 
 def nearest(name: Any, known: Iterable[str]) -> str | None:
     """The known name that was probably meant, whatever its case."""
+    import difflib
+
     folded = {k.casefold(): k for k in known}
     near = difflib.get_close_matches(str(name).casefold(), folded, n=1)
     return folded[near[0]] if near else None

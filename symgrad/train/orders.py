@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 LONG = 2**18  # positions: such an order takes milliseconds
 PATIENCE = 0.02  # seconds until somebody asks again whether to go on waiting
@@ -74,6 +75,8 @@ class Orders(Generic[Key]):
     def begin(self, key: Key) -> None:
         """Draw the order that will be asked for, if it is long."""
         if key not in self._ahead and self._length(key) >= LONG:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = self._pool or ThreadPoolExecutor(1, "symgrad-order")
             self._ahead[key] = self._pool.submit(self._draw, key)
 
@@ -86,7 +89,7 @@ class Orders(Generic[Key]):
         while True:
             try:
                 return future.result(PATIENCE)
-            except NotYet:
+            except TimeoutError:
                 wait()
 
     def close(self) -> None:
