@@ -7,6 +7,7 @@ DIGITS = (784, 512, 256, 10)
 NETWORKS = {
     "relu": Network(DIGITS, 32, 6_400, "relu", labelled=True),
     "sigmoid": Network(DIGITS, 32, 6_400, "sigmoid", labelled=True, optimizer="momentum"),
+    "adam": Network(DIGITS, 32, 6_400, "relu", labelled=True, optimizer="adam"),
     "two_layers": Network((1000, 100, 10), 64, 64, "relu", biased=False, epochs=500),
     "full_batch": Network((4, 32, 16, 4), 10_000, 10_000, "tanh", optimizer="adam", epochs=100),
     "small": Network((2, 32, 32, 1), 16, 16_000, "tanh", epochs=20),
@@ -15,6 +16,7 @@ NETWORKS = {
 AIMS = {
     "relu": "0.9x of the best peer; 1.2x of the arithmetic",
     "sigmoid": "0.9x of the best peer; 1.2x of the arithmetic",
+    "adam": "0.9x of the best peer",
     "two_layers": "0.9x of the best peer; 1.3x of the arithmetic",
     "full_batch": "0.6x of the best peer; 400 us",
     "small": "0.5x of the best peer; 2.5 us",
