@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,6 +44,22 @@ def helpers() -> tuple[str, ...]:
     folders = (Path(__file__).parents[1] / name for name in PACKAGES)
     files = sorted(path for folder in folders for path in folder.glob("*.py"))
     return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+
+
+def version(package: str) -> str:
+    """What tells one version of a package from another: the hash of the file that says it.
+
+    importlib.metadata takes longer to import than all that a kernel in the cache still needs.
+    """
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"kernels are compiled by {package}, which is not installed")
+    file = Path(spec.origin).with_name("_version.py")
+    if file.exists():
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    from importlib import metadata
+
+    return metadata.version(package)
 
 
 @cache

@@ -22,9 +22,10 @@ from symgrad.lower.kernel import (
     Statement,
     Store,
 )
-from symgrad.lower.owners import EVERY, Owner, Stretch, touches
+from symgrad.lower.owners import Stretch, touches
 from symgrad.lower.sharing import Surroundings, Way, local_reads, local_writes, ways
-from symgrad.lower.thread_costs import BARRIER, START, cycles, moved
+from symgrad.lower.thread_costs import BARRIER, START, cycles
+from symgrad.lower.timeline import Timeline
 
 GAIN = 0.8  # of the time of one thread that several may need
 SWEEPS = 4  # over all statements, each time trying their other ways
@@ -217,30 +218,32 @@ class Section:
         """Change one statement's way after the other, as long as that helps."""
         best, trials = self.arrange(), TRIALS // max(len(self.parts), 1)
         for _ in range(SWEEPS):
-            before = best
-            for part in self.parts:
+            before, timeline = best, Timeline(self.threads)
+            for k, part in enumerate(self.parts):
                 kept = part.taken
                 for other in range(len(part.ways)):
                     if other == kept or trials <= 0:
                         continue
                     trials -= 1
                     part.taken = other
-                    found = self.arrange()
+                    found = self.arrange(timeline, k)
                     if found < best:
                         best, kept = found, other
                 part.taken = kept
+                timeline.add(part)
             if best == before:
                 break
         return best
 
-    def arrange(self) -> float:
-        """Give every piece its phase; the cycles of all."""
-        history = _History(self.threads)
-        total = 0.0
-        for part in self.parts:
-            for piece in part.pieces:
-                total += piece.cycles + history.place(piece)
-        return total + history.moved_from_before() + BARRIER * (history.last + 1)
+    def arrange(self, before: Timeline | None = None, first: int = 0) -> float:
+        """Give every piece its phase; the cycles of all.
+
+        before: of the parts before the `first` one, if those have their phases already
+        """
+        timeline = Timeline(self.threads) if before is None else before.copy()
+        for part in self.parts[first:]:
+            timeline.add(part)
+        return timeline.total
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -278,57 +281,3 @@ def _together(body: list[Statement]) -> list[Statement]:
         else:
             out.append(s)
     return out
-
-
-class _History:
-    """Who touched what so far, and in which phase."""
-
-    def __init__(self, threads: int) -> None:
-        self.threads, self.last = threads, 0
-        self.writes: dict[Buffer, dict[Owner, int]] = {}
-        self.reads: dict[Buffer, dict[Owner, int]] = {}
-        self.writer: dict[Buffer, Owner] = {}
-        self.early: list[tuple[Buffer, Owner]] = []
-        self.local_writes: dict[Buffer, int] = {}
-        self.local_reads: dict[Buffer, int] = {}
-
-    def place(self, piece: Piece) -> float:
-        """Find the piece's phase; the cycles for what comes from other threads."""
-        cost, phase = 0.0, 0
-        for t in piece.touches:
-            for earlier in (self.writes, self.reads) if t.written else (self.writes,):
-                for owner, at in earlier.get(t.buffer, {}).items():
-                    apart = owner != t.owner or owner == EVERY
-                    phase = max(phase, at + apart)
-            if t.written:
-                continue
-            if t.buffer in self.writer:
-                cost += moved(t.owner, self.writer[t.buffer], t.buffer.nbytes, self.threads)
-            else:
-                self.early.append((t.buffer, t.owner))
-        for b in piece.reads:
-            phase = max(phase, self.local_writes.get(b, 0))
-        for b in piece.writes:
-            phase = max(phase, self.local_writes.get(b, 0), self.local_reads.get(b, 0))
-        self._remember(piece, phase)
-        return cost
-
-    def _remember(self, piece: Piece, phase: int) -> None:
-        piece.phase, self.last = phase, max(self.last, phase)
-        for t in piece.touches:
-            found = (self.writes if t.written else self.reads).setdefault(t.buffer, {})
-            found[t.owner] = max(found.get(t.owner, 0), phase)
-            if t.written:
-                self.writer[t.buffer] = t.owner
-        for b in piece.reads:
-            self.local_reads[b] = max(self.local_reads.get(b, 0), phase)
-        for b in piece.writes:
-            self.local_writes[b] = max(self.local_writes.get(b, 0), phase)
-
-    def moved_from_before(self) -> float:
-        """The cycles for what other threads wrote in the step before."""
-        return sum(
-            moved(owner, self.writer[b], b.nbytes, self.threads)
-            for b, owner in self.early
-            if b in self.writer
-        )

@@ -11,7 +11,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.program import Program
-from symgrad.language.garbage import rare_collections
+from symgrad.language.garbage import imports, rare_collections
 from symgrad.language.ragged import is_length
 from symgrad.lower.layout import Layout
 from symgrad.train.threads import get_threads
@@ -47,7 +47,8 @@ def reference(
 
 
 def cpu(program: Program, dtype: str, batch_size: int, layout: Layout, threads: int) -> Executable:
-    from symgrad.build import build
+    with imports():
+        from symgrad.build import build
 
     return build(cpu_source(program, dtype, batch_size, layout, threads))
 
@@ -56,10 +57,11 @@ def cpu_source(
     program: Program, dtype: str, batch_size: int, layout: Layout, threads: int
 ) -> Source:
     """The code for the CPU, not compiled yet."""
-    from symgrad.generate.cpu import generate
-    from symgrad.lower.driver import lower
-    from symgrad.lower.parallel import parallel
-    from symgrad.lower.reuse import reused
+    with imports():
+        from symgrad.generate.cpu import generate
+        from symgrad.lower.driver import lower
+        from symgrad.lower.parallel import parallel
+        from symgrad.lower.reuse import reused
 
     return generate(reused(parallel(lower(program, dtype, batch_size, layout), threads)))
 
@@ -104,17 +106,20 @@ class Executables:
         at = (key, size, threads)
         found = self.made.get(at)
         if found is None:
-            make = TARGETS[self.target]
-            program, layout = self.program(key), self.layout()
-            try:
-                found = self.made[at] = make(program, self.dtype, size, layout, threads)
-            except MemoryError as error:
-                raise MemoryError(self._too_large(key, size)) from error
+            found = self.made[at] = self._specialised(*at)
             if len(self.made) > KEPT:
                 self.made.popitem(last=False)
         else:
             self.made.move_to_end(at)
         return found
+
+    @rare_collections()
+    def _specialised(self, key: str, size: int, threads: int) -> Executable:
+        program, layout = self.program(key), self.layout()
+        try:
+            return TARGETS[self.target](program, self.dtype, size, layout, threads)
+        except MemoryError as error:
+            raise MemoryError(self._too_large(key, size)) from error
 
     def _too_large(self, key: str, size: int) -> str:
         lists = shorter = ""

@@ -1,5 +1,7 @@
 """Whatever object code depends on changes its key."""
 
+from importlib import metadata
+
 import pytest
 
 from symgrad.build import key
@@ -57,6 +59,21 @@ def test_our_own_files_count(monkeypatch, name):
 
 def test_versions_count(monkeypatch):
     assert changed(monkeypatch, version=lambda name: "99") != kernel_key(*ORDINARY)
+
+
+@pytest.mark.parametrize("package", key.COMPILERS)
+def test_a_version_is_found_without_the_package(monkeypatch, package):
+    read = key.Path.read_bytes
+    ordinary = key.version(package)
+    monkeypatch.setattr(key.Path, "read_bytes", lambda path: read(path) + b"#")
+    assert key.version(package) != ordinary
+    monkeypatch.setattr(key.Path, "exists", lambda path: False)
+    assert key.version(package) == metadata.version(package)
+
+
+def test_without_a_compiler_the_error_names_it():
+    with pytest.raises(ModuleNotFoundError, match="symgrad_nowhere"):
+        key.version("symgrad_nowhere")
 
 
 @pytest.mark.parametrize("function", ["get_host_cpu_name", "get_process_triple"])
