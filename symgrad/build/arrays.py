@@ -27,7 +27,7 @@ class Slot:
         self.held: Callable[[], np.ndarray | None] = lambda: None
 
     def _put(self, array: np.ndarray) -> None:
-        self._words[self._place] = array.__array_interface__["data"][0]
+        self._words[self._place] = array.ctypes.data
         self._words[self._place + 1] = array.size
         self.held = weakref.ref(array)
 

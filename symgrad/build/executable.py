@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from contextlib import nullcontext
+from operator import is_
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +69,16 @@ class Compiled:
         self._numbers = places[1]
         self._order = Order(self._words, places[0])
         self._inputs: list[Given] = []
+        # the symbols of the last call's arrays, in their order, and which of these an input reads
+        self._symbols: tuple[Any, ...] | None = None
+        self._places: list[tuple[Given, int]] = []
         self._outputs: list[Recorded] = []
         self._scratch: list[np.ndarray] = []
         self._own: list[tuple[int, list[np.ndarray]]] = []  # place, the other threads' arrays
         self._others: list[Compiled] = []
         for buffer, place in zip(source.buffers, places[len(first) :], strict=True):
             self._add(buffer, place)
-
+        self._sampled = [given for given in self._inputs if given.per_sample]
         self._begin()
 
     def _begin(self) -> None:
@@ -166,9 +170,23 @@ class Compiled:
 
     def _place(self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int) -> bool:
         """Put every given array in the table; whether there is an order to follow."""
-        samples = None
+        known = self._symbols
+        if known is not None and len(arrays) == len(known) and all(map(is_, arrays, known)):
+            # To look arrays up by their symbols takes longest: only new ones are.
+            values = list(arrays.values())
+            for given, at in self._places:
+                if given.held() is not values[at] or values[at] is None:
+                    given.place(arrays)
+        else:
+            self._find(arrays)
+        samples = min((given.samples for given in self._sampled), default=None)
+        return self._order.place(order, last, samples, self._source.batch_size)
+
+    def _find(self, arrays: Mapping[Any, np.ndarray]) -> None:
+        """Place the arrays of other symbols than in the last call."""
+        self._symbols = None
         for given in self._inputs:
             given.place(arrays)
-            if given.per_sample and (samples is None or given.samples < samples):
-                samples = given.samples
-        return self._order.place(order, last, samples, self._source.batch_size)
+        self._symbols = tuple(arrays)
+        places = {symbol: at for at, symbol in enumerate(arrays)}
+        self._places = [(g, places[g.symbol]) for g in self._inputs if g.symbol in places]

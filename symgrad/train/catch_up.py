@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class CatchUp:
     """Keeps a model's tables, and those of the models that share them, fit to be read.
 
-    family: of the models that have arrays in common
+    family: of the models that have arrays in common, those of which rows may be behind
     """
 
     def __init__(
@@ -31,12 +31,15 @@ class CatchUp:
         self._arrays, self._executables = arrays, executables
         self._needed = bool(programs.rule and programs.rule.sleepers)
         self.family: weakref.WeakSet[CatchUp] = share.family if share else weakref.WeakSet()
-        self.family.add(self)
+        if self._needed:
+            self.family.add(self)
         self._behind = False  # some rows may be
         self._numbers: dict[sp.Symbol, np.ndarray] = {}  # while they fell behind
 
     def begin(self) -> None:
         """Before a run of training: its rows may be behind from now on."""
+        if not self.family:
+            return
         for other in self.family:
             if other is not self or self._has_new_numbers():
                 other.settle_own()
@@ -52,8 +55,9 @@ class CatchUp:
 
     def settle(self) -> None:
         """Bring every row of every table up to the step."""
-        for one in self.family:
-            one.settle_own()
+        if self.family:
+            for one in self.family:
+                one.settle_own()
 
     def settle_own(self) -> None:
         if self._behind:

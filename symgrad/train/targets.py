@@ -92,11 +92,11 @@ class Executables:
                 self.longest[size] = 1 << (most - 1).bit_length()
                 self.made.clear()
 
-    @rare_collections()
     def program(self, key: str) -> Program:
         """The program of that name, derived when first asked for."""
         if key not in self.known:
-            self.known[key] = self.make(key)
+            with rare_collections():
+                self.known[key] = self.make(key)
         return self.known[key]
 
     def exactly(self, key: str, size: int, threads: int | None = None) -> Executable:

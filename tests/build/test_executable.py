@@ -63,6 +63,28 @@ def test_new_arrays_are_seen_and_old_ones_are_not_kept(built, rng):
         assert x() is None
 
 
+def test_arrays_may_come_in_any_order_and_change_places(built, rng):
+    example, executable = built
+    arrays = example.arrays(rng) | {"another": np.zeros(1)}
+    for _ in range(20):
+        changed = [s for s in arrays if rng.integers(2)]
+        arrays |= {s: a for s, a in example.arrays(rng).items() if s in changed}
+        arrays = dict(sorted(arrays.items(), key=lambda _: rng.random()))
+        w, _, _ = example.expected(arrays, np.arange(4))
+        executable.run(arrays, None, 0, 4)
+        np.testing.assert_allclose(arrays[example.w], w)
+
+
+def test_an_array_is_missed_where_the_last_one_is_gone(built, rng):
+    example, executable = built
+    executable.run(example.arrays(rng), None, 0, 4)
+    for given in ({}, dict.fromkeys(example.arrays(rng))):
+        with pytest.raises(KeyError, match="no array is given for"):
+            executable.run(given, None, 0, 4)
+    with pytest.raises(KeyError, match="no array is given for"):
+        build(example.source).run({}, None, 0, 4)
+
+
 def test_memory_maps_and_read_only_data(built, rng, tmp_path):
     example, executable = built
     arrays = example.arrays(rng)
