@@ -105,6 +105,7 @@ class Cutter:
         self.number = cut.passed // cut.size
         self.first = cut.skip - cut.passed
         self.enough = -(-cut.size // PARTS)  # samples for a training that would wait
+        self.begun = cut.skip > 0  # whether anything has been given, or passed over
         self.filled = 0
         self.room: Room | None = None
         self.lock = Lock()  # held while the room changes
@@ -170,6 +171,7 @@ class Cutter:
             self.pool.check()
             if self.cut.lasts and self._is_block(stop - first):
                 own = {symbol: array[first:stop] for symbol, array in arrays.items()}
+                self.begun = True
                 yield Block(stop - first, self.batch, self.pool.take(0), own)
                 continue
             if self.check and self.filled + stop - first > self.cut.size:
@@ -252,7 +254,7 @@ class Cutter:
         """The samples in the room, if there are so many."""
         with self.lock:
             self._look()
-            room, samples, first = self.room, self.filled, self.first
+            room, samples, first, begun = self.room, self.filled, self.first, self.begun
             if self.error is not None:
                 raise self.error
             if room is None or samples < least:
@@ -260,8 +262,8 @@ class Cutter:
             self.number, self.first = self.number + 1, 0
             self._begin()
         order = self.cut.order and self.cut.order(self.number - 1, samples)
-        # A first block is less than a mini-batch where there are no more samples.
-        batch = min(self.batch, samples) if self.number == 1 else self.batch
+        # All that there is may be less than a mini-batch.
+        batch = self.batch if begun else min(self.batch, samples)
         return Block(samples, batch, room, room.first(samples), order, first)
 
     def _whole(self) -> Block:
@@ -279,4 +281,5 @@ class Cutter:
 
     def _begin(self) -> None:
         """With the next room, when there is one."""
+        self.begun = True
         self.filled, self.checked, self.room = 0, 0, None

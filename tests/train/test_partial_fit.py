@@ -110,7 +110,7 @@ def test_what_is_there_may_be_taken_at_any_moment(error, rng):
         cutter = blocks_module.Cutter(blocks_module.Cut(batch=4, size=12), pool)
 
         def use(block, got=got, pool=pool):
-            assert len(got) % 4 == 0
+            assert len(got) % 4 == 0 and block.batch == 4
             got.extend(block.arrays[x])
             pool.give(block.room)
 
@@ -138,7 +138,22 @@ def test_only_pieces_that_stay_as_they_are_are_not_copied(lasts, shuffle):
     got, shared = [], []
     for block in cutter.blocks(pieces):
         got.extend(block.arrays[x])
+        assert block.batch == 4
         shared.append(np.shares_memory(block.arrays[x], numbers))
         pool.give(block.room)
     assert got == numbers.tolist()
     assert shared == [lasts and not shuffle] * 4 + [False]  # the last is no whole mini-batch
+
+
+@pytest.mark.parametrize(
+    ("skip", "samples", "batch"), [(0, 3, 3), (0, 4, 4), (0, 13, 4), (8, 9, 4)]
+)
+def test_only_all_that_there_is_may_be_less_than_a_mini_batch(skip, samples, batch):
+    x, numbers = sg.data("x"), np.arange(float(samples))
+    pool = rooms.Pool([rooms.Room() for _ in range(3)])
+    cutter = blocks_module.Cutter(blocks_module.Cut(4, 12, skip=skip), pool)
+    sizes = []
+    for block in cutter.blocks([({x: numbers}, skip, samples)]):
+        sizes.append(block.batch)
+        pool.give(block.room)
+    assert set(sizes) == {batch}
