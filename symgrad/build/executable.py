@@ -73,6 +73,7 @@ class Compiled:
         self._symbols: tuple[Any, ...] | None = None
         self._places: list[tuple[Given, int]] = []
         self._outputs: list[Recorded] = []
+        self.totals: dict[str, np.ndarray] = {}  # of outputs' numbers, added to by every run
         self._scratch: list[np.ndarray] = []
         self._own: list[tuple[int, list[np.ndarray]]] = []  # place, the other threads' arrays
         self._others: list[Compiled] = []
@@ -99,10 +100,13 @@ class Compiled:
             others = range(self._source.threads - 1)
             copies = [aligned_zeros(buffer.shape, buffer.dtype) for _ in others]
             self._own.append((place, copies))
-        if buffer.role == "scratch":
+        if buffer.role in ("scratch", "total"):
             array = aligned_zeros(buffer.shape, buffer.dtype)
-            self._scratch.append(array)
             self._words[place : place + 2] = [array.ctypes.data, array.size]
+            if buffer.role == "total":
+                self.totals[buffer.label] = array
+            else:
+                self._scratch.append(array)
         elif buffer.role == "output":
             self._outputs.append(Recorded(buffer, self._words, place, self._source.batch_size))
         else:

@@ -6,6 +6,7 @@ What is large in it is LLVM assembly: see blocks.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from symgrad.generate.blocks import Blocks, is_large
 from symgrad.generate.cpu_operations import GROUPS, LIBRARY, NATIVE, RANDOM, VECTOR_MATH
@@ -22,6 +23,7 @@ from symgrad.lower.kernel import (
     Buffer,
     Counter,
     Kernel,
+    Loop,
     Statement,
     Store,
     Update,
@@ -41,6 +43,7 @@ MODULES = {
     "symgrad.generate.vector_math": VECTOR_MATH,
 }
 FASTMATH = ("afn", "arcp", "contract", "nsz", "reassoc")  # NaN and infinity keep their meaning
+IN_ORDER = FASTMATH[:-1]  # sums and products stay as they are written
 
 
 @rare_collections()
@@ -78,9 +81,33 @@ class _Writer(Statements):
         if is_large(kernel):
             self.blocks = self.matrices.blocks = Blocks(kernel, self.names, self.matrices.products)
             self.kernel, self.printer.cells = self.blocks.kernel, self.blocks.cells
+        self.totals = self._with_totals()
         self._run()
         body = self.lines.text
         self.text = self._head(body) + body
+
+    def _with_totals(self) -> dict[Buffer, Buffer]:
+        """Numbers that every step records -> where the kernel keeps their sum over all steps.
+
+        To read them again takes as long as a tenth of the smallest steps.
+        """
+        k = self.kernel
+        if k.batch_size > 1 or k.threads > 1 or self.blocks:
+            return {}
+        recorded = [b for b in k.buffers if b.role == "output" and not b.shape]
+        totals = {b: Buffer("total", b.label, (), b.dtype) for b in recorded}
+        new = totals.values()
+        self.kernel = replace(k, buffers=(*k.buffers, *new), written=k.written.union(new))
+        return totals
+
+    @property
+    def _is_straight(self) -> bool:
+        """Whether a step is one sample's and has no loops, in which sums become vectors: LLVM would
+        only undo the order of `known_first`."""
+        body = (*self.kernel.step, *(self.kernel.update or ()))
+        return self.kernel.batch_size == 1 and not any(
+            isinstance(s, Loop) for s in statements(body)
+        )
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -123,7 +150,7 @@ class _Writer(Statements):
 
     def _run(self) -> None:
         k, lines = self.kernel, self.lines
-        flags = ", ".join(f'"{f}"' for f in FASTMATH)
+        flags = ", ".join(f'"{f}"' for f in (IN_ORDER if self._is_straight else FASTMATH))
         lines.add(f'@nb.njit(fastmath={{{flags}}}, error_model="numpy")')
         fixed = ["orders", "ordered", "recorded", "first", "last", "every", "pending"]
         fixed += ["thread"] if k.threads > 1 else []
@@ -198,6 +225,8 @@ class _Writer(Statements):
                     if c in used:
                         lines.add(f"{c.name} = (at - first) * recorded")
                 self._step()
+                for b, total in self.totals.items():
+                    lines.add(f"{self.names(total)} += {self.names(b)}[slot]")
             return
         self.printer.used.add("minimum")
         lines.add("at = first", "left = last - first", "period = -1")

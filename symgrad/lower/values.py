@@ -21,7 +21,8 @@ ITEM_BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int8": 1}
 class Buffer:
     """Memory, or a local variable where the rank is 0.
 
-    role:        data, parameter, state, hyper, constant, step, seed, batch_size, output or scratch
+    role:        data, parameter, state, hyper, constant, step, seed, batch_size, output, total (of
+                 an output's numbers, of all steps) or scratch
     symbol:      the language's symbol whose array it is; None for outputs and scratch
     label:       an output's label, else for people: never printed as it stands
     shape:       one sample's for data; for what is per sample otherwise (batch size, ...)

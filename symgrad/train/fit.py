@@ -178,6 +178,8 @@ class Fit:
         losses: takes the mini-batches'; `done` counts those that are made.
         """
         batch, begun, total = self.batch, self.done, len(losses)
+        if self._sum is not None:
+            self._sum[...] = 0
         try:
             while self.done - begun < total and not self._ended():
                 done = self.done - begun
@@ -272,6 +274,11 @@ class Fit:
             self.history.interrupted = True
             return None
 
+    @property
+    def _sum(self) -> np.ndarray | None:
+        """(): the sum of the losses of all steps since it was set to 0, if the kernel keeps it."""
+        return getattr(self.executable, "totals", {}).get("loss")
+
     def _epoch_losses(self, losses: np.ndarray, samples: int) -> np.ndarray:
         """(epochs,): the mean over each epoch's samples, or with reduction="sum" their sum.
 
@@ -281,6 +288,8 @@ class Fit:
             return losses[:, 0]
         smaller = samples - self.batch * (losses.shape[1] - 1)
         with np.errstate(all="ignore"):
+            if len(losses) == 1 and self._sum is not None:
+                return self._sum[None] / (1 if self.model.reduction == "sum" else samples)
             if self.model.reduction == "sum":
                 return losses.sum(axis=1)
             total = losses[:, :-1].sum(axis=1) * self.batch + losses[:, -1] * smaller

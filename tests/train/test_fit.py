@@ -118,6 +118,29 @@ def test_many_small_epochs_in_one_call_are_the_same(monkeypatch):
     assert np.array_equal(first.step_loss, second.step_loss)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_an_epochs_loss_does_not_depend_on_the_calls_that_it_takes(reduction, monkeypatch):
+    model, calls, call = line(target="cpu", reduction=reduction), [], fit_module.Fit._call
+
+    def count(self, *positions):
+        calls.append(self.executable.totals["loss"].item())
+        call(self, *positions)
+
+    monkeypatch.setattr(fit_module.Fit, "_call", count)
+    one = model.fit(points(1000), epochs=2, batch_size=1, shuffle=False)
+    monkeypatch.setattr(fit_module, "CALL", 1e-6)
+    model = line(target="cpu", reduction=reduction)
+    many = model.fit(points(1000), epochs=2, batch_size=1, shuffle=False)
+    assert len(calls) > 4 and calls[0] == 0 < calls[-1]
+    assert one.loss == many.loss
+    by_epoch = many.step_loss.reshape(2, 1000)
+    expected = by_epoch.sum(axis=1) if reduction == "sum" else by_epoch.mean(axis=1)
+    np.testing.assert_allclose(many.loss, expected, rtol=1e-13)
+    went_on = line(target="cpu", reduction=reduction)
+    first = went_on.partial_fit(points(1000), batch_size=1)
+    np.testing.assert_allclose(first, expected[0], rtol=1e-13)
+
+
 def test_a_loss_without_data():
     w = sg.parameter("w", init=3)
     model = sg.compile(w**2, sg.SGD(0.1), dtype="float64", target="reference")
