@@ -102,12 +102,12 @@ class _Writer(Statements):
 
     @property
     def _is_straight(self) -> bool:
-        """Whether a step is one sample's and has no loops, in which sums become vectors: LLVM would
-        only undo the order of `known_first`."""
-        body = (*self.kernel.step, *(self.kernel.update or ()))
-        return self.kernel.batch_size == 1 and not any(
-            isinstance(s, Loop) for s in statements(body)
-        )
+        """Whether a step is one sample's and sums up nothing in loops, by vectors: LLVM would only
+        undo the order of `known_first`."""
+        sections = self.kernel.sections[1:]
+        loops = [s for section in sections for s in section if isinstance(s, Loop)]
+        summed = any(isinstance(s, Update) for s in statements(tuple(loops)))
+        return self.kernel.batch_size == 1 and not summed
 
     @property
     def modules(self) -> tuple[str, ...]:

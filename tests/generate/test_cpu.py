@@ -62,6 +62,21 @@ def test_golden_files(name, update_golden):
     assert text == path.read_text(), "run pytest with --update-golden if the change is meant"
 
 
+def ordered(loss, parameters, batch=1):
+    return (
+        '"reassoc"'
+        not in generate(lower(trained(loss, parameters, sg.SGD(0.1)), "float32", batch)).text
+    )
+
+
+def test_llvm_leaves_the_order_of_steps_that_sum_up_nothing():
+    x, y, v = sg.data("x"), sg.data("y"), sg.data("v", shape=9)
+    w, b, u = sg.parameter("w"), sg.parameter("b"), sg.parameter("u", shape=9)
+    assert ordered((w * x + b - y) ** 2, [w, b])
+    assert not ordered((w * x + b - y) ** 2, [w, b], batch=8)
+    assert not ordered((sg.dot(u, v) + b - y) ** 2, [u, b])
+
+
 def test_the_text_depends_on_nothing_but_the_model():
     names = ("line", "factors", "accumulated")
     code = (
