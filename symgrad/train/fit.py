@@ -81,6 +81,7 @@ class Fit:
         self.batch = plan.batch
         self.done = 0  # mini-batches of this epoch
         self.start = plan.start
+        self.total: np.ndarray | None = None  # (), of this order's losses, where the kernel adds
         self.called = False  # whether a callback was, which may have written to the data
 
     def run(self) -> History:
@@ -160,8 +161,8 @@ class Fit:
         whole = self.model.epoch - epochs[0]
         if whole:
             seconds, samples = time.perf_counter() - started, (end - first) // len(epochs)
-            by_epoch = losses.reshape(len(epochs), -1)[:whole]
-            means = self._epoch_losses(by_epoch, samples)
+            by_epoch = losses.reshape(len(epochs), -1)
+            means = self._epoch_losses(by_epoch, samples)[:whole]
             self._finish(epochs[:whole], means, by_epoch.shape[1], seconds, bar)
 
     def _begin(self) -> int:
@@ -178,8 +179,7 @@ class Fit:
         losses: takes the mini-batches'; `done` counts those that are made.
         """
         batch, begun, total = self.batch, self.done, len(losses)
-        if self._sum is not None:
-            self._sum[...] = 0
+        self.total = np.zeros(())
         try:
             while self.done - begun < total and not self._ended():
                 done = self.done - begun
@@ -208,9 +208,13 @@ class Fit:
         began = time.perf_counter()
         self.model.behind.begin()
         assert self.executable is not None
+        total = getattr(self.executable, "totals", {}).get("loss")
+        if total is not None:  # a callback that makes steps of its own adds to it, too
+            total[...] = self.total
         self.model.pending = self.executable.run(
             self.arrays, order, first, last, self.plan.every, self.model.pending, {"loss": losses}
         )
+        self.total = None if total is None else total.copy()
         # One slow call (another process, a page fault) is not forgotten at the next fast one, but
         # one of few mini-batches tells little beside one of many.
         kept = self.each * self.timed / (self.timed + len(losses))
@@ -274,11 +278,6 @@ class Fit:
             self.history.interrupted = True
             return None
 
-    @property
-    def _sum(self) -> np.ndarray | None:
-        """(): the sum of the losses of all steps since it was set to 0, if the kernel keeps it."""
-        return getattr(self.executable, "totals", {}).get("loss")
-
     def _epoch_losses(self, losses: np.ndarray, samples: int) -> np.ndarray:
         """(epochs,): the mean over each epoch's samples, or with reduction="sum" their sum.
 
@@ -288,8 +287,8 @@ class Fit:
             return losses[:, 0]
         smaller = samples - self.batch * (losses.shape[1] - 1)
         with np.errstate(all="ignore"):
-            if len(losses) == 1 and self._sum is not None:
-                return self._sum[None] / (1 if self.model.reduction == "sum" else samples)
+            if len(losses) == 1 and self.total is not None:
+                return self.total[None] / (1 if self.model.reduction == "sum" else samples)
             if self.model.reduction == "sum":
                 return losses.sum(axis=1)
             total = losses[:, :-1].sum(axis=1) * self.batch + losses[:, -1] * smaller

@@ -141,6 +141,32 @@ def test_an_epochs_loss_does_not_depend_on_the_calls_that_it_takes(reduction, mo
     np.testing.assert_allclose(first, expected[0], rtol=1e-13)
 
 
+def test_an_epochs_loss_is_its_own_where_callbacks_make_steps_too():
+    other = {"x": np.full(2, 5.0), "y": np.full(2, -9.0)}
+    meanwhile = [lambda m: m.model.step({"x": [5.0], "y": [-9.0]})]
+    meanwhile += [lambda m: m.model.partial_fit(other, batch_size=1)]
+    for call in meanwhile:
+        often = sg.Every(100, call)
+        history = line(target="cpu").fit(points(1000), 2, batch_size=1, callbacks=[often])
+        by_epoch = history.step_loss.reshape(2, 1000)
+        np.testing.assert_allclose(history.loss, by_epoch.mean(axis=1), rtol=1e-13)
+
+
+def test_an_epochs_loss_is_its_own_where_the_next_one_is_interrupted(monkeypatch):
+    call = fit_module.Fit._call
+
+    def interrupt(self, *positions):
+        call(self, *positions)
+        self.interruption.asked = self.model.epoch == 1 and self.model.position > 0
+
+    monkeypatch.setattr(fit_module.Fit, "_call", interrupt)
+    monkeypatch.setattr(fit_module, "CALL", 1e-6)
+    data = {"x": np.linspace(-1, 1, 1000), "y": np.arange(1000) % 2}
+    history = line(target="cpu").fit(data, epochs=3, batch_size=1)
+    assert history.interrupted and 1000 < len(history.step_loss) < 2000
+    np.testing.assert_allclose(history.loss, [history.step_loss[:1000].mean()], rtol=1e-13)
+
+
 def test_a_loss_without_data():
     w = sg.parameter("w", init=3)
     model = sg.compile(w**2, sg.SGD(0.1), dtype="float64", target="reference")
