@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from types import SimpleNamespace
+from types import BuiltinFunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 from numba.core import fastmathpass, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
 from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
 from numba.core.registry import cpu_target
 from numba.core.target_extension import (
     CPU,
@@ -30,6 +32,7 @@ from numba.core.target_extension import (
 from numba.core.typing.context import Context
 
 NAME = "symgrad"
+NO_VALUES = (ModuleType, BuiltinFunctionType, np.ufunc, _Intrinsic)
 
 
 class _Kernels(CPU):
@@ -51,6 +54,13 @@ class _Types(Context):
             if not kws:
                 self._typed[key] = known
         return known
+
+    def resolve_value_type(self, val: Any) -> Any:
+        """What a name stands for; numba itself first looks whether functions and modules are values
+        of some kind, and imports its lists and dictionaries to do so."""
+        functions = val in (range, bool) if isinstance(val, type) else isinstance(val, NO_VALUES)
+        known = self._get_global_type(val) if functions else None
+        return known or super().resolve_value_type(val)
 
     def resolve_setitem(self, target: Any, index: Any, value: Any) -> Any:
         return self.resolve_function_type(operator.setitem, (target, index, value), {})
