@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from symgrad.generate.cpu_expressions import axis_name
+from symgrad.generate.ir_cut import cut
+from symgrad.generate.ir_late import late
 from symgrad.generate.ir_locals import Use, uses
 from symgrad.generate.ir_memory import At, Lanes, Positions, position_in
 from symgrad.generate.ir_order import early
@@ -93,11 +95,11 @@ def _counts(i: Index, axis: Axis) -> bool:
 
 def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None:
     """The loop, `count` samples at a time; a long body in several functions."""
-    from symgrad.generate.ir_parts import Parts, cut, strips
+    from symgrad.generate.ir_parts import Parts, strips
 
     sums = Sums(s, count)
-    s = s.over(early(s.body, sums.combines))
-    pieces = cut(s.body)
+    s = s.over(early(late(s.body, sums.combines), sums.combines))
+    pieces = cut(s.body, writer.table.registers)
     parts = Parts(writer, s, pieces, sums) if len(pieces) > 1 else None
     for home, combine in sums.combines.items():
         kind = type_of(home.dtype, count)
@@ -219,7 +221,8 @@ class Sums:
         lines, dtype, place = writer.lines, s.buffer.dtype, self.places[s.buffer.home]
         x = lines.spread(writer.expressions.value(s.value), self.count)
         old = lines.value(f"load {x.type}, ptr {place}", dtype, self.count)
-        new = writer.expressions.apply(s.combine, [old, x], dtype)
+        combine = "plus" if s.combine == "add" else s.combine
+        new = writer.expressions.apply(combine, [old, x], dtype)
         lines.add(f"store {new.typed}, ptr {place}")
 
     def _one_by_one(self, writer: Writer, s: Update) -> None:

@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from symgrad.lower.expressions import loads
-from symgrad.lower.kernel import Apply, Buffer, Expression, Load, Statement, Store, Update, targets
+from symgrad.lower.kernel import Apply, Buffer, Expression, Statement, Update, targets
 
-TERMS = 8  # of a partial sum
+TERMS = 4  # of a partial sum
 
 
 def early(body: Sequence[Statement], sums: Collection[Buffer]) -> list[Statement]:
@@ -33,21 +33,17 @@ def early(body: Sequence[Statement], sums: Collection[Buffer]) -> list[Statement
 
 
 def _in_parts(s: Update, made: Mapping[Buffer, int]) -> list[tuple[int, Statement]]:
-    """The update, after partial sums where it is long, each with the statement that it follows."""
+    """The update, in several where the sum is long, each with the statement that it follows."""
     dtype = s.value.dtype
     terms = sorted((_ready(x, made), k, x) for k, x in enumerate(_terms(s.value)))
-    if len(terms) <= TERMS:
+    if len(terms) <= TERMS or s.combine != "add":
         return [(terms[-1][0], s)]
     found: list[tuple[int, Statement]] = []
-    parts: list[Expression] = []
     for first in range(0, len(terms), TERMS):
         part = terms[first : first + TERMS]
-        local = Buffer("scratch", "", (), dtype)
         value = Apply("add", tuple(x for _, _, x in part), dtype) if len(part) > 1 else part[0][2]
-        found.append((part[-1][0], Store(local, (), value)))
-        parts.append(Load(local, (), dtype))
-    total = Apply("add", tuple(parts), dtype)
-    return [*found, (terms[-1][0], Update(s.buffer, s.index, s.combine, total))]
+        found.append((part[-1][0], Update(s.buffer, s.index, s.combine, value)))
+    return found
 
 
 def _terms(x: Expression) -> list[Expression]:

@@ -7,7 +7,7 @@ unless it costs less to compute it again.  The lanes of sums and numbers from be
 held beside the frame.
 
 Where most results wait for each other, as in a long chain, a processor would wait too.  Such a body
-is worked off in strips of several vectors, each with a frame of its own:
+is worked off in strips of several vectors:
 
     for a strip of samples:
         for each vector in it:  part 1
@@ -26,40 +26,15 @@ from contextlib import contextmanager
 from symgrad.generate import ir_lanes
 from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_again import computed_again
-from symgrad.generate.ir_depth import side_by_side
+from symgrad.generate.ir_cut import read_in, waits
 from symgrad.generate.ir_text import Lines, Value, constant
 from symgrad.generate.ir_writer import Writer
-from symgrad.generate.size import size_of
-from symgrad.lower.expressions import accesses
-from symgrad.lower.kernel import Buffer, Comment, Loop, Statement, Store, Update
+from symgrad.lower.kernel import Buffer, Loop, Statement, Store, Update
 
-LARGEST = 400  # operations of a part
-FEW = 32  # operations side by side that keep a processor busy
-SHORTER = 100  # operations of a part where there are fewer: several vectors are under way at a time
-STRIP = 8  # vectors of a strip at most
+# Vectors of a strip at most, by the vector registers that there are: they are shorter with fewer.
+STRIP = {16: 32, 32: 8}
 FRAMES = 256 * 1024  # bytes that the frames of a strip may take
-LINE = 64  # bytes: places begin at multiples of it
-PAGE = 4096  # bytes: processors take addresses that differ by multiples of it for the same
-
-
-def waits(body: Sequence[Statement]) -> bool:
-    """Whether so many results wait for each other that several vectors should be under way."""
-    return side_by_side(body) < FEW
-
-
-def cut(body: Sequence[Statement]) -> list[list[Statement]]:
-    """The statements in pieces of no more operations than a part has."""
-    largest = min(LARGEST, SHORTER) if waits(body) else LARGEST
-    pieces: list[list[Statement]] = [[]]
-    size = 0
-    for s in body:
-        more = size_of([s])
-        if size + more > largest and pieces[-1]:
-            pieces.append([])
-            size = 0
-        pieces[-1].append(s)
-        size += more
-    return pieces
+LINE = 64  # bytes: frames begin at multiples of it, and places for vectors as long
 
 
 @contextmanager
@@ -92,7 +67,11 @@ def strips(
 
 
 class Frame:
-    """Memory on the stack, in places of one size or another."""
+    """Memory on the stack, in places of one size or another.
+
+    Of a strip's vectors each place has as many copies, side by side: memory is read and written in
+    order, and an address is a sum of what is known beforehand and the vector's number.
+    """
 
     def __init__(self, writer: Writer, stem: str) -> None:
         self.writer, self.size = writer, 0
@@ -112,14 +91,8 @@ class Frame:
     def release(self, kind: str, offset: int) -> None:
         self._free.setdefault(_bytes(kind), []).append(offset)
 
-    @property
-    def stride(self) -> int:
-        """Bytes from one copy to the next."""
-        size = -(-self.size // LINE) * LINE
-        return size + LINE * (size % PAGE == 0)
-
     def close(self, copies: int) -> None:
-        size = copies * self.stride
+        size = copies * -(-self.size // LINE) * LINE
         self.writer.lines.entry.append(f"  {self.name} = alloca [{size} x i8], align {LINE}")
 
 
@@ -144,7 +117,7 @@ class Parts:
         self.kept: dict[Buffer, tuple[Value, int]] = {}  # variable -> its value, offset
         self.offsets: dict[Buffer, int] = {}  # sum -> where its lanes are
         for k, piece in enumerate(pieces):
-            self.last.update((home, k) for home in _read(piece) if home not in sums.combines)
+            self.last.update((home, k) for home in read_in(piece) if home not in sums.combines)
         self.again = computed_again(pieces, self.last, writer.table.registers)
         self.ending: list[list[Buffer]] = [[] for _ in pieces]
         for home, k in self.last.items():
@@ -163,11 +136,10 @@ class Parts:
     def keep(self, writer: Writer, home: Buffer, x: Value) -> None:
         """Put a value where later parts find it."""
         offset = (self.frame if x.lanes > 1 else self.held).take(x.type)
-        name = self.held.name if writer is self.writer else _frame(x)
-        place = writer.lines.value(f"getelementptr i8, ptr {name}, i64 {offset}", "int64")
+        held = self.held.name if writer is self.writer else "%held"
         # LLVM would look for neighbours of every number to store together, in quadratic time
         volatile = "volatile " if x.lanes == 1 else ""
-        writer.lines.add(f"store {volatile}{x.typed}, ptr {place.text}")
+        writer.lines.add(f"store {volatile}{x.typed}, ptr {_place(writer, x, offset, held)}")
         self.kept[home] = x, offset
 
     def write(self) -> int:
@@ -178,10 +150,11 @@ class Parts:
             outer.memory.pointers |= part.memory.pointers
             outer.memory.integers |= part.memory.integers
             outer.totals |= part.totals
+        most = min(STRIP[outer.table.registers], FRAMES // max(self.frame.size, 1))
+        vectors = max(most, 1) if self.in_strips else 1
+        self.copies = vectors | 1  # odd: processors take addresses a page apart for the same
         outer.others += [part.text for part in self.made]
-        fitting = min(STRIP, FRAMES // max(self.frame.stride, 1)) if self.in_strips else 1
-        vectors = max(fitting, 1)
-        self.frame.close(vectors)
+        self.frame.close(self.copies)
         self.held.close(1)
         return vectors * self.sums.count
 
@@ -224,11 +197,10 @@ class Part(Writer):
     def text(self) -> str:
         given = [f"ptr noalias {p}" for p in ("%frame", "%held", "%words", *self.memory.pointers)]
         given += [f"i64 %{i}" for i in (*self.outer, "first", "stop", *self.integers)]
-        stride = self.parts.frame.stride // self.parts.sums.count
+        copies = f"  %copies = add i64 0, {self.parts.copies}"
         return "\n".join([
             f"define internal void @{self.name}({', '.join(given)}) nounwind noinline {{", "entry:",
-            f"  %stride = add i64 0, {stride}", *self.lines.entry, *self.lines.body, "  ret void",
-            "}", "",
+            copies, *self.lines.entry, *self.lines.body, "  ret void", "}", "",
         ])  # fmt: skip
 
     @contextmanager
@@ -236,13 +208,11 @@ class Part(Writer):
         """What is written meanwhile is done for each vector of a strip: its first sample."""
         lines, count = self.lines, self.parts.sums.count
         if not self.parts.in_strips:
-            lines.add("%frame.here = getelementptr i8, ptr %frame, i64 0")
+            lines.add("%done = add i64 0, 0")
             yield first
             return
         with lines.loop(first, stop, self.axis, count, hidden=True) as i:
-            done = lines.value(f"sub nsw {i.typed}, {first.text}", "int64")
-            offset = lines.value(f"mul nsw {done.typed}, %stride", "int64")
-            lines.add(f"%frame.here = getelementptr i8, ptr %frame, {offset.typed}")
+            lines.add(f"%done = sub nsw {i.typed}, {first.text}")
             yield i
 
     def _places(self, piece: Sequence[Statement]) -> dict[Buffer, str]:
@@ -260,8 +230,7 @@ class Part(Writer):
             again = self.expressions.value(self.parts.again[home])
             return self.lines.named(again, self.names(home))
         x, offset = self.parts.kept[home]
-        place = self.lines.value(f"getelementptr i8, ptr {_frame(x)}, i64 {offset}", "int64")
-        code = f"load {x.type}, ptr {place.text}"
+        code = f"load {x.type}, ptr {_place(self, x, offset, '%held')}"
         return self.lines.named(self.lines.value(code, x.dtype, x.lanes), self.names(home))
 
     def _keep(self, home: Buffer, x: Value) -> None:
@@ -276,20 +245,12 @@ class Part(Writer):
                 self.parts.frame.release(x.type, offset)
 
 
-def _frame(x: Value) -> str:
-    """What a part calls the memory in which a value is kept."""
-    return "%frame.here" if x.lanes > 1 else "%held"
-
-
-def _read(piece: Sequence[Statement]) -> dict[Buffer, None]:
-    """The variables that statements read, those that they add to included, in their order."""
-    found: dict[Buffer, None] = {}
-    for s in piece:
-        if isinstance(s, Comment):
-            continue
-        for b, _ in accesses(s):
-            if b.is_local and b.role != "batch_size":
-                found[b.home] = None
-        if isinstance(s, Update) and s.buffer.is_local:
-            found[s.buffer.home] = None
-    return found
+def _place(writer: Writer, x: Value, offset: int, held: str) -> str:
+    """The address of a kept value: a number's, or a vector's among its copies."""
+    lines = writer.lines
+    if x.lanes == 1:
+        return lines.value(f"getelementptr i8, ptr {held}, i64 {offset}", "int64").text
+    row = lines.at_entry(f"mul nsw i64 %copies, {offset}", "int64")
+    row = lines.at_entry(f"getelementptr i8, ptr %frame, {row.typed}", "int64")
+    beside = lines.value(f"mul nsw i64 %done, {_bytes(x.type) // x.lanes}", "int64")
+    return lines.value(f"getelementptr i8, ptr {row.text}, {beside.typed}", "int64").text

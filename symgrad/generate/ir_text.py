@@ -156,7 +156,7 @@ class Lines:
         yield i
         then = self.value(f"add nsw {i.typed}, {step}", "int64")
         if hidden:
-            then = self.value(f'call i64 asm "", "=r,0"({then.typed})', "int64")
+            then = self.value(f'call i64 asm "", "=r,0"({then.typed}) nounwind willreturn', "int64")
         self.add(f"br label %{label}")
         sources = f"[ {start.text}, %{before} ], [ {then.text}, %{self.block} ]"
         self.body.insert(head, f"  {i.text} = phi i64 {sources}")

@@ -10,7 +10,7 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.build import build
-from symgrad.generate import blocks, ir_lanes, ir_parts
+from symgrad.generate import blocks, ir_cut, ir_lanes
 from symgrad.generate.cpu import generate
 from symgrad.generate.cpu_operations import BETWEEN, CODE, PAIRWISE
 from symgrad.generate.ir_operations import BY_RULE
@@ -51,7 +51,7 @@ def lanes(request, monkeypatch):
     if request.param == "one at a time":
         monkeypatch.setattr(ir_lanes, "SHORTEST", 10**9)
     if request.param == "in parts":
-        monkeypatch.setattr(ir_parts, "LARGEST", 3)
+        monkeypatch.setattr(ir_cut, "LARGEST", 3)
 
 
 def test_no_operation_is_missing():
@@ -120,7 +120,7 @@ def test_a_deeper_network_has_no_longer_bodies():
 
 def test_a_program_has_one_text(monkeypatch):
     """Else no later process would find the kernel that an earlier one has kept."""
-    monkeypatch.setattr(ir_parts, "LARGEST", 3)
+    monkeypatch.setattr(ir_cut, "LARGEST", 3)
     x, w = sg.data("x"), sg.parameter("w")
     chain = [sg.let("a", sp.sin(w * x))]
     for i in range(60):

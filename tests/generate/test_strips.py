@@ -8,10 +8,12 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.build import build
-from symgrad.generate import blocks, ir_lanes, ir_parts
+from symgrad.generate import blocks, ir_cut, ir_lanes, ir_parts
 from symgrad.generate.cpu import generate
 from symgrad.generate.ir_again import computed_again
+from symgrad.generate.ir_cut import cut
 from symgrad.generate.ir_depth import side_by_side
+from symgrad.generate.ir_late import late
 from symgrad.generate.ir_order import TERMS, early
 from symgrad.lower import index as ix
 from symgrad.lower.driver import lower
@@ -27,8 +29,8 @@ def in_small_strips(monkeypatch):
     """Parts of a few operations, strips of three vectors of four samples."""
     monkeypatch.setattr(blocks, "LARGEST", -1)
     monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
-    monkeypatch.setattr(ir_parts, "LARGEST", 12)
-    monkeypatch.setattr(ir_parts, "STRIP", 3)
+    monkeypatch.setattr(ir_cut, "LARGEST", 12)
+    monkeypatch.setattr(ir_parts, "STRIP", dict.fromkeys(ir_parts.STRIP, 3))
     given = ir_lanes.lanes_of
     monkeypatch.setattr(ir_lanes, "lanes_of", lambda s, known, _: given(s, known, LANES))
 
@@ -69,26 +71,30 @@ def test_large_mini_batches(dtype, rng):
 
 
 def frames(links):
-    """The vectors of a strip, and the bytes of its frames."""
+    """The copies of each place, and the bytes of all."""
     text = generate(lower(chain(links), "float64", 1000)).text
     ((size,),) = [re.findall(r"%frame = alloca \[(\d+) x i8\]", text)]
-    stride = re.findall(r"%stride = add i64 0, (\d+)", text)
-    assert len(set(stride)) == 1
-    return int(size) // (int(stride[0]) * LANES), int(size)
+    copies = set(re.findall(r"%copies = add i64 0, (\d+)", text))
+    assert len(copies) == 1
+    return int(*copies), int(size)
 
 
 def test_large_frames_hold_fewer_vectors(monkeypatch):
-    vectors, size = frames(12)
-    assert vectors == 3
+    """Of two vectors' places there are three copies, so that no two are a page apart."""
+    copies, size = frames(12)
+    assert copies == 3
+    monkeypatch.setattr(ir_parts, "STRIP", dict.fromkeys(ir_parts.STRIP, 9))
+    monkeypatch.setattr(ir_parts, "FRAMES", size)
+    assert frames(12) == (3, size)
     monkeypatch.setattr(ir_parts, "FRAMES", 2 * size // 3)
-    assert frames(12)[0] == 2
+    assert frames(12) == (3, size)
     monkeypatch.setattr(ir_parts, "FRAMES", 1)
     assert frames(12)[0] == 1
 
 
 def test_what_does_not_wait_needs_no_strips(monkeypatch):
     assert " %strip = phi " in generate(lower(chain(6), "float64", 50)).text
-    monkeypatch.setattr(ir_parts, "FEW", 0)
+    monkeypatch.setattr(ir_cut, "FEW", 0)
     text = generate(lower(chain(6), "float64", 50)).text
     assert 'asm ""' not in text
     agree(chain(6), 50, np.random.default_rng(0), samples=27, make=build)
@@ -158,12 +164,43 @@ def test_what_is_stored_in_an_array_is_added_afterwards():
     assert early(body, {total}) == [*body[:2], add, body[2]]
 
 
-def test_long_sums_are_partial_sums():
+def test_long_sums_are_added_to_in_parts():
     values, total = [local(f"v{i}") for i in range(2 * TERMS + 1)], local("total")
     body = [store(v, "sin", float(i)) for i, v in enumerate(values)]
     found = early([*body, Update(total, (), "add", apply("add", *values[::-1]))], {total})
     parts = [k for k, s in enumerate(found) if s not in body]
-    assert parts == [TERMS, 2 * TERMS + 1, 2 * TERMS + 3, 2 * TERMS + 4]
+    assert parts == [TERMS, 2 * TERMS + 1, 2 * TERMS + 3]
     assert {b for b, _ in accesses(found[parts[0]])} == {*values[:TERMS]}
-    assert {b for b, _ in accesses(found[parts[-1]])} == {found[k].buffer for k in parts[:-1]}
-    assert isinstance(found[parts[-1]], Update)
+    assert {b for b, _ in accesses(found[parts[-1]])} == {values[-1]}
+    most = Update(total, (), "max", apply("add", *values))
+    assert early([*body, most], {total}) == [*body, most]
+
+
+def test_residuals_are_made_where_they_are_read():
+    """r is no longer kept, s neither: x and z are read later anyway; but not what would keep two
+    for one, and not what changes."""
+    x, z, u, s, r, far, total, g = map(local, ("x", "z", "u", "s", "r", "far", "total", "g"))
+    forward = [store(s, "div", 1.5, z), Store(r, (), apply("sub", apply("mul", x, s), u))]
+    square = Update(total, (), "add", apply("mul", r, r))
+    later = [store(far, "sin", x), store(local(""), "mul", far, z)]
+    backward = [store(g, "mul", r, s)]
+    made = [store(b, "sin", 1.0) for b in (x, z)]
+    body = [*made, *forward, square, *later, *backward]
+    assert late(body, {total}) == [*made, *later, *forward, *backward, square]
+    assert late(body, ()) == body  # somebody may read the total
+    changes = Store(Buffer("scratch", "", (3,), "float64"), (ix.ZERO,), load(x))
+    taken = Store(r, (), Load(changes.buffer, (ix.ZERO,), "float64"))
+    found = late([*made, taken, changes, *backward], ())
+    assert found.index(taken) < found.index(changes)
+    both = [*made, store(r, "mul", x, z), store(far, "sin", 1.0), store(g, "mul", r, far)]
+    assert late(both, ()) == both
+
+
+def test_parts_end_where_little_is_kept(monkeypatch):
+    """After the sum of four, not before it."""
+    a, b, c, d, e, f = map(local, "abcdef")
+    body = [store(v, "sin", 1.0) for v in (a, b, c, d)]
+    body += [store(e, "add", a, b, c, d), store(f, "sin", e), store(local(""), "mul", e, f)]
+    assert [len(p) for p in cut(body, 16)] == [7]
+    monkeypatch.setattr(ir_cut, "LARGEST", 8)
+    assert [len(p) for p in cut(body, 16)] == [5, 2]

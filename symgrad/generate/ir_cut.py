@@ -1,0 +1,76 @@
+"""Where a long loop body is cut into the parts that become functions.
+
+Parts are so short that LLVM is quick, and that their sums and parameters stay in registers where
+several vectors of samples are under way at a time.  A part ends where few of its values are read
+later: each costs a store, and a load there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from symgrad.generate.ir_depth import side_by_side
+from symgrad.generate.size import size_of
+from symgrad.lower.expressions import accesses
+from symgrad.lower.kernel import Buffer, Comment, Statement, Store, Update
+
+LARGEST = 400  # operations of a part
+FEW = 32  # operations side by side that keep a processor busy
+# Operations of a part where there are fewer: several vectors are under way at a time.  By the
+# vector registers that there are.
+SHORTER = {16: 40, 32: 100}
+SHORTEST = 0.6  # of its operations, before a part may end
+ENDING = 3  # stores that the end of a part costs by itself
+
+
+def waits(body: Sequence[Statement]) -> bool:
+    """Whether so many results wait for each other that several vectors should be under way."""
+    return side_by_side(body) < FEW
+
+
+def cut(body: Sequence[Statement], registers: int) -> list[list[Statement]]:
+    """The statements in pieces of no more operations than a part has.
+
+    A piece ends where it has to keep few values for its size.
+    """
+    largest = min(LARGEST, SHORTER[registers]) if waits(body) else LARGEST
+    last = {b: k for k, s in enumerate(body) for b in read_in([s])}
+    pieces: list[list[Statement]] = []
+    start = 0
+    while start < len(body):
+        end = _end(body, start, largest, last)
+        pieces.append(list(body[start:end]))
+        start = end
+    return pieces
+
+
+def _end(body: Sequence[Statement], start: int, largest: int, last: Mapping[Buffer, int]) -> int:
+    """Where the piece that begins at `start` ends; last: where variables are read last."""
+    size, end, least = 0, start, 0.0
+    kept: set[Buffer] = set()
+    for k in range(start, len(body)):
+        s = body[k]
+        size += size_of([s])
+        if size > largest and k > start:
+            return end
+        kept.difference_update([b for b in read_in([s]) if last[b] == k])
+        if isinstance(s, Store) and s.buffer.is_local and last.get(s.buffer.home, k) > k:
+            kept.add(s.buffer.home)
+        cost = (len(kept) + ENDING) / max(size, 1)
+        if cost <= least or size < SHORTEST * largest or end == start:
+            least, end = cost, k + 1
+    return len(body)
+
+
+def read_in(piece: Sequence[Statement]) -> dict[Buffer, None]:
+    """The variables that statements read, those that they add to included, in their order."""
+    found: dict[Buffer, None] = {}
+    for s in piece:
+        if isinstance(s, Comment):
+            continue
+        for b, _ in accesses(s):
+            if b.is_local and b.role != "batch_size":
+                found[b.home] = None
+        if isinstance(s, Update) and s.buffer.is_local:
+            found[s.buffer.home] = None
+    return found
