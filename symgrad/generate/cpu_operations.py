@@ -76,8 +76,8 @@ NATIVE = (
 GROUPS = ("joined",)
 RANDOM = ("below", "either", "mixed", "unit")
 LIBRARY = (
-    "cholesky", "cofactor", "cofactor_along", "det", "eigenvectors", "eigvalsh", "inv", "logdet",
-    "solve", "triangular_solve",
+    "cholesky", "cofactor", "cofactor_along", "det", "eigenvectors", "eigvalsh", "factors", "inv",
+    "logdet", "solve", "triangular_solve",
 )  # fmt: skip
 VECTOR_MATH = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "erfc", "exp",

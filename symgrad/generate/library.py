@@ -1,12 +1,13 @@
-"""Linear algebra that kernels call: one routine for each row of kind "library".
+"""Linear algebra that kernels call: one routine for each row of kind "library", and `factors`.
 
     routine(n, k, ..., many, x, a_many, a, [b_many, b,] work)
 
 For each of `many` matrices x := routine(a, b), row-major ones that lie one after the other; of an
-operand there are as many, or fewer, which are taken again and again in turn (a matrix that is the
-same for every sample is factorised once).  n: rows of A; k: columns of x.  `work` is scratch memory
-of `WORK[routine](n)` elements.  Where there is no answer (a singular system, a matrix that is not
-positive) the result is NaN, as it is in the reference target: a kernel has no exceptions.
+operand there are as many, or fewer, which are taken again and again in turn.  n: rows of A; k:
+columns of x.  `work` is scratch memory of `WORK[routine](n)` elements.  `solve`, `inv`, `det` and
+`logdet` are given A's factors, or those of A' where they are `transposed`.  Where there is no
+answer (a singular system, a matrix that is not positive) the result is NaN, as it is in the
+reference target: a kernel has no exceptions.
 """
 
 from __future__ import annotations
@@ -47,58 +48,74 @@ def _filled(size: int, x: Any, start: int, value: float) -> None:
         x[start + i] = value
 
 
-# ---- by LU factors: work holds them, and the pivots behind them
+# ---- LU factors, (n + 2, n): the factors, in row n the pivots, in row n + 1 whether there are any
 
 
 @library
-def _factors(n: int, a: Any, at: int, work: Any) -> int:
+def factors(n: int, k: int, many: int, x: Any, a_many: int, a: Any, work: Any) -> None:
+    for i in range(many):
+        start = i * (n + 2) * n
+        info = -1  # not finite
+        if _copied(n * n, x, start, a, i % a_many * n * n):
+            info = getrf(n, x, start, x, start + n * n)
+        if n:
+            x[start + (n + 1) * n] = info
+
+
+@library
+def _info(n: int, f: Any, at: int) -> int:
     """LAPACK's info for the factors of a matrix; -1 where it is not finite."""
-    if not _copied(n * n, work, 0, a, at):
-        return -1
-    return getrf(n, work, 0, work, n * n)
+    return int(f[at + (n + 1) * n]) if n else 0
 
 
 @library
-def _substituted(n: int, k: int, work: Any, x: Any, start: int) -> None:
-    """x := inv(A) x"""
-    trsm(0, 0, 0, n, k, work, 0, x, start)
-    trsm(1, 1, 0, n, k, work, 0, x, start)
+def _exchanged(k: int, x: Any, row: int, other: int) -> None:
+    for j in range(k):
+        kept = x[row + j]
+        x[row + j] = x[other + j]
+        x[other + j] = kept
+
+
+@library
+def _substituted(n: int, k: int, transposed: int, f: Any, at: int, x: Any, start: int) -> None:
+    """x := inv(op(A)) x"""
+    if transposed:
+        for i in range(n):
+            _exchanged(k, x, start + i * k, start + (pivot(f, at + n * n, i) - 1) * k)
+        trsm(1, 1, 1, n, k, f, at, x, start)
+        trsm(0, 0, 1, n, k, f, at, x, start)
+        return
+    trsm(0, 0, 0, n, k, f, at, x, start)
+    trsm(1, 1, 0, n, k, f, at, x, start)
     for i in range(n - 1, -1, -1):
-        other = pivot(work, n * n, i) - 1
-        if other != i:
-            for j in range(k):
-                p, q = start + i * k + j, start + other * k + j
-                kept = x[p]
-                x[p] = x[q]
-                x[q] = kept
+        _exchanged(k, x, start + i * k, start + (pivot(f, at + n * n, i) - 1) * k)
 
 
 @library
 def solve(
-    n: int, k: int, many: int, x: Any, a_many: int, a: Any, b_many: int, b: Any, work: Any
-) -> None:
-    info = 0
+    n: int, k: int, transposed: int, many: int, x: Any, f_many: int, f: Any, b_many: int, b: Any,
+    work: Any,
+) -> None:  # fmt: skip
     for i in range(many):
-        if a_many > 1 or i == 0:
-            info = _factors(n, a, i % a_many * n * n, work)
-        if info:
-            _filled(n * k, x, i * n * k, NAN)
+        at, start = i % f_many * (n + 2) * n, i * n * k
+        if _info(n, f, at):
+            _filled(n * k, x, start, NAN)
         else:
-            _copied(n * k, x, i * n * k, b, i % b_many * n * k)
-            _substituted(n, k, work, x, i * n * k)
+            _copied(n * k, x, start, b, i % b_many * n * k)
+            _substituted(n, k, transposed, f, at, x, start)
 
 
 @library
-def inv(n: int, k: int, many: int, x: Any, a_many: int, a: Any, work: Any) -> None:
+def inv(n: int, k: int, transposed: int, many: int, x: Any, f_many: int, f: Any, work: Any) -> None:
     for i in range(many):
-        start = i * n * n
-        if _factors(n, a, i % a_many * n * n, work):
+        at, start = i % f_many * (n + 2) * n, i * n * n
+        if _info(n, f, at):
             _filled(n * n, x, start, NAN)
         else:
             _filled(n * n, x, start, 0.0)
             for j in range(n):
                 x[start + j * n + j] = 1.0
-            _substituted(n, n, work, x, start)
+            _substituted(n, n, transposed, f, at, x, start)
 
 
 @library
@@ -111,27 +128,31 @@ def _turned(n: int, work: Any, pivots: int) -> bool:
 
 
 @library
-def det(n: int, k: int, many: int, x: Any, a_many: int, a: Any, work: Any) -> None:
+def det(n: int, k: int, transposed: int, many: int, x: Any, f_many: int, f: Any, work: Any) -> None:
     for i in range(many):
-        if _factors(n, a, i % a_many * n * n, work) < 0:
+        at = i % f_many * (n + 2) * n
+        if _info(n, f, at) < 0:
             x[i] = NAN
             continue
-        x[i] = -1.0 if _turned(n, work, n * n) else 1.0
+        x[i] = -1.0 if _turned(n, f, at + n * n) else 1.0
         for j in range(n):
-            x[i] = x[i] * work[j * n + j]
+            x[i] = x[i] * f[at + j * n + j]
 
 
 @library
-def logdet(n: int, k: int, many: int, x: Any, a_many: int, a: Any, work: Any) -> None:
+def logdet(
+    n: int, k: int, transposed: int, many: int, x: Any, f_many: int, f: Any, work: Any
+) -> None:
     for i in range(many):
-        if _factors(n, a, i % a_many * n * n, work) < 0:
+        at = i % f_many * (n + 2) * n
+        if _info(n, f, at) < 0:
             x[i] = NAN
             continue
-        negative = _turned(n, work, n * n)
+        negative = _turned(n, f, at + n * n)
         x[i] = 0.0
         for j in range(n):
-            negative ^= work[j * n + j] < 0
-            x[i] = x[i] + math.log(abs(work[j * n + j]))
+            negative ^= f[at + j * n + j] < 0
+            x[i] = x[i] + math.log(abs(f[at + j * n + j]))
         if negative and x[i] != -math.inf:
             x[i] = NAN
 

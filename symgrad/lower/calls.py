@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.language.row import TABLE
 from symgrad.lower.kernel import Buffer, Call, Stack
 from symgrad.lower.nodes import Node, Operand
 
+if TYPE_CHECKING:
+    from symgrad.lower.normalize import Normalizer
+
+FACTORS = "factors"  # LU factors of a matrix: no operation that anybody writes
+FACTORED = ("det", "inv", "logdet", "solve")  # what is computed from them
 # ---- elements of scratch memory for matrices of n rows: factors, pivots, what LAPACK asks for
-WORK = {
-    "solve": (1, 1), "inv": (1, 1), "det": (1, 1), "logdet": (1, 1),
-    "eigvalsh": (1, 4), "eigenvectors": (1, 5), "cofactor": (3, 9), "cofactor_along": (4, 9),
-}  # fmt: skip
+WORK = {"eigvalsh": (1, 4), "eigenvectors": (1, 5), "cofactor": (3, 9), "cofactor_along": (4, 9)}
 
 
 def is_call(x: Node) -> bool:
     row = TABLE.get(x.operation)
-    return row is not None and row.kind == "library"
+    return x.operation == FACTORS or (row is not None and row.kind == "library")
 
 
 def is_readable(x: Operand) -> bool:
     """Whether a routine can read the value where it lies: an array of the kernel's dtype."""
     at_hand = x.operation != "input" or x.attributes["role"] in ("parameter", "state", "constant")
     return at_hand and x.kind == "float" and not x.wide
+
+
+def readable(s: Normalizer, x: Node) -> Node:
+    """The value where a routine can read it: itself, or a copy."""
+    if is_readable(x):
+        return x
+    copy = s.make("broadcast_to", [x], x.extents, lead=x.lead, label=x.label)
+    copy.wide, copy.uses = False, 1
+    return copy
 
 
 def call(x: Node, buffer: Buffer, memory: Mapping[Node, Buffer]) -> Call:

@@ -15,6 +15,7 @@ from symgrad.language.ragged import is_length
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
 from symgrad.lower import calls, costs, totals
+from symgrad.lower.factors import factorised
 from symgrad.lower.layout import Layout
 from symgrad.lower.multiples import with_multiples
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
@@ -84,6 +85,7 @@ class Normalizer:
         self.per_sample: Node | None = None  # 1/n
         self.means: dict[Node, Node] = {}  # a mean over samples -> what is averaged
         self.inverses: dict[Node, Node] = {}  # x -> 1/x
+        self.factors: dict[Node, Node] = {}  # of matrices
         self.uses = Counter(x for e in self.block.equations for x in e.operands)
         self.uses.update([*self.block.outputs.values(), *self.block.writes.values()])
         self.uses.update(self.block.row_names)
@@ -298,19 +300,16 @@ def _batch(s: Normalizer, e: Equation, x: list) -> Operand:
 
 def _call(s: Normalizer, e: Equation, x: list) -> Operand:
     """A library's routine reads whole arrays of the kernel's dtype."""
-    operands = [y if calls.is_readable(y) else _copy(s, y) for y in x]
-    result = s.plain(e, operands, dict(e.attributes))
+    attributes = dict(e.attributes)
+    if e.operation in calls.FACTORED:
+        x, attributes["transposed"] = factorised(s, x)
+    operands = [calls.readable(s, y) for y in x]
+    result = s.plain(e, operands, attributes)
     result.wide = False
     if result.extents:
         return result
     result.extents = result.shape = (1,)  # a routine writes into memory, not into a variable
     return s.make("reshape", [result], (), attributes={"shape": ()})
-
-
-def _copy(s: Normalizer, y: Node) -> Node:
-    x = s.make("broadcast_to", [y], y.extents, lead=y.lead, label=y.label)
-    x.wide, x.uses = False, 1
-    return x
 
 
 RULES: dict[str, Callable[..., Operand]] = {

@@ -1,6 +1,7 @@
 """Generated code run by Python itself: no compiler, so that thousands of programs can be tried."""
 
 import ctypes
+import math
 import threading
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from symgrad.generate.ir_products import product_definitions
 from symgrad.generate.source import Source
 from symgrad.language import counters
 from symgrad.language.row import TABLE
+from symgrad.lower.calls import FACTORED, FACTORS
 
 
 def _gemm(ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc):
@@ -55,25 +57,29 @@ def _clamp(i, size, fault):
 
 
 def _library(name):
-    """A routine on stacks of matrices, by the row's NumPy meaning."""
+    """A routine on stacks of matrices, as NumPy does it; a matrix's factors are itself."""
 
     def call(n, k, *given):
-        row = TABLE[name]
-        flags, stacks = (given[:-1], [])
+        flags = given[:-1]
         options = dict(zip(FLAGS.get(name, ()), flags, strict=False))
-        flags = flags[len(options) :]
-        count, x = flags[:2]
-        shapes = [(n, n), (n, k)]
-        for i, (many, y) in enumerate(zip(flags[2::2], flags[3::2], strict=True)):
-            y = y.array[: many * np.prod(shapes[i])].reshape(many, *shapes[i])
+        count, x, *operands = flags[len(options) :]
+        first = (n + 2, n) if name in FACTORED else (n, n)
+        stacks = []
+        for many, y, shape in zip(operands[::2], operands[1::2], (first, (n, k)), strict=False):
+            y = y.array[: many * math.prod(shape)].reshape(many, *shape)[:, :n]
             stacks.append(np.tile(y, (count // many, 1, 1)))
-        value = row.numpy(0, *stacks, **options)
+        if name in FACTORED and options.pop("transposed"):
+            stacks[0] = stacks[0].swapaxes(-1, -2)
+        if name == FACTORS:
+            x.array[: count * (n + 2) * n].reshape(count, n + 2, n)[:, :n] = stacks[0]
+            return
+        value = TABLE[name].numpy(0, *stacks, **options)
         x.array[: value.size] = value.reshape(-1)
 
     return call
 
 
-FLAGS = {"triangular_solve": ("lower", "transposed")}
+FLAGS = {"triangular_solve": ("lower", "transposed"), **dict.fromkeys(FACTORED, ("transposed",))}
 
 
 class Team:

@@ -108,14 +108,43 @@ def test_no_rows_at_all(target):
     assert (det == 1).all() and inv.shape == (2, 0, 0) and eigenvalues.shape == (2, 0)
 
 
-def test_the_call_is_one_line_of_the_kernel():
+def calls(model, name):
+    """Calls of a routine: before the mini-batches, and for each of them."""
+    parts = model.source.split("# ---- the mini-batches")
+    return [sum(line.strip().startswith(f"{name}(") for line in p.splitlines()) for p in parts]
+
+
+def test_a_matrix_is_factorised_once_for_all_that_needs_its_factors(rng):
     A, y = sg.data("A", shape=(6, 6)), sg.data("y", shape=6)
-    w = sg.parameter("w", shape=6)
-    model = sg.compile(sg.mse(sg.solve(A, w), y), optimizer=sg.SGD(lr=0.1))
-    rng = np.random.default_rng(0)
+    w = sg.parameter("w", shape=6, init="normal")
+    loss = sg.dot(y, sg.solve(A, w)) ** 2 + sg.logdet(A.T @ A) + sg.sum(sg.inv(A) @ w)
+    model = sg.compile(loss, optimizer=sg.SGD(lr=0.1))
     model.fit({"A": rng.standard_normal((8, 6, 6)), "y": rng.standard_normal((8, 6))},
               epochs=1, batch_size=4)  # fmt: skip
-    assert any(line.strip().startswith("solve(6, 1, n, ") for line in model.source.splitlines())
+    assert calls(model, "factors") == [0, 2]  # of A and of A'A
+    assert calls(model, "solve") == [0, 2] and calls(model, "inv") == [0, 1]
+
+
+def test_the_factors_of_a_constant_matrix_are_computed_once_in_a_run(rng):
+    K, y = sg.constant(rng.standard_normal((6, 6))), sg.data("y", shape=6)
+    w = sg.parameter("w", shape=6, init="normal")
+    model = sg.compile(sg.mse(sg.solve(K, w), y), optimizer=sg.SGD(lr=0.1))
+    model.fit({"y": rng.standard_normal((8, 6))}, epochs=1, batch_size=4)
+    assert calls(model, "factors") == [1, 0] and calls(model, "solve") == [0, 2]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_values_from_shared_factors(dtype, rng):
+    A, b = sg.data("A", shape=(2, N, N)), sg.data("b", shape=(2, N, 3))
+    turned = sg.transpose(A, (0, 2, 1))
+    outputs = [sg.solve(A, b), sg.solve(turned, b), sg.inv(A), sg.inv(turned), sg.det(turned)]
+    a, right = rng.standard_normal((4, 2, N, N)) + 3 * np.eye(N), rng.standard_normal((4, 2, N, 3))
+    found = sg.function(outputs, [A, b], dtype=dtype)(a, right)
+    at = a.swapaxes(-1, -2)
+    wanted = (np.linalg.solve(a, right), np.linalg.solve(at, right), np.linalg.inv(a),
+              np.linalg.inv(at), np.linalg.det(a))  # fmt: skip
+    for want, got in zip(wanted, found, strict=True):
+        np.testing.assert_allclose(got, want, 0, TOLERANCE[dtype] * np.abs(want).max())
 
 
 @pytest.mark.parametrize("target", ["reference", "cpu"])
