@@ -20,6 +20,7 @@ vectors, parameters and sums, stays in registers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -34,6 +35,8 @@ from symgrad.lower.kernel import Buffer, Loop, Statement, Store, Update
 # Vectors of a strip at most, by the vector registers that there are: they are shorter with fewer.
 STRIP = {16: 32, 32: 8}
 FRAMES = 256 * 1024  # bytes that the frames of a strip may take
+COPIES = re.compile(r"copies\*(\d+)")  # in assembly, until it is known how many there are
+ITEM = {8: "i64", 4: "i32", 1: "i8"}  # a number of so many bytes
 LINE = 64  # bytes: frames begin at multiples of it, and places for vectors as long
 
 
@@ -197,10 +200,11 @@ class Part(Writer):
     def text(self) -> str:
         given = [f"ptr noalias {p}" for p in ("%frame", "%held", "%words", *self.memory.pointers)]
         given += [f"i64 %{i}" for i in (*self.outer, "first", "stop", *self.integers)]
-        copies = f"  %copies = add i64 0, {self.parts.copies}"
+        entry = "\n".join(self.lines.entry)
+        entry = COPIES.sub(lambda found: str(self.parts.copies * int(found[1])), entry)
         return "\n".join([
             f"define internal void @{self.name}({', '.join(given)}) nounwind noinline {{", "entry:",
-            copies, *self.lines.entry, *self.lines.body, "  ret void", "}", "",
+            entry, *self.lines.body, "  ret void", "}", "",
         ])  # fmt: skip
 
     @contextmanager
@@ -250,7 +254,6 @@ def _place(writer: Writer, x: Value, offset: int, held: str) -> str:
     lines = writer.lines
     if x.lanes == 1:
         return lines.value(f"getelementptr i8, ptr {held}, i64 {offset}", "int64").text
-    row = lines.at_entry(f"mul nsw i64 %copies, {offset}", "int64")
-    row = lines.at_entry(f"getelementptr i8, ptr %frame, {row.typed}", "int64")
-    beside = lines.value(f"mul nsw i64 %done, {_bytes(x.type) // x.lanes}", "int64")
-    return lines.value(f"getelementptr i8, ptr {row.text}, {beside.typed}", "int64").text
+    row = lines.at_entry(f"getelementptr i8, ptr %frame, i64 copies*{offset}", "int64")
+    item = ITEM[_bytes(x.type) // x.lanes]
+    return lines.value(f"getelementptr {item}, ptr {row.text}, i64 %done", "int64").text
