@@ -51,6 +51,7 @@ def kernel_library(
     with kernel_target() as target:
         library = KernelLibrary(target.target_context.codegen(), name)
         library.assembly = bool(assembly)
+        library.in_order = "reassoc" not in dispatcher.targetoptions.get("fastmath", ())
         result = compile_extra(
             target.typing_context, target.target_context, dispatcher.py_func,
             tuple(_numba_type(kind) for kind in kinds if kind != IN_TABLE), types.int64,

@@ -27,10 +27,13 @@ class KernelLibrary(JITCodeLibrary):
               loops, for stores that a later one overwrites and for equal numbers would take longer
               than all else together, and find nothing.
     kernel:   numba's function, which nothing but the entry point calls
+    in_order: sums and products keep their order.  Their loop is not unrolled: each copy of its body
+              would round in its own way, and results would depend on how many turns a call has.
     """
 
     assembly = False
     kernel = ""
+    in_order = False
 
     def add_ir_module(self, ir_module: Any) -> None:
         module = parsed(cgutils.normalize_ir_text(str(ir_module)))
@@ -48,7 +51,7 @@ class KernelLibrary(JITCodeLibrary):
             function.linkage = "internal"
             function.add_function_attribute("noinline")
         for inlining in (True, False):
-            manager, builder = _passes(inlining, self.assembly)
+            manager, builder = _passes(inlining, self.assembly, self.in_order)
             manager.run(self._final_module, builder)
 
     def _finalize_final_module(self) -> None:
@@ -77,8 +80,9 @@ def parsed(text: str) -> Any:
 FEATURES = "-prefer-256-bit,+prefer-no-gather,+prefer-no-scatter"
 
 
-def _passes(inlining: bool, assembly: bool) -> tuple[Any, Any]:
+def _passes(inlining: bool, assembly: bool, in_order: bool) -> tuple[Any, Any]:
     tuning = llvm.create_pipeline_tuning_options(speed_level=1 if assembly else 3)
+    tuning.loop_unrolling = not in_order
     tuning.loop_vectorization = tuning.loop_interleaving = True
     tuning.slp_vectorization = not assembly
     builder = llvm.create_pass_builder(_machine(), tuning)

@@ -287,8 +287,9 @@ class Fit:
             return losses[:, 0]
         smaller = samples - self.batch * (losses.shape[1] - 1)
         with np.errstate(all="ignore"):
-            if len(losses) == 1 and self.total is not None:
-                return self.total[None] / (1 if self.model.reduction == "sum" else samples)
+            if self.total is not None:  # one after the other, for one epoch and for several
+                totals = self.total[None] if len(losses) == 1 else losses.cumsum(axis=1)[:, -1]
+                return totals / (1 if self.model.reduction == "sum" else samples)
             if self.model.reduction == "sum":
                 return losses.sum(axis=1)
             total = losses[:, :-1].sum(axis=1) * self.batch + losses[:, -1] * smaller

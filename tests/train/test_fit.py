@@ -136,6 +136,10 @@ def test_an_epochs_loss_does_not_depend_on_the_calls_that_it_takes(reduction, mo
     by_epoch = many.step_loss.reshape(2, 1000)
     expected = by_epoch.sum(axis=1) if reduction == "sum" else by_epoch.mean(axis=1)
     np.testing.assert_allclose(many.loss, expected, rtol=1e-13)
+    watched = line(target="cpu", reduction=reduction)
+    idle = watched.fit(points(1000), epochs=2, batch_size=1, shuffle=False,
+                       callbacks=[lambda moment: None])  # fmt: skip
+    assert idle.loss == many.loss
     went_on = line(target="cpu", reduction=reduction)
     first = went_on.partial_fit(points(1000), batch_size=1)
     np.testing.assert_allclose(first, expected[0], rtol=1e-13)
@@ -165,6 +169,23 @@ def test_an_epochs_loss_is_its_own_where_the_next_one_is_interrupted(monkeypatch
     history = line(target="cpu").fit(data, epochs=3, batch_size=1)
     assert history.interrupted and 1000 < len(history.step_loss) < 2000
     np.testing.assert_allclose(history.loss, [history.step_loss[:1000].mean()], rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bits_do_not_depend_on_the_calls_that_a_fit_takes(dtype, monkeypatch, rng):
+    x, y = sg.data("x y")
+    p, q = sg.parameter("p q", init=0.3)
+    optimizer = sg.SGD(1e-3, momentum=0.9, nesterov=True, weight_decay=0.01)
+    data = {"x": rng.standard_normal(600), "y": rng.standard_normal(600)}
+
+    def losses():
+        model = sg.compile((p * x + q - y) ** 2, optimizer=optimizer, dtype=dtype)
+        return model.fit(data, epochs=2, batch_size=1).step_loss
+
+    whole = losses()
+    monkeypatch.setattr(fit_module, "CALL", 1e-6)
+    monkeypatch.setattr(fit_module, "FIRST", 1e-9)
+    assert np.array_equal(losses(), whole)
 
 
 def test_a_loss_without_data():
