@@ -70,6 +70,8 @@ def _info(n: int, f: Any, at: int) -> int:
 
 @library
 def _exchanged(k: int, x: Any, row: int, other: int) -> None:
+    if row == other:
+        return
     for j in range(k):
         kept = x[row + j]
         x[row + j] = x[other + j]

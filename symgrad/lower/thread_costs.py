@@ -43,7 +43,7 @@ SHORT = 8  # turns of a loop at most that is unrolled in a loop over vectors
 MEMORY = 12.0  # bytes a cycle of what a loop reads and writes
 MULTIPLIED = 64  # bytes of operands that multiply-adds take a cycle
 SEARCH = 15.0  # cycles until a row is found among the distinct ones
-CALLED = 0.5  # cycles of a library's routine, for each of n**3
+CALLED = 0.5  # cycles of a library's routine, for each of n**2 k: n rows, k columns of a result
 WIDTH, CALL = 16, 40.0  # columns of a product are filled up to so many; cycles around it
 
 
@@ -58,7 +58,8 @@ def cycles(s: Statement, threads: int, batch: int) -> float:
     if isinstance(s, Product):
         return _product(s, threads, batch)
     if isinstance(s, Call):
-        return CALLED * s.sizes[0] ** 3 * s.x.many * (batch if s.x.per_sample else 1)
+        n, k = s.sizes
+        return CALLED * n**2 * k * s.x.many * (batch if s.x.per_sample else 1)
     if isinstance(s, Collect):
         return s.buffer.nbytes / MEMORY / (threads if s.shared else 1)
     if isinstance(s, Distinct):

@@ -1,8 +1,11 @@
 """Small models that the training tests share."""
 
 import numpy as np
+import pytest
 
 import symgrad as sg
+
+both_targets = pytest.mark.parametrize("target", ["reference", "cpu"])
 
 
 def line(optimizer=None, **options):
@@ -18,3 +21,7 @@ def line(optimizer=None, **options):
 def points(n=10):
     x = np.linspace(-1, 1, n)
     return {"x": x, "y": 3 * x + 2}
+
+
+def values(model):
+    return [float(a) for a in model.parameters.values()]

@@ -1,12 +1,9 @@
 """Streams for tests, and models that show what they were given."""
 
 import numpy as np
-import pytest
 
 import symgrad as sg
 from symgrad.train import blocks as blocks_module
-
-both_targets = pytest.mark.parametrize("target", ["reference", "cpu"])
 
 
 def cut(data, size):
@@ -21,10 +18,6 @@ def cut(data, size):
             at, k = rows.stop, k + 1
 
     return stream
-
-
-def values(model):
-    return [float(a) for a in model.parameters.values()]
 
 
 def small_blocks(monkeypatch, samples, columns=2):

@@ -5,8 +5,8 @@ import pytest
 
 import symgrad as sg
 from symgrad.train import blocks as blocks_module
-from tests.train.models import line, points
-from tests.train.streaming import both_targets, mapped, showing, small_blocks, values
+from tests.train.models import both_targets, line, points, values
+from tests.train.streaming import mapped, showing, small_blocks
 
 
 @both_targets

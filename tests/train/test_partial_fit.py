@@ -11,8 +11,8 @@ import pytest
 import symgrad as sg
 from symgrad.train import blocks as blocks_module
 from symgrad.train import rooms
-from tests.train.models import line, points
-from tests.train.streaming import both_targets, cut, values
+from tests.train.models import both_targets, line, points, values
+from tests.train.streaming import cut
 
 
 @both_targets

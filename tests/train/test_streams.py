@@ -10,8 +10,8 @@ import scipy.sparse
 import symgrad as sg
 from symgrad.train import blocks as blocks_module
 from symgrad.train.streamed import Sum
-from tests.train.models import line, points
-from tests.train.streaming import both_targets, cut, fitted, showing, small_blocks, values
+from tests.train.models import both_targets, line, points, values
+from tests.train.streaming import cut, fitted, showing, small_blocks
 
 # --- the same as in memory
 

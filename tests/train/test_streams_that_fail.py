@@ -9,8 +9,8 @@ import pytest
 
 import symgrad as sg
 from symgrad.train import blocks as blocks_module
-from tests.train.models import line, points
-from tests.train.streaming import both_targets, cut, fitted, mapped, small_blocks, values
+from tests.train.models import both_targets, line, points, values
+from tests.train.streaming import cut, fitted, mapped, small_blocks
 
 BAD = {
     "name": ({"x": [1.0], "z": [2.0]}, KeyError, "batch 3 of the stream: no data .* called 'z'"),
