@@ -17,14 +17,6 @@ from symgrad.generate.vector_math import FORMULAS
 
 CALLED = re.compile(r"call \S[^@\n]* @symgrad\.(\w+)\.(float\d\d)(?:x(\d+))?\(")
 MOST_INLINED = 4  # calls of one function in a text; beyond, its code is not repeated
-GATHER = """
-define internal <{n} x double> @symgrad.gather{n}(ptr %table, <{n} x i64> %at) alwaysinline {{
-  %places = getelementptr double, ptr %table, <{n} x i64> %at
-  %x = call <{n} x double> @llvm.masked.gather.v{n}f64.v{n}p0(
-    <{n} x ptr> %places, i32 8, <{n} x i1> splat (i1 true), <{n} x double> poison)
-  ret <{n} x double> %x
-}}
-"""
 
 
 def with_definitions(assembly: str) -> str:
@@ -33,9 +25,7 @@ def with_definitions(assembly: str) -> str:
     for (name, dtype, lanes), uses in Counter(CALLED.findall(assembly)).items():
         format = FORMATS[dtype].across(int(lanes or 1))
         _define(module, name, format, inlined=uses <= MOST_INLINED)
-    gathers = sorted({int(n) for n in re.findall(r"symgrad\.gather(\d+)", str(module))})
-    text = re.sub(r"(?m)^(target|; ModuleID).*$|^declare.*symgrad\.gather.*$", "", str(module))
-    return assembly + text + "".join(GATHER.format(n=n) for n in gathers)
+    return assembly + re.sub(r"(?m)^(target|; ModuleID).*$", "", str(module))
 
 
 def _define(module: ir.Module, name: str, format: Format, inlined: bool) -> None:

@@ -1,45 +1,92 @@
-"""Sine, cosine and tangent: the reduction of an angle by quarter turns, exact for every number.
+"""Sine, cosine and tangent: an angle less the nearest multiple of a quarter turn, for every number.
 
-x = M 2**k with whole M, so x 2/pi modulo 4 is M times (2**k 2/pi modulo 4), and the latter stands
-in a table, a row for each exponent, to as many bits as the nearest multiple of a quarter turn asks
-for (Payne and Hanek).  The products with M are exact: in float32 because the table's first part is
-short, in float64 by fused multiplication and addition.
+Nearly all angles are small.  Of those n quarter turns are taken off in three parts: the first
+product, fused with its subtraction, leaves an exact rest, the second a rounded one.
+
+For all others x = M 2**k with whole M, so x 2/pi modulo 4 is M times (2**k 2/pi modulo 4), and the
+latter stands in a table, a row for each exponent, to as many bits as the nearest multiple of a
+quarter turn asks for (Payne and Hanek).  The products with M are exact: in float32 because the
+table's first part is short, in float64 by fused multiplication and addition.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+from symgrad.generate.vector_branches import apart, unless_sure
 from symgrad.generate.vector_code import Bits, Real, polynomial
 from symgrad.generate.vector_coefficients import COS, SIN
 from symgrad.generate.vector_formats import DOUBLE, FLOAT, FORMATS
 from symgrad.generate.vector_pairs import product, total
 
-QUARTER = (math.pi / 2, 6.123233995736766e-17)  # a quarter turn in two parts
-SMALLEST = {"float32": -14, "float64": -28}  # below 2**this, sin x is x and cos x is 1
+QUARTERS = {  # a quarter turn in parts
+    "float32": (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
+    "float64": (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33),
+}
+QUARTER = QUARTERS["float64"]
+NEAR = {"float32": 2.0**15, "float64": 2.0**30}  # up to it the number of quarter turns is exact
+SMALLEST = {"float32": -14, "float64": -28}  # of what the table has a row for
 PARTS = {"float32": (29, 53), "float64": (53, 53, 53, 53)}  # bits; 29 + 24 fit into a double
 BITS = 1400  # of 2 / pi: more than the largest exponent and what is behind it
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """An angle less a number of quarter turns."""
+
+    quarters: Bits
+    sin: Real
+    cos: Real
+
+    @property
+    def odd(self) -> Any:
+        return (self.quarters & 1).equals(1)
+
+
+OfRest = Callable[[Real, Rest], Real]
+
+
 def sin(x: Real) -> Real:
-    quarters, s, c = _sine_and_cosine(x)
-    y = c.where((quarters & 1).equals(1), s)
-    y = ((y.bits ^ _sign(quarters & 2)) ^ (x.bits & x.sign)).real
-    return _ends(x, x, y)
+    return _turned("sin", _sin, x)
 
 
 def cos(x: Real) -> Real:
-    quarters, s, c = _sine_and_cosine(x)
-    y = s.where((quarters & 1).equals(1), c)
-    return _ends(x, x.of(1.0), (y.bits ^ _sign((quarters + 1) & 2)).real)
+    return _turned("cos", _cos, x)
 
 
 def tan(x: Real) -> Real:
-    quarters, s, c = _sine_and_cosine(x)
-    odd = (quarters & 1).equals(1)
-    y = (-c).where(odd, s) / s.where(odd, c)
-    return _ends(x, x, (y.bits ^ (x.bits & x.sign)).real)
+    return _turned("tan", _tan, x)
+
+
+def _turned(name: str, of_rest: OfRest, x: Real) -> Real:
+    """A function of x by what it is of the rest."""
+    a = abs(x)
+    near = a <= NEAR[x.format.name]
+    y = of_rest(x, _near(a))
+
+    def far() -> Real:
+        return y.where(near, apart(f"{name}.far", lambda x: of_rest(x, _far(x)), x))
+
+    return unless_sure(near, y, far)
+
+
+def _sin(x: Real, rest: Rest) -> Real:
+    y = rest.cos.where(rest.odd, rest.sin)
+    return ((y.bits ^ _sign(rest.quarters & 2)) ^ (x.bits & x.sign)).real
+
+
+def _cos(x: Real, rest: Rest) -> Real:
+    y = rest.sin.where(rest.odd, rest.cos)
+    return (y.bits ^ _sign((rest.quarters + 1) & 2)).real
+
+
+def _tan(x: Real, rest: Rest) -> Real:
+    y = (-rest.cos).where(rest.odd, rest.sin) / rest.sin.where(rest.odd, rest.cos)
+    return (y.bits ^ (x.bits & x.sign)).real
 
 
 def _sign(two: Bits) -> Bits:
@@ -47,32 +94,42 @@ def _sign(two: Bits) -> Bits:
     return two << (two.like.format.width - 2)
 
 
-def _ends(x: Real, small: Real, y: Real) -> Real:
-    """y, but `small` next to 0 and NaN for infinities."""
-    near = abs(x) < 2.0 ** SMALLEST[x.format.name]
-    return small.where(near, y.where(abs(x) < math.inf, math.nan))
+def _near(a: Real) -> Rest:
+    """Of an angle from 0 to `NEAR`."""
+    n, quarters = (a * (2 / math.pi)).nearest()
+    r = a
+    for part in QUARTERS[a.format.name]:
+        r = n.fused(-part, r)
+    return _rest(quarters, r)
 
 
-def _sine_and_cosine(x: Real) -> tuple[Bits, Real, Real]:
-    """Quarter turns, and the sine and cosine of the rest of |x|."""
+def _far(x: Real) -> Rest:
+    """Of |x|, whatever it is; NaN for infinities."""
     f = x.format
     exponent = abs(x).bits >> f.mantissa
     first = f.bias + SMALLEST[f.name]
     row = (exponent - first).where(x.of(2.0 ** SMALLEST[f.name]) <= abs(x), exponent & 0)
     whole = ((x.bits & ((1 << f.mantissa) - 1)) | ((f.bias + f.mantissa) << f.mantissa)).real
     parts = row.looked_up(f"quarters.{f.name}", quarter_turns(f.name))
-    quarters, r, rest = (_short if f.name == FLOAT.name else _long)(x, whole.to(DOUBLE), parts)
+    quarters, r, low = (_short if f.name == FLOAT.name else _long)(x, whole.to(DOUBLE), parts)
+    return _rest(quarters, r.where(abs(x) < math.inf, math.nan), low)
+
+
+def _rest(quarters: Bits, r: Real, low: Real | float = 0.0) -> Rest:
+    """The rest r + low, of at most half a quarter turn."""
     z = r * r
-    s = r + (r * z * polynomial(z, SIN[f.name]) + rest * (1.0 - z * 0.5))
-    c = 1.0 - z * 0.5 + (z * z * polynomial(z, COS[f.name]) - r * rest)
-    return quarters, s, c
+    s = r * z * polynomial(z, SIN[r.format.name])
+    c = z * z * polynomial(z, COS[r.format.name])
+    if isinstance(low, Real):
+        s, c = s + low * (1.0 - z * 0.5), c - r * low
+    return Rest(quarters, r + s, 1.0 - z * 0.5 + c)
 
 
-def _short(x: Real, whole: Real, parts: list[Real]) -> tuple[Bits, Real, Real]:
+def _short(x: Real, whole: Real, parts: list[Real]) -> tuple[Bits, Real, float]:
     product = whole * parts[0]
     n, quarters = product.nearest()
     turn = product.minus(n) + whole * parts[1]
-    return quarters.to(x), (turn * QUARTER[0]).to(FLOAT), x.of(0.0)
+    return quarters.to(x), (turn * QUARTER[0]).to(FLOAT), 0.0
 
 
 def _long(x: Real, whole: Real, parts: list[Real]) -> tuple[Bits, Real, Real]:

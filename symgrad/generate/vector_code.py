@@ -305,9 +305,11 @@ def _element(builder: Any, table: Any, at: Any, double: Format) -> Any:
     zero = ir.IntType(64)(0)
     if double.lanes == 1:
         return builder.load(builder.gep(table, [zero, at]))
-    name, kind = f"symgrad.gather{double.lanes}", ir.FunctionType(double.type, [POINTER, at.type])
-    gather = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-    return builder.call(gather, [builder.bitcast(table, POINTER), at])
+    result = ir.Constant(double.type, ir.Undefined)
+    for lane in map(ir.IntType(32), range(double.lanes)):
+        place = builder.gep(table, [zero, builder.extract_element(at, lane)])
+        result = builder.insert_element(result, builder.load(place), lane)
+    return result
 
 
 def _intrinsic(module: Any, name: str, result: Any, given: Sequence[Any], *kinds: Any) -> Any:

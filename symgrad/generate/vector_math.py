@@ -3,7 +3,8 @@
     from symgrad.generate.vector_math import exp, tanh
 
 Each is an instruction sequence without branches that is inlined where it is called, so that LLVM
-vectorises the loop around it.  float32 in, float32 out; integers are taken as float64.  Errors are
+vectorises the loop around it; those of angles and `modulo` have one that is hardly ever taken, and
+are called for whole vectors.  float32 in, float32 out; integers are taken as float64.  Errors are
 below 4 units in the last place over the whole range, with infinities, NaN, denormals and signed
 zeros as C's library has them (tests/generate/test_vector_math.py measures them).
 

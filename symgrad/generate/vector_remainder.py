@@ -8,10 +8,9 @@ time, beside a branch that is not taken else.
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
 
+from symgrad.generate.vector_branches import unless_sure
 from symgrad.generate.vector_code import CONTRACT, Real
 
 
@@ -31,37 +30,15 @@ def fmod(x: Real, y: Real) -> Real:
     r = (r + b).where(r < 0.0, r)
     r = a.where(a < b, r)  # also where b is infinite
     sure = x.builder.and_(q < 2.0**x.format.mantissa, r < b)
-    return _or_one_by_one(r, sure, a, b).with_sign_of(x)
+    return unless_sure(sure, r, lambda: _by_processor(a, b)).with_sign_of(x)
 
 
-def _or_one_by_one(r: Real, sure: Any, a: Real, b: Real) -> Real:
-    """r, or what the processor finds where some r is not sure."""
-    builder = r.builder
-    start, unsure, end = builder.block, *(builder.append_basic_block() for _ in range(2))
-    builder.cbranch(_all(builder, sure, r.format.lanes), end, unsure)
-    builder.position_at_end(unsure)
-    found = _by_processor(a, b)
-    builder.branch(end)
-    builder.position_at_end(end)
-    result = builder.phi(r.format.type)
-    result.add_incoming(r.value, start)
-    result.add_incoming(found, unsure)
-    return Real(builder, r.format, result)
-
-
-def _all(builder: Any, condition: Any, lanes: int) -> Any:
-    if lanes == 1:
-        return condition
-    every = ir.IntType(lanes)
-    return builder.icmp_unsigned("==", builder.bitcast(condition, every), every(-1))
-
-
-def _by_processor(a: Real, b: Real) -> Any:
+def _by_processor(a: Real, b: Real) -> Real:
     """LLVM's own remainder, which is a call of the C library, lane by lane."""
     if a.format.lanes == 1:
-        return a.builder.frem(a.value, b.value, flags=CONTRACT)
+        return Real(a.builder, a.format, a.builder.frem(a.value, b.value, flags=CONTRACT))
     result = ir.Constant(a.format.type, ir.Undefined)
     for at in map(ir.IntType(32), range(a.format.lanes)):
         one, other = (a.builder.extract_element(x.value, at) for x in (a, b))
         result = a.builder.insert_element(result, a.builder.frem(one, other, flags=CONTRACT), at)
-    return result
+    return Real(a.builder, a.format, result)

@@ -4,6 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from symgrad.generate import vector_angles as angles
 from symgrad.generate import vector_coefficients as known
 from symgrad.generate import vector_gamma_long as gamma_long
 
@@ -59,6 +60,15 @@ def test_constants_in_two_parts():
         given = [*known.SINE_OF_TURN_LONG, gamma_long.HALF_LOG_TURN, gamma_long.TWELFTH]
         for (high, low), x in zip(given, exact, strict=True):
             assert high == float(x) and low == float(x - high)
+
+
+def test_quarter_turns_in_parts():
+    with mp.workdps(60):
+        for dtype, parts in angles.QUARTERS.items():
+            rest = mp.pi / 2
+            for part in parts:
+                assert part == float(np.dtype(dtype).type(float(rest)))
+                rest -= part
 
 
 @pytest.mark.parametrize(("table", "dtype"), TABLES)

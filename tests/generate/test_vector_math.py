@@ -12,6 +12,7 @@ import pytest
 import scipy.special
 
 import symgrad as sg
+from symgrad.generate import vector_angles as angles
 from symgrad.generate import vector_gamma_long as gamma_long
 from symgrad.generate import vector_math
 from symgrad.generate.ir_operations import CODE
@@ -126,13 +127,41 @@ def test_ends(name, dtype):
 
 @pytest.mark.parametrize(("dtype", "type"), [("float32", "float"), ("float64", "double")])
 def test_loops_are_vectorised(name, dtype, type):
-    assert re.search(rf"fmul contract <\d+ x {type}>", code_of(name, dtype))
+    code = code_of(name, dtype)
+    assert re.search(rf"fmul contract <\d+ x {type}>", code)
+    branches = f"_ZGV_LLVM_N4v_symgrad.{name}." in code  # then the loop calls it, for vectors
+    assert not branches or re.search(rf"%.* call .*<\d+ x {type}> @symgrad\.{name}\.f", code)
 
 
 def test_every_function_is_tested():
     public = {n for n, f in vars(vector_math).items() if type(f).__name__ == "_Intrinsic"}
     called = {row.called for row in CODE.values()} - {""}
     assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, "gelu_slope", "modulo"}
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_angles_beside_large_ones(name, dtype, rng):
+    """Those for which the whole vector takes another way are what they are without them."""
+    x = rng.uniform(-1000, 1000, 256).astype(dtype)
+    beside = x.copy()
+    beside[::7] = [*2.0 ** rng.uniform(31, 120, 35), math.inf, math.nan]
+    same = np.arange(256) % 7 > 0
+    np.testing.assert_array_equal(over(name, beside)[same], over(name, x)[same])
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_angles_next_to_where_the_reduction_changes(name, dtype, rng):
+    """And next to multiples of a quarter turn, up to there."""
+    near, epsilon = angles.NEAR[dtype], np.finfo(dtype).eps
+    quarters = rng.integers(1, int(near / 1.58), 100) * (math.pi / 2)
+    x = np.array([*quarters, *near * (1 + epsilon * np.arange(-20, 20))], dtype)
+    with mp.workprec(300):
+        exact = [FUNCTIONS[name][0](mp.mpf(float(v))) for v in x]
+        errors = [ulps(y, e, dtype) for y, e in zip(over(name, x), exact, strict=True)]
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
