@@ -18,6 +18,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.calculus.builder import ZERO, Builder, Value
+from symgrad.calculus.intervals import poles
 from symgrad.language.row import TABLE, op
 from symgrad.language.views import unbroadcast
 
@@ -52,7 +53,8 @@ class _Sweep:
         self.steep: set[Name] = set()  # names whose adjoint may be infinite
         self.active = _depending(builder.equations, set(wrt))
         self.named = {e.name for e in builder.equations if e.name.label}
-        self.risky = _risky(builder.equations)
+        self.poles = poles(builder.inputs, builder.equations)
+        self.risky = _risky(builder.equations, self.poles)
         self.vanishing: set[Operand] = set()  # of the equations scanned so far
         self.scanned = 0
         self.equations = [e for e in reversed(builder.equations) if e.name in self.active]
@@ -173,7 +175,7 @@ class _Sweep:
             part = self._fit(part, equation.name, x)
         if row.kinked or equation.name in self.zeroed:
             self.zeroed.add(x)
-        if row.may_be_infinite(equation.operands) or equation.name in self.steep:
+        if equation.name in self.poles or equation.name in self.steep:
             self.steep.add(x)
         crosses = equation.name.per_sample and not x.per_sample and row.kind != "level"
         if crosses and not self.own_sample and _level(part):
@@ -197,11 +199,11 @@ _OTHER_SAMPLES = (
 )
 
 
-def _risky(equations: Sequence[Equation]) -> set[Operand]:
+def _risky(equations: Sequence[Equation], poles: set[Name]) -> set[Operand]:
     """The names that may be infinite, or have an infinite derivative, at finite operands."""
     found: set[Operand] = set()
     for e in equations:
-        if TABLE[e.operation].may_be_infinite(e.operands) or not found.isdisjoint(e.operands):
+        if e.name in poles or not found.isdisjoint(e.operands):
             found.add(e.name)
     return found
 
