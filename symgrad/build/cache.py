@@ -45,23 +45,37 @@ class Untrusted(ValueError):
 
 
 def directory() -> Path:
-    """Where kernels are kept: in `SYMGRAD_CACHE_DIR`, else in the user's cache directory."""
+    """Where kernels are kept: in `SYMGRAD_CACHE_DIR`, else in the user's cache directory; OSError
+    where that is nowhere."""
+    try:
+        return _place().absolute() / "kernels"
+    except RuntimeError as error:  # nobody knows where this user is at home
+        raise FileNotFoundError(f"{error}") from error
+
+
+def _place() -> Path:
     given = os.environ.get("SYMGRAD_CACHE_DIR")
     if given:
-        return Path(given).expanduser().absolute() / "kernels"
+        return Path(given).expanduser()
     from platformdirs import user_cache_path
 
-    return user_cache_path("symgrad") / "kernels"
+    return user_cache_path("symgrad")
 
 
 def text_path(key: str) -> Path:
     """Where the text of a kernel is or would be, for tracebacks and debuggers."""
-    return directory() / key / TEXT
+    with suppress(OSError):
+        return directory() / key / TEXT
+    return Path(key) / TEXT
 
 
 def object_code(key: str, text: str, compile: Callable[[], bytes]) -> bytes:
     """The object code of that key: from disk where a verified copy is, else compiled and kept."""
-    entry = directory() / key
+    try:
+        entry = directory() / key
+    except OSError as error:
+        _warn_unusable("files", error)
+        return compile()
     with suppress(OSError, Untrusted):
         code = _read(entry, text)
         if code is not None:
@@ -73,8 +87,8 @@ def object_code(key: str, text: str, compile: Callable[[], bytes]) -> bytes:
         except Untrusted as error:
             code = None
             _warn_once("damaged", f"{error}; it is compiled anew")
-        except OSError as error:
-            _warn_unusable(entry, error)
+        except (OSError, NotImplementedError) as error:  # the latter where disks know no locks
+            _warn_unusable(entry.parent, error)
             return compile()
         return _compiled_and_kept(entry, text, compile) if code is None else code
 
@@ -85,7 +99,7 @@ def _compiled_and_kept(entry: Path, text: str, compile: Callable[[], bytes]) -> 
         _write(entry, {TEXT: text.encode(), CODE: code})
         _prune(entry.parent)
     except OSError as error:
-        _warn_unusable(entry, error)
+        _warn_unusable(entry.parent, error)
     return code
 
 
@@ -177,10 +191,10 @@ def _last_used(item: os.DirEntry) -> float:
     return time.time()
 
 
-def _warn_unusable(entry: Path, error: OSError) -> None:
+def _warn_unusable(place: Path | str, error: Exception) -> None:
     _warn_once(
         "unusable",
-        f"kernels cannot be kept in {entry.parent} ({error}), so each process compiles its own; "
+        f"kernels cannot be kept in {place} ({error}), so each process compiles its own; "
         "the environment variable SYMGRAD_CACHE_DIR names another directory",
     )
 

@@ -221,6 +221,41 @@ def test_a_directory_that_cannot_be(tmp_path, monkeypatch):
         assert fetch(Compiler()) == CODE
 
 
+@pytest.mark.parametrize("given", [None, "~/kernels", "~nobody-of-that-name/kernels"])
+def test_a_user_without_a_home(given, monkeypatch):
+    """As services and containers have them: a number that no file knows, and no HOME."""
+    for name in ("HOME", "XDG_CACHE_HOME", "SYMGRAD_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+    if given:
+        monkeypatch.setenv("SYMGRAD_CACHE_DIR", given)
+    compiler = Compiler()
+    with pytest.warns(CacheWarning, match="SYMGRAD_CACHE_DIR names another directory"):
+        assert fetch(compiler) == CODE
+    assert compiler.calls == 1
+    assert cache.text_path(KEY) == Path(KEY) / "kernel.py"
+
+
+def test_a_relative_directory_in_one_that_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setenv("SYMGRAD_CACHE_DIR", "kernels")
+    with pytest.warns(CacheWarning, match="kernels cannot be kept"):
+        assert fetch(Compiler()) == CODE
+
+
+def test_a_disk_without_locks(home, monkeypatch):
+    import filelock
+
+    def unknown(*args, **kwargs):
+        raise NotImplementedError("no locks here")
+
+    monkeypatch.setattr(filelock, "FileLock", unknown)
+    with pytest.warns(CacheWarning, match="no locks here"):
+        assert fetch(Compiler()) == CODE
+
+
 def test_an_error_of_the_compiler_is_not_hidden(home):
     def broken() -> bytes:
         raise OSError("the compiler's own")
