@@ -104,10 +104,12 @@ def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
     """
     for assembled, run in stages(section):
         if not assembled:
-            yield False, [s for s in run if not isinstance(s, Alone)]
-            for s in run:
-                if isinstance(s, Alone) or (isinstance(s, Loop) and is_driving(s)):
-                    yield from _all_runs(s.body)
+            entered = [s for s in run if isinstance(s, Loop) and is_driving(s)]
+            heads = [replace(s, body=()) for s in entered]
+            entered += [s for s in run if isinstance(s, Alone)]
+            yield False, [*heads, *(s for s in run if s not in entered)]
+            for s in entered:
+                yield from _all_runs(s.body)
             continue
         for plain, part in parts(run):
             if plain:

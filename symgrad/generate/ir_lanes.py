@@ -42,17 +42,17 @@ def lanes_of(s: Loop, known: Mapping[Buffer, Use], width: int) -> int:
 
 def _variables_stay(s: Loop, known: Mapping[Buffer, Use]) -> bool:
     """Whether variables live within one iteration, or are sums that nobody reads meanwhile."""
+    combined: dict[Buffer, set[str]] = {}
+    for t in s.body:
+        if isinstance(t, Update):
+            combined.setdefault(t.buffer.home, set()).add(t.combine)
     for home, use in uses(s.body).items():
         if use.stores:
             if not (known[home].is_value and all(p[-1:] == (s,) for p in known[home].stores)):
                 return False
-        elif use.updates and (use.reads or len(_combines(s, home)) > 1):
+        elif use.updates and (use.reads or len(combined.get(home, ())) > 1):
             return False
     return True
-
-
-def _combines(s: Loop, home: Buffer) -> set[str]:
-    return {t.combine for t in s.body if isinstance(t, Update) and t.buffer.home is home}
 
 
 def _elements_stay(s: Loop) -> bool:

@@ -7,7 +7,7 @@ Two of them share a phase unless one needs what the other has only when all samp
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from symgrad.lower import index as ix
@@ -57,6 +57,10 @@ class Part:
         return [*self.comments, self.statement]
 
     @property
+    def uses(self) -> Iterator[Touch]:
+        return itertools.chain.from_iterable(self.touches.values())
+
+    @property
     def homes(self) -> set[Buffer]:
         return set(self.touches)
 
@@ -79,7 +83,7 @@ class Part:
         matters = across = False
         for home in self.touches.keys() & later.touches.keys():
             for t, u in itertools.product(self.touches[home], later.touches[home]):
-                if not (t.how == u.how and t.how != "store"):
+                if _in_each_others_way(t.how, u.how):
                     matters = True
                     across |= not (t.aligned and u.aligned)
         return matters, across
@@ -126,23 +130,39 @@ def parts_of(section: Iterable[Statement], batch: int) -> list[Part]:
 def phases(parts: list[Part]) -> list[Phase]:
     """The parts in an order that gives the same results, in as few phases as that allows."""
     number: dict[Part, int] = {}
-    users: dict[Buffer, list[Part]] = {}
+    users: dict[Buffer, dict[str, list[Part]]] = {}  # by how they use it
     for p in parts:
         first = 0
-        for q in dict.fromkeys(q for home in p.touches for q in users.get(home, ())):
+        for q in _in_front_of(p, users):
             matters, across = q.conflicts(p)
             if matters:
                 waits = q.samplewise and (across or not p.samplewise)
                 first = max(first, number[q] + waits)
         number[p] = first
-        for home in p.touches:
-            users.setdefault(home, []).append(p)
+        for t in p.uses:
+            users.setdefault(t.home, {}).setdefault(t.how, []).append(p)
     if _collect_first(parts, number):
         return phases(parts)
     found = [Phase() for _ in range(1 + max(number.values(), default=0))]
     for p, k in number.items():
         (found[k].samplewise if p.samplewise else found[k].before).append(p)
     return found
+
+
+def _in_front_of(p: Part, users: Mapping[Buffer, Mapping[str, list[Part]]]) -> set[Part]:
+    """The users that may have to stay in front of p."""
+    return {
+        q
+        for t in p.uses
+        for how, found in users.get(t.home, {}).items()
+        if _in_each_others_way(t.how, how)
+        for q in found
+    }
+
+
+def _in_each_others_way(how: str, other: str) -> bool:
+    """Whether the order of two uses of a buffer matters."""
+    return how != other or how == "store"
 
 
 def _collect_first(parts: list[Part], number: dict[Part, int]) -> bool:

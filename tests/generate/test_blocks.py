@@ -118,6 +118,15 @@ def test_a_deeper_network_has_no_longer_bodies():
     assert lines[0] == lines[1]
 
 
+def test_numba_gets_none_of_many_parameters():
+    """Of samples in tiles: each array that it gets costs it a millisecond."""
+    a, b, (x, y) = *([sg.parameter(f"{n}{k}") for k in range(40)] for n in "ab"), sg.data("x y")
+    model = sum(p * sp.sin(q * x) for p, q in zip(a, b, strict=True))
+    source = generate(lower(trained((model - y) ** 2, [*a, *b], sg.SGD(0.01)), "float32", 10_000))
+    driver = source.text[source.text.index("def run(") :]
+    assert "for tile in range" in driver and "a7" not in driver and "_array" not in driver
+
+
 def test_a_program_has_one_text(monkeypatch):
     """Else no later process would find the kernel that an earlier one has kept."""
     monkeypatch.setattr(ir_cut, "LARGEST", 3)
