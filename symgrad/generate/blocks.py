@@ -104,12 +104,10 @@ def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
     """
     for assembled, run in stages(section):
         if not assembled:
-            entered = [s for s in run if isinstance(s, Loop) and is_driving(s)]
-            heads = [replace(s, body=()) for s in entered]
-            entered += [s for s in run if isinstance(s, Alone)]
-            yield False, [*heads, *(s for s in run if s not in entered)]
-            for s in entered:
-                yield from _all_runs(s.body)
+            yield False, [_head(s) for s in run if not isinstance(s, Alone)]
+            for s in run:
+                if isinstance(s, Alone) or (isinstance(s, Loop) and is_driving(s)):
+                    yield from _all_runs(s.body)
             continue
         for plain, part in parts(run):
             if plain:
@@ -120,6 +118,11 @@ def _all_runs(section: Sequence[Statement]) -> Iterator[Run]:
                     yield from _all_runs(s.body)
                 else:
                     yield True, [s]
+
+
+def _head(s: Statement) -> Statement:
+    """A loop that calls blocks, without what is in it."""
+    return replace(s, body=()) if isinstance(s, Loop) and is_driving(s) else s
 
 
 def is_driving(s: Loop) -> bool:
