@@ -96,14 +96,17 @@ def minimum(context: Any, a: Any, b: Any) -> Any:
 
 
 def _extreme(sign: str) -> Any:
-    """`a sign b or a is NaN ? a : b`, for a constant a one instruction."""
+    """LLVM's own, of which it makes vectors in loops that look for an extreme, too; where one of
+    them cannot be NaN one instruction.  Which zero is larger is left open, as everywhere."""
+    name = {">": "llvm.maximum", "<": "llvm.minimum"}[sign]
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         a, b = arguments
         if isinstance(a.type, ir.IntType):
             return builder.select(builder.icmp_signed(sign, a, b), a, b)
-        first = builder.or_(builder.fcmp_ordered(sign, a, b), builder.fcmp_unordered("uno", a, a))
-        return builder.select(first, a, b)
+        kind = ir.FunctionType(a.type, [a.type, a.type])
+        function = builder.module.declare_intrinsic(name, [a.type], kind)
+        return builder.call(function, [a, b], fastmath=["nsz"])
 
     return code
 

@@ -74,6 +74,16 @@ def test_llvm_vectorises_loops_with_the_row(part, dtype, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", ["amax", "amin", "sum", "prod"])
+def test_llvm_vectorises_reductions_of_rows(name, dtype):
+    builder = Builder()
+    x = builder.value(builder.input(sg.data("x", shape=1000), (1000,), True))
+    y = builder.apply(name, x, axes=(0,), keepdims=False)
+    code = optimised(Program(builder.block({"y": y.operand})), dtype, f"{name}_{dtype}")
+    assert re.search(rf"<\d+ x {TYPES[dtype]}>", code), "one number after the other"
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_assembly_in_lanes_has_no_single_numbers(row, dtype, monkeypatch):
     monkeypatch.setattr(blocks, "LARGEST", -1)
