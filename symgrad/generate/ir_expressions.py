@@ -20,6 +20,7 @@ from symgrad.lower.kernel import Apply, Expression, Load, Number, Whole
 from symgrad.lower.nodes import MANY
 
 CHAINS = 4  # of a long sum
+MOST_JOINED = 4  # products that join a total one by one: each waits for the one before
 
 
 class Expressions:
@@ -53,21 +54,36 @@ class Expressions:
         term of a chain waits for the one before."""
         terms = sorted(x.operands, key=_is_negative)
         if len(terms) < MANY:
-            return self._chain(terms, "add", "sub", x.dtype)
-        chains = [self._chain(terms[k::CHAINS], "plus", "minus", x.dtype) for k in range(CHAINS)]
+            return self._chain(terms, "add", "sub")
+        chains = [self._chain(terms[k::CHAINS], "plus", "minus") for k in range(CHAINS)]
         while len(chains) > 1:
             pairs = zip(chains[::2], chains[1::2], strict=True)
             chains = [self.apply("plus", pair, x.dtype) for pair in pairs]
         return chains[0]
 
-    def _chain(self, terms: Sequence[Expression], plus: str, minus: str, dtype: str) -> Value:
-        total = self.value(terms[0])
-        for y in terms[1:]:
+    def _chain(self, terms: Sequence[Expression], plus: str, minus: str) -> Value:
+        return self._joined(self.value(terms[0]), terms[1:], plus, minus)
+
+    def _joined(self, total: Value, terms: Sequence[Expression], plus: str, minus: str) -> Value:
+        dtype = total.dtype
+        for y in terms:
             if isinstance(y, Apply) and _is_negative(y):
                 total = self.apply(minus, [total, self._factors(y.operands[1:], dtype)], dtype)
             else:
                 total = self.apply(plus, [total, self.value(y)], dtype)
         return total
+
+    def added(self, total: Value, x: Expression) -> Value:
+        """total + x: a few products join the total one by one, each by a multiply-add."""
+        terms = x.operands if isinstance(x, Apply) and x.operation == "add" else (x,)
+        products = sorted(filter(_is_product, terms), key=_is_negative)
+        if not 0 < len(products) <= MOST_JOINED or len(terms) >= MANY:
+            return self.apply("plus", [total, self.value(x)], total.dtype)
+        others = [y for y in terms if not _is_product(y)]
+        if others:
+            rest = self._chain(others, "add", "sub")
+            total = self.apply("plus", [total, rest], total.dtype)
+        return self._joined(total, products, "plus", "minus")
 
     def product(self, x: Apply) -> Value:
         if _is_negative(x):
@@ -151,3 +167,10 @@ def _is_negative(x: Expression) -> bool:
         return False
     first = x.operands[0]
     return isinstance(first, Number) and first.value == -1
+
+
+def _is_product(x: Expression) -> bool:
+    """Whether a multiplication makes it."""
+    if not isinstance(x, Apply):
+        return False
+    return x.operation == "mul" or (x.operation == "pow" and exponent_of(x) == 2)

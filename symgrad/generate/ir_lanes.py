@@ -219,10 +219,13 @@ class Sums:
 
     def _add(self, writer: Writer, s: Update) -> None:
         lines, dtype, place = writer.lines, s.buffer.dtype, self.places[s.buffer.home]
-        x = lines.spread(writer.expressions.value(s.value), self.count)
-        old = lines.value(f"load {x.type}, ptr {place}", dtype, self.count)
-        combine = "plus" if s.combine == "add" else s.combine
-        new = writer.expressions.apply(combine, [old, x], dtype)
+        kind = type_of(dtype, self.count)
+        old = lines.value(f"load {kind}, ptr {place}", dtype, self.count)
+        if s.combine == "add":
+            new = writer.expressions.added(old, s.value)
+        else:
+            x = lines.spread(writer.expressions.value(s.value), self.count)
+            new = writer.expressions.apply(s.combine, [old, x], dtype)
         lines.add(f"store {new.typed}, ptr {place}")
 
     def _one_by_one(self, writer: Writer, s: Update) -> None:

@@ -15,6 +15,7 @@ from symgrad.language.ragged import is_length
 from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
 from symgrad.lower import calls, costs, totals
+from symgrad.lower.common import without_common_numbers
 from symgrad.lower.factors import factorised
 from symgrad.lower.layout import Layout
 from symgrad.lower.multiples import with_multiples
@@ -77,7 +78,7 @@ class Normalizer:
         self, block: Block, batch: int, written: Iterable[sp.Symbol],
         layout: Layout,
     ) -> None:  # fmt: skip
-        self.block = with_multiples(regrouped(expanded(block)))
+        self.block = with_multiples(without_common_numbers(regrouped(expanded(block)), batch))
         self.batch, self.layout = batch, layout
         self.written = set(written)
         self.known: dict[Name, Operand] = {}
