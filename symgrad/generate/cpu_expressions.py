@@ -16,7 +16,7 @@ from symgrad.generate.cpu_operations import (
     SUM,
     UNARY,
 )  # fmt: skip
-from symgrad.generate.powers import MOST_MULTIPLIED, exponent_of, is_inverse
+from symgrad.generate.powers import HALVES, MOST_MULTIPLIED, exponent_of, is_inverse
 from symgrad.generate.text import Names
 from symgrad.lower import index as ix
 from symgrad.lower.index import Index, Quotient, Remainder
@@ -179,9 +179,9 @@ class Printer:
             return self._within(base, level)
         if k == 0.5:
             return self._code("sqrt", [base])[0]
-        if k == 1.5:
+        if k in HALVES:
             root = self._code("sqrt", [base])[0]
-            return f"({self._within(base, PRODUCT)} * {root})"
+            return f"({self._raised(base, int(k), dtype, PRODUCT)} * {root})"
         if isinstance(k, int) and abs(k) <= MOST_MULTIPLIED:
             if k == 2:
                 return self._code("square", [base])[0]

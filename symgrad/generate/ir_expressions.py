@@ -9,6 +9,7 @@ from symgrad.generate.ir_apply import applied, called
 from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_text import Lines, Value, constant
 from symgrad.generate.powers import (
+    HALVES,
     MOST_MULTIPLIED,
     WHOLE,
     by_squaring,
@@ -108,9 +109,11 @@ class Expressions:
     def _raised(self, x: Any, k: Any) -> Value:
         """The base of a power, to the power k, or to its own exponent where that is no number."""
         base = self.value(x.operands[0])
-        if k in (0.5, 1.5):
+        if k in HALVES:
             root = self.apply("sqrt", [base], x.dtype)
-            return root if k == 0.5 else self.apply("mul", [base, root], x.dtype)
+            whole = int(k)
+            rest = [self._multiplied(base, whole)] if whole else []
+            return self.apply("mul", [*rest, root], x.dtype)
         if k in WHOLE:
             return called(self.lines, name(k), [base], x.dtype)
         if isinstance(k, int) and 0 < k <= MOST_MULTIPLIED:

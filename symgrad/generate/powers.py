@@ -1,7 +1,7 @@
 """Which powers are multiplied out, and which divided by: the same on every printed target.
 
-x**-1 and x**(-1/2) divide, x**2 to x**5 are products, and further whole powers functions of
-`vector_powers`.
+x**-1 and x**(-1/2) divide, x**2 to x**5 are products, further whole powers functions of
+`vector_powers`, and powers of some halves products with a root.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from symgrad.lower.kernel import Apply, Expression, Number
 
 MOST_MULTIPLIED = 64
+HALVES = (0.5, 1.5, 2.5, 3.5)
 WHOLE = (*range(-64, -1), *range(6, 65))  # that are functions
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -22,7 +23,8 @@ from symgrad.lower.multiples import with_multiples
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
 from symgrad.lower.regrouped import regrouped
 
-OF_INVERSES = (-2, -3, sp.Rational(-3, 2))
+OF_INVERSES = (-2, -3, *(sp.Rational(-k, 2) for k in (3, 5, 7)))
+HALF = sp.Rational(1, 2)
 INVARIANT_ROLES = ("constant", "hyper", "parameter", "seed", "state", "step")
 
 
@@ -86,6 +88,7 @@ class Normalizer:
         self.per_sample: Node | None = None  # 1/n
         self.means: dict[Node, Node] = {}  # a mean over samples -> what is averaged
         self.inverses: dict[Node, Node] = {}  # x -> 1/x
+        self.powers: dict[tuple[Node, sp.Expr], Node] = {}  # a sample's number, k -> x**k
         self.factors: dict[Node, Node] = {}  # of matrices
         self.uses = Counter(x for e in self.block.equations for x in e.operands)
         self.uses.update([*self.block.outputs.values(), *self.block.writes.values()])
@@ -283,16 +286,42 @@ def _pow(s: Normalizer, e: Equation, x: list) -> Operand:
     """x**-n = (x**-1)**n, which is a number where x**n is none, for so few factors as to be good:
     there 1/x has the error of the result, n times."""
     base, exponent = x
-    if isinstance(base, Node) and exponent == -1:
-        s.inverses[base] = found = s.plain(e, x, {})
-        return found
-    if isinstance(base, Node) and exponent in OF_INVERSES:
-        if base not in s.inverses:
-            s.inverses[base] = s.make("pow", [base, sp.S.NegativeOne], base.extents)
-            s.inverses[base].uses = 0
-        s.inverses[base].uses += 1
-        return s.plain(e, [s.inverses[base], -exponent], {})
-    return s.plain(e, x, {})
+    if not isinstance(base, Node) or isinstance(exponent, Node):
+        return s.plain(e, x, {})
+    found = _from_another(s, e, base, exponent) if e.name.shape == () else None
+    if found is None and exponent in OF_INVERSES:
+        found = s.plain(e, [_inverse(s, base), -exponent], {})
+    elif found is None:
+        found = s.plain(e, x, {})
+    if exponent == -1:
+        s.inverses[base] = found
+    s.powers.setdefault((base, exponent), found)
+    return found
+
+
+def _from_another(s: Normalizer, e: Equation, base: Node, exponent: sp.Expr) -> Node | None:
+    """The power by one that is there: x**(-1/2) = 1/sqrt(x), x**(-3/2) = (x**(-1/2))**3,
+    x**(-5/2) = x**(-3/2)/x, which are what differentiates."""
+    if exponent in (-HALF, -3 * HALF):
+        known = s.powers.get((base, -exponent if exponent == -HALF else -HALF))
+        if known is not None:
+            known.uses += 1
+            return s.plain(e, [known, sp.Integer(-1 if exponent == -HALF else 3)], {})
+    elif (exponent + HALF).is_Integer and exponent < -2:
+        known = s.powers.get((base, exponent + 1))
+        if known is not None:
+            known.uses += 1
+            return s.plain(replace(e, operation="mul"), [known, _inverse(s, base)], {})
+    return None
+
+
+def _inverse(s: Normalizer, base: Node) -> Node:
+    """1/x for one more use."""
+    if base not in s.inverses:
+        s.inverses[base] = s.make("pow", [base, sp.S.NegativeOne], base.extents)
+        s.inverses[base].uses = 0
+    s.inverses[base].uses += 1
+    return s.inverses[base]
 
 
 def _batch(s: Normalizer, e: Equation, x: list) -> Operand:
