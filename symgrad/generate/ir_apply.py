@@ -53,6 +53,7 @@ def called(lines: Lines, name: str, operands: Sequence[Value], dtype: str) -> Va
     """The result of a function of ir_library."""
     operands = lines.together(*(lines.cast(y, dtype) for y in operands))
     lanes = operands[0].lanes
+    lines.calls += lanes == 1
     full_name = f"symgrad.{name}.{dtype}" + (f"x{lanes}" if lanes > 1 else "")
     given = ", ".join(y.typed for y in operands)
     return lines.value(f"call {type_of(dtype, lanes)} @{full_name}({given})", dtype, lanes)

@@ -12,11 +12,14 @@ from collections import Counter
 from llvmlite import ir
 
 from symgrad.generate import vector_code
+from symgrad.generate.ir_text import CALLING
 from symgrad.generate.vector_formats import FORMATS, Format
 from symgrad.generate.vector_math import FORMULAS
 
 CALLED = re.compile(r"call \S[^@\n]* @symgrad\.(\w+)\.(float\d\d)(?:x(\d+))?\(")
 MOST_INLINED = 4  # calls of one function in a text; beyond, its code is not repeated
+# A loop that calls looks short: LLVM would unroll it, and then it has no vectors.
+MARK = '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}\n'
 
 
 def with_definitions(assembly: str) -> str:
@@ -25,11 +28,17 @@ def with_definitions(assembly: str) -> str:
     for (name, dtype, lanes), uses in Counter(CALLED.findall(assembly)).items():
         format = FORMATS[dtype].across(int(lanes or 1))
         _define(module, name, format, inlined=uses <= MOST_INLINED)
-    return assembly + re.sub(r"(?m)^(target|; ModuleID).*$", "", str(module))
+    mark = MARK if CALLING in assembly else ""
+    return assembly + re.sub(r"(?m)^(target|; ModuleID).*$", "", str(module)) + mark
 
 
 def _define(module: ir.Module, name: str, format: Format, inlined: bool) -> None:
-    made = vector_code.function(module, name, format, *FORMULAS[name])
-    if not inlined:
+    formula, n = FORMULAS[name]
+    made = vector_code.function(module, name, format, formula, n)
+    if inlined:
+        return
+    if format.lanes == 1:
+        vector_code.call_on_vectors(made, name, format, formula)
+    else:
         made.attributes.discard("alwaysinline")
         made.attributes.add("noinline")

@@ -21,6 +21,8 @@ SUFFIXES = {
 }  # fmt: skip
 FLAGS = "reassoc nsz arcp contract afn"  # NaN and infinity keep their meaning
 CONSTANT = re.compile(r"[^%]")
+# The mark of a loop over a known number of elements that calls functions.
+CALLING = ", !llvm.loop !0"
 
 
 class Value(NamedTuple):
@@ -87,12 +89,14 @@ class Lines:
 
     entry:  lines that stand at its beginning: memory of variables, what is loaded once
     block:  the label of the basic block that is being written
+    calls:  of functions on numbers, in the body of the loop that is being written
     """
 
     def __init__(self) -> None:
         self.entry: list[str] = []
         self.body: list[str] = []
         self.block = "entry"
+        self.calls = 0
         self._count = 0
         self._names: dict[str, int] = {}
         self._spread: dict[str, Value] = {}
@@ -153,11 +157,14 @@ class Lines:
         more = self.value(f"icmp slt {i.typed}, {stop.text}", "bool")
         self.add(f"br {more.typed}, label %{label}.body, label %{label}.end")
         self.label(f"{label}.body")
+        outside, self.calls = self.calls, 0
         yield i
+        mark = CALLING if self.calls and CONSTANT.match(stop.text) else ""
+        self.calls = outside
         then = self.value(f"add nsw {i.typed}, {step}", "int64")
         if hidden:
             then = self.value(f'call i64 asm "", "=r,0"({then.typed}) nounwind willreturn', "int64")
-        self.add(f"br label %{label}")
+        self.add(f"br label %{label}{mark}")
         sources = f"[ {start.text}, %{before} ], [ {then.text}, %{self.block} ]"
         self.body.insert(head, f"  {i.text} = phi i64 {sources}")
         self.label(f"{label}.end")

@@ -351,16 +351,21 @@ def function(module: Any, name: str, format: Format, formula: Callable[..., Real
     builder.ret(result.value)
     if len(made.blocks) == 1 or format.lanes > 1:
         made.attributes.add("alwaysinline")
-        return made
-    _take_vectors(made, [function(module, name, format.across(k), formula, n) for k in LANES])
+    else:  # loops that branch have no vectors
+        call_on_vectors(made, name, format, formula)
     return made
 
 
-def _take_vectors(made: Any, others: Sequence[Any]) -> None:
-    """Have LLVM call a function with branches on vectors, too: loops that branch have none.
+def call_on_vectors(made: Any, name: str, format: Format, formula: Callable[..., Real]) -> None:
+    """Have LLVM call a function that is not put in place, in loops on vectors.
 
     It is told of the same function on so many lanes by their names, and that they are in use.
     """
+    if "noinline" in made.attributes:
+        return
+    n = len(made.args)
+    others = [function(made.module, name, format.across(k), formula, n) for k in LANES]
+    made.attributes.discard("alwaysinline")
     made.attributes.update(("noinline", "nounwind", "readnone"))
     arguments = "v" * len(made.args)
     texts = []

@@ -13,8 +13,9 @@ import symgrad as sg
 from symgrad.build.compiler import _execute, kernel_library
 from symgrad.build.entry import leading
 from symgrad.calculus.builder import Builder
+from symgrad.calculus.capture import capture
 from symgrad.calculus.program import Program
-from symgrad.generate import blocks, ir_lanes
+from symgrad.generate import blocks, ir_lanes, ir_library
 from symgrad.generate.cpu import generate
 from symgrad.generate.ir_library import with_definitions
 from symgrad.generate.micro_machine import host
@@ -96,6 +97,20 @@ def test_assembly_in_lanes_has_no_single_numbers(row, dtype, monkeypatch):
     single = rf"= f\w+ [a-z ]*{kind} |call [^<@\n]*\b{kind} @"
     for line in with_definitions(space["ASSEMBLY"]).splitlines():
         assert not re.search(single, line) or "frem" in line, line
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("size", [10, 24])
+def test_functions_that_are_not_put_in_place_are_called_on_vectors(size, dtype, monkeypatch):
+    """LLVM is not to unroll the short loops that call them, and then to find no loop."""
+    monkeypatch.setattr(blocks, "LARGEST", -1)
+    monkeypatch.setattr(ir_library, "MOST_INLINED", 0)
+    z, W = sg.data("z", shape=(size, size)), sg.constant(np.eye(size) + 0.1)
+    h = sg.logsumexp(W + sg.reshape(sp.tanh(z @ W[0]), (size, 1)), axis=0)
+    code = optimised(Program(capture({"h": h})), dtype, f"short_loops_{size}_{dtype}")
+    assert re.search(r"call <\d+ x \w+> @symgrad\.exp", code)
+    assert re.search(r"call <\d+ x \w+> @symgrad\.log1p", code)
+    assert not re.search(r"call \w+ @symgrad\.(exp|log1p)", code)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
