@@ -13,6 +13,7 @@ from symgrad.generate.micro_vectors import ITEM_BYTES
 
 PANEL_BYTES = 40 * 1024  # of a panel of b: most of it stays in a first-level cache
 LONGEST = 1024  # terms of one sum: longer ones are added up from panels, which rounds less
+BLOCKS = (128, 256, 512)  # rows of a block of b
 FILLED = 3 / 4  # of the registers hold sums at most
 
 
@@ -126,6 +127,21 @@ def _ordered(plan: Plan, v: View, machine: Machine, size: int) -> Iterator[Plan]
         yield replace(plan, panel=short, copied=True)
     if not v.packed and size * v.depth * v.columns <= machine.caches[1] // 4:
         yield replace(plan, panel=long, across=True, fetched=False)
+    for most in BLOCKS if machine.waits and not plan.turned else ():
+        length = _even(depth, most)
+        block = _block(plan.width, v.columns, machine.caches[1] // 4 // (size * length))
+        if block > plan.width:
+            yield replace(plan, panel=length, copied=True, fetched=False, block=block)
+
+
+def _block(width: int, columns: int, most: int) -> int:
+    """Whole strips that make even shares of the columns, at most so many columns.
+
+    >>> _block(64, 1024, 1024), _block(48, 1024, 1000), _block(64, 100, 40)
+    (1024, 528, 0)
+    """
+    strips, fit = -(-columns // width), most // width
+    return _even(strips, fit) * width if strips and fit else 0
 
 
 def _even(depth: int, most: int) -> int:

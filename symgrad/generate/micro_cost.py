@@ -27,11 +27,13 @@ JUMP, NEXT, FAR = 14.0, 3.5, 1024  # to a row of c so far away: to any part of i
 FETCHED = 0.2  # what is left of that where c is fetched ahead
 COPIED = 2.0  # to copy a vector into a panel
 SECOND, LAST, MEMORY = 32.0, 25.0, 5.5  # bytes a cycle from the second-level cache and beyond
+DISTANT = 12.0  # bytes a cycle from the last level for which sums wait
 APART = 0.1  # of what takes less time than the rest does not overlap with it
 TURNED = 0.4  # an element through the transposition of squares
 TURN = 15.0  # to begin turning a tile
 LINE, WAYS = 64, 8  # bytes of a line of cache; about as many make a set, on any level
-BLAS_CALL, BLAS_RESULT, BLAS_RATE = 300.0, 0.3, 0.97
+BLAS_CALL, BLAS_RESULT, BLAS_RATE, BLAS_PANEL = 300.0, 0.3, 0.97, 256
+BLAS_WAITS = 1 / 8  # of its arithmetic, where sums wait for the second-level cache
 BLAS_PACKED = 134.0  # bytes that could be loaded instead, for each element that BLAS packs
 
 
@@ -43,7 +45,7 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     >>> round(cycles(shape, Plan(False, 8, 2, 16, 784, False), zen4), -4)
     990000.0
     """
-    v, size = view(shape, plan.turned, plan.copied), ITEM_BYTES[shape.dtype]
+    v, size = view(shape, plan.turned, plan.copied, plan.block > 0), ITEM_BYTES[shape.dtype]
     panels = max(1, math.ceil(v.depth / plan.panel))
     total = 0.0
     tiles = _tiles(plan, v, size)
@@ -53,6 +55,9 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
         total += times * (inner + panels * _outer(tile, plan, shape) + reads)
     total += min(KIND[0] * total, KIND[1]) * max(len(tiles) - 1, 0)
     work, memory = total + _packing(plan, v, machine, size), _memory(shape, machine, size)
+    if memory:
+        work += _exchanged(shape, panels, machine, size)
+        work += machine.waits * v.packed * size * v.depth * v.columns / DISTANT
     return CALL + max(work, memory) + APART * min(work, memory)
 
 
@@ -61,11 +66,20 @@ def blas_cycles(shape: Shape, machine: Machine) -> float:
     m, n, k = shape.m, shape.n, shape.k
     size = ITEM_BYTES[shape.dtype]
     wide = min(1.0, 2 * (machine.library or machine.vector_bytes) / machine.arithmetic)
-    work = shape.work / (wide * machine.peak(size)) / BLAS_RATE
+    work = shape.work / (wide * machine.peak(size)) / BLAS_RATE * (1 + BLAS_WAITS * machine.waits)
     work += BLAS_PACKED / machine.loads * (m * k + k * n) + BLAS_RESULT * m * n
     if size * m * n > machine.caches[1]:  # c is waited for
         work += 2 * size * m * n / LAST
-    return BLAS_CALL + max(work, _memory(shape, machine, size))
+    memory = _memory(shape, machine, size)
+    if memory:
+        work += _exchanged(shape, math.ceil(k / BLAS_PANEL), machine, size)
+    return BLAS_CALL + max(work, memory)
+
+
+def _exchanged(shape: Shape, panels: int, machine: Machine, size: int) -> float:
+    """Cycles that sums wait for a c that does not stay in the second-level cache."""
+    moved = size * shape.m * shape.n * (2 * panels - (shape.beta == 0))
+    return machine.waits * moved / DISTANT
 
 
 def _tiles(plan: Plan, v: View, size: int) -> list[tuple[Tile, int]]:
@@ -81,16 +95,35 @@ def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
     arithmetic = max(sums * vector / machine.arithmetic, sums / 2) * (1 if machine.fused else 2)
     loads = max(tile.vectors * vector / machine.loads, tile.vectors / machine.loads_per_cycle)
     loads += rows / machine.loads_per_cycle
-    if _thrashing(rows, v.a, machine, size):
+    if not v.gathered and _thrashing(rows, v.a, machine, size):
         loads += rows * LINE / SECOND
-    again = 0.0
-    if not v.packed:
+    again, waiting = 0.0, _waiting(tile, plan, v, machine, size)
+    if plan.block:
+        again = tile.vectors * vector / SECOND
+    elif not v.packed:
         again = tile.vectors * vector / _bandwidth(tile, plan, v, machine, size)
-    translated = _translated(v.a[1], v.depth, machine, size)
-    if not v.packed:
-        translated += _translated(v.b[0], min(plan.panel, v.depth), machine, size)
+        waiting += _translated(v.b[0], min(plan.panel, v.depth), machine, size)
+    if not v.gathered:
+        waiting += _translated(v.a[1], v.depth, machine, size)
     longest = max(arithmetic, LATE * machine.latency, loads, again)
-    return longest + APART * (loads + again) + translated
+    return longest + APART * (loads + again) + waiting
+
+
+def _waiting(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
+    """Cycles for each k until elements of a are there that do not stay in the first-level cache.
+
+    Where tiles of a row follow each other, its rows of a are near when the next tile takes them,
+    or even in the first-level cache beside a strip.
+    """
+    length = min(plan.panel, v.depth) * size
+    if v.rows * length <= machine.caches[0]:
+        return 0.0
+    moved = tile.rows * size + (0 if v.a[1] == 1 or v.gathered else LINE)
+    first = moved / (DISTANT if v.rows * length > machine.caches[1] / 4 else SECOND)
+    strips = -(-(plan.block or v.columns) // plan.width) if plan.along else 1
+    stays = (tile.width + tile.rows) * length <= machine.caches[0]
+    again = 0.0 if stays else moved / SECOND
+    return machine.waits * (first + again * (strips - 1)) / strips
 
 
 def _translated(stride: int, rows: int, machine: Machine, size: int) -> float:
@@ -113,7 +146,7 @@ def _jumps(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
     if size * v.rows * v.columns <= machine.caches[0]:
         return 0.0
     rows, stride = (tile.columns, v.c[1]) if plan.turned else (tile.rows, v.c[0])
-    along = plan.across != plan.turned
+    along = plan.along != plan.turned
     return rows * (NEXT if along else JUMP) * min(stride * size / FAR, 1.0)
 
 
@@ -152,8 +185,20 @@ def _outer(tile: Tile, plan: Plan, shape: Shape) -> float:
 
 
 def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
+    """Cycles to copy b, and rows of a."""
     if not v.packed:
         return 0.0
+    return _strips(plan, v, machine, size) + _lines(plan, v, machine, size)
+
+
+def _lines(plan: Plan, v: View, machine: Machine, size: int) -> float:
+    if not v.gathered:
+        return 0.0
+    each = -(-plan.rows // plan.lanes) * COPIED + _translated(v.a[1], v.depth, machine, size)
+    return -(-v.columns // plan.block) * -(-v.rows // plan.rows) * v.depth * each
+
+
+def _strips(plan: Plan, v: View, machine: Machine, size: int) -> float:
     width = plan.width
     if v.b[1] == 1:
         vectors = -(-v.columns // plan.lanes)

@@ -25,6 +25,7 @@ class Machine:
     loads:         bytes from the first-level cache a cycle, at most loads_per_cycle loads
     caches:        bytes of the first, second and last level; ways: lines of a set of the first
     page:          cycles until a page is found that is not at hand
+    waits:         how much of the time that lines of the second-level cache take sums wait for
     library:       bytes of the vectors of BLAS's kernels, 0 where it has not been asked
     gigahertz:     cycles a nanosecond when busy
     """
@@ -40,6 +41,7 @@ class Machine:
     caches: tuple[int, int, int] = (32 * 1024, 1024**2, 16 * 1024**2)
     ways: int = 8
     page: float = 5.0
+    waits: float = 0.0
     library: int = 0
     gigahertz: float = 3.0
 
@@ -58,7 +60,12 @@ class Machine:
 # (feature that must be there, vector bytes, registers, masked), widest first
 VECTORS = (("avx512vl", 64, 32, True), ("avx2", 32, 16, True), ("avx", 32, 16, True))
 HALF_WIDTH = ("znver4", "znver3", "znver2")  # 512-bit arithmetic at half the rate, or none
-PAGE_CYCLES = {"znver5": 1.0}  # where they are not those of the others
+SERVERS = (
+    "skylake-avx512", "cascadelake", "cooperlake", "icelake-server", "sapphirerapids",
+    "emeraldrapids", "graniterapids",
+)  # fmt: skip
+PAGE_CYCLES = {"znver5": 1.0, **dict.fromkeys(SERVERS, 2.0)}  # where they are not the others'
+WAITS = dict.fromkeys(SERVERS, 0.5)  # likewise
 LIBRARY_BYTES = {"Prescott": 16, "Nehalem": 16, "Sandybridge": 32, "Haswell": 32, "Zen": 32}
 
 
@@ -81,7 +88,8 @@ def host() -> Machine:
     sizes, ways = caches()
     return Machine(
         width, registers, fused, masked, rate, loads=loads, caches=sizes, ways=ways,
-        page=PAGE_CYCLES.get(cpu, Machine.page), gigahertz=frequency(),
+        page=PAGE_CYCLES.get(cpu, Machine.page), waits=WAITS.get(cpu, Machine.waits),
+        gigahertz=frequency(),
     )  # fmt: skip
 
 

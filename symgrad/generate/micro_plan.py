@@ -45,6 +45,7 @@ class View:
     """A product one way round: sizes and the strides of both axes of a, b and c, in elements.
 
     packed: strips of b are first put into panels, whose rows lie together
+    gathered: rows of a are first copied for each row of tiles, as the elements of a row lie apart
     """
 
     rows: int
@@ -55,14 +56,17 @@ class View:
     c: tuple[int, int]
     sampled: Size
     packed: bool
+    gathered: bool
 
 
 STRAIGHT: dict[RunTime, Size] = {"": "", "m": "rows", "n": "columns", "k": "depth"}
 TURNED: dict[RunTime, Size] = {"": "", "m": "columns", "n": "rows", "k": "depth"}
 
 
-def view(shape: Shape, turned: bool, copied: bool = False) -> View:
+def view(shape: Shape, turned: bool, copied: bool = False, blocks: bool = False) -> View:
     """The product turned round or not; where rows of b are not contiguous, it has to be packed.
+
+    copied: b is packed anyway; blocks: several strips at a time
 
     >>> view(Shape("float32", 0, 0, 2, 3, 4, 4, 3, 3), True).c
     (1, 3)
@@ -70,10 +74,11 @@ def view(shape: Shape, turned: bool, copied: bool = False) -> View:
     a = (1, shape.lda) if shape.ta else (shape.lda, 1)
     b = (1, shape.ldb) if shape.tb else (shape.ldb, 1)
     if turned:
-        return View(shape.n, shape.m, shape.k, b[::-1], a[::-1], (1, shape.ldc),
-                    TURNED[shape.sampled], copied or a[0] != 1)  # fmt: skip
-    return View(shape.m, shape.n, shape.k, a, b, (shape.ldc, 1),
-                STRAIGHT[shape.sampled], copied or b[1] != 1)  # fmt: skip
+        a, b = b[::-1], a[::-1]
+        return View(shape.n, shape.m, shape.k, a, b, (1, shape.ldc), TURNED[shape.sampled],
+                    copied or b[1] != 1, blocks and a[1] != 1)  # fmt: skip
+    return View(shape.m, shape.n, shape.k, a, b, (shape.ldc, 1), STRAIGHT[shape.sampled],
+                copied or b[1] != 1, blocks and a[1] != 1)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class Plan:
 
     across: tiles of one row of tiles follow each other, else those of one column
     copied: strips of b are copied into panels even where their rows are contiguous
+    block: columns of b whose strips are copied together; then tiles of one row follow each other.
+           0: strips are copied one by one
     fetched: a tile's part of c comes while its sums are made
     """
 
@@ -93,17 +100,24 @@ class Plan:
     across: bool
     copied: bool = False
     fetched: bool = False
+    block: int = 0
 
     @property
     def width(self) -> int:
         return self.vectors * self.lanes
 
+    @property
+    def along(self) -> bool:
+        """Whether tiles of one row of tiles follow each other."""
+        return self.across or self.block > 0
+
     def __str__(self) -> str:
         way = "turned round, " if self.turned else ""
         return (
             f"{way}tiles of {self.rows} x {self.vectors} vectors of {self.lanes}, "
-            f"{'row' if self.across else 'column'} by {'row' if self.across else 'column'}, "
+            f"{'row' if self.along else 'column'} by {'row' if self.along else 'column'}, "
             f"k in {'copied ' if self.copied else ''}panels of {self.panel}"
+            f"{f' by {self.block}' if self.block else ''}"
             f"{', c fetched' if self.fetched else ''}"
         )
 

@@ -51,7 +51,7 @@ def product_function(module: ir.Module, shape: Shape, plan: Plan, machine: Machi
     given = dict(zip(ARGUMENTS, function.args, strict=True))
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     v = Vectors(builder, shape.dtype, plan.lanes, machine.fused)
-    _Emitter(v, shape, plan, view(shape, plan.turned, plan.copied), given).emit()
+    _Emitter(v, shape, plan, view(shape, plan.turned, plan.copied, plan.block > 0), given).emit()
     builder.ret_void()
     return function
 
@@ -91,10 +91,11 @@ class _Emitter:
         one, zero = (ir.Constant(FLOATS[dtype], x) for x in (1.0, 0.0))
         beta = {0: zero, 1: one, None: self.given["beta"]}[self.shape.beta]
         side = square(dtype)
-        tall = -(-plan.rows // side) * side
+        tall, wide = -(-plan.rows // side) * side, plan.block or plan.width
         return {
             "alpha": self.given["alpha"], "beta": beta, "one": one,
-            "panel": self.v.room(min(plan.panel, view.depth) * plan.width) if view.packed else None,
+            "panel": self.v.room(self._length * wide) if view.packed else None,
+            "lines": self.v.room(self._length * self._lines) if view.gathered else None,
             "tile": self.v.room(tall * plan.width) if plan.turned else None,
         }  # fmt: skip
 
@@ -120,6 +121,11 @@ class _Emitter:
     def _several(self) -> bool:
         return self.view.depth > self.plan.panel
 
+    @property
+    def _length(self) -> int:
+        """Rows of a panel."""
+        return min(self.plan.panel, self.view.depth)
+
     def _stretch(self, start: Count, depth: Count) -> dict[str, Any]:
         a = self.v.at(self.given["a"], (start, self.view.a[1]))
         return {
@@ -131,8 +137,14 @@ class _Emitter:
     # ---- tiles, where rows and columns are known
 
     def _tiles(self, work: dict) -> None:
+        columns, block = self.view.columns, self.plan.block
+        if block:
+            whole, rest = divmod(columns, block)
+            self._count(whole, 0, block, partial(self._block, work, block))
+            self._count(int(rest > 0), whole * block, block, partial(self._block, work, rest))
+            return
         if self.plan.across:
-            self._each_row(lambda rows, i: self._each_column(
+            self._each_row(lambda rows, i: self._each_column(columns,
                 lambda tile, j: self._cell(self._strip(work, j), i, j, replace(tile, rows=rows))
             ))  # fmt: skip
             return
@@ -143,15 +155,49 @@ class _Emitter:
                 here["b"] = self._packed(here, tile.columns, tile.width)
             self._each_row(lambda rows, i: self._cell(here, i, j, replace(tile, rows=rows)))
 
-        self._each_column(column)
+        self._each_column(columns, column)
+
+    def _block(self, work: dict, columns: int, first: Any) -> None:
+        """These columns: their strips are copied, then tiles follow each other along rows."""
+        builder = self.v.builder
+
+        def copied(j: Any) -> Any:
+            return self.v.at(work["panel"], (j, self._length))
+
+        def copy(tile: Tile, j: Any) -> None:
+            here = self._strip(work, builder.add(first, j)) | {"panel": copied(j)}
+            self._packed(here, tile.columns, tile.width)
+
+        def row(rows: int, i: Any) -> None:
+            if self.view.gathered:
+                self._gather(work, rows, i)
+            self._each_column(columns, lambda tile, j: self._cell(
+                work | {"b": copied(j)}, i, builder.add(first, j), replace(tile, rows=rows)
+            ))  # fmt: skip
+
+        self._each_column(columns, copy)
+        self._each_row(row)
+
+    @property
+    def _lines(self) -> int:
+        """Elements for each k of rows of a that are copied."""
+        return -(-self.plan.rows // self.plan.lanes) * self.plan.lanes
+
+    def _gather(self, work: dict, rows: int, i: Any) -> None:
+        """Copy the rows of a for tiles in row i."""
+        facts = (self.shape.dtype, self.plan.lanes, self.v.fused, self._lines, self._lines)
+        sizes = [i64(n) for n in (self.view.a[1], work["depth"], rows)]
+        source = self.v.at(work["a"], (i, 1))
+        function = self._function(copy_function, *facts)
+        self.v.builder.call(function, [source, work["lines"], *sizes])
 
     def _strip(self, work: dict, j: Any) -> dict[str, Any]:
         return work | {"b": self.v.at(work["b"], (j, self.view.b[1]))}
 
-    def _each_column(self, body: Callable[[Tile, Any], None]) -> None:
-        """body(tile, first column) for all strips of columns."""
+    def _each_column(self, columns: int, body: Callable[[Tile, Any], None]) -> None:
+        """body(tile, first column) for all strips of so many columns."""
         start, narrowest = 0, 16 // ITEM_BYTES[self.shape.dtype]
-        for tile, number in column_tiles(self.plan, self.view.columns, narrowest):
+        for tile, number in column_tiles(self.plan, columns, narrowest):
             self._count(number, start, tile.columns, partial(body, tile))
             start += number * tile.columns
 
@@ -170,6 +216,8 @@ class _Emitter:
 
     def _cell(self, work: dict, i: Any, j: Any, tile: Tile) -> None:
         here = self._placed(work, i, j)
+        if self.view.gathered:
+            here["a"] = work["lines"]
         if self.plan.turned:
             self._turned(here, tile)
         else:
@@ -211,7 +259,8 @@ class _Emitter:
         some = view.sampled != "depth" and view.depth > 0
         short = some and view.depth <= SHORT
         kind = (view.packed, self.plan.fetched, some, short, self.v.fused)
-        return Memory(self.shape.dtype, view.a, b, c, *kind)
+        a = (1, self._lines) if self.view.gathered else view.a
+        return Memory(self.shape.dtype, a, b, c, *kind)
 
     @property
     def _finish(self) -> Finish:

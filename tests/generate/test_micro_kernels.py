@@ -21,6 +21,7 @@ from tests.generate.micro_native import compiled, fenced
 WIDE = Machine(64, 32, True, True, 64)
 NARROW = Machine(32, 16, True, True, 64)
 PLAIN = Machine(16, 16, False, False, 32)
+FAR = Machine(64, 32, True, True, 128, caches=(48 * 1024, 2 * 1024**2, 2**28), waits=0.5)
 TRANSPOSES = list(itertools.product((0, 1), (0, 1)))
 
 
@@ -109,6 +110,26 @@ def test_strips_are_copied_into_panels(turned, sampled, rng):
         compare(shape, product, rng, size)
 
 
+@pytest.mark.parametrize("sampled", ["", "m", "n", "k"])
+@pytest.mark.parametrize(("ta", "tb"), TRANSPOSES)
+def test_strips_are_copied_several_at_a_time(ta, tb, sampled, rng):
+    shape = shaped("float32", ta, tb, 30, 75, 33, gap=2, sampled=sampled, beta=1)
+    for turned in (False, True):
+        product = compiled(shape, Plan(turned, 6, 2, 8, 12, True, copied=True, block=32))
+        for size in (7, {"m": 30, "n": 75, "k": 33}.get(sampled, 0)) if sampled else (0,):
+            compare(shape, product, rng, size)
+
+
+@pytest.mark.parametrize(("ta", "tb", "m", "k"), [(0, 0, 256, 1024), (1, 0, 1024, 256)])
+def test_where_the_second_level_cache_is_waited_for_large_products_come_in_blocks(ta, tb, m, k):
+    shape = shaped("float32", ta, tb, m, 1024, k, beta=ta)
+    plan = choose(shape, FAR).plan
+    assert plan.block > plan.width and f"by {plan.block}" in str(plan)
+    assert 4 * plan.block * plan.panel <= FAR.caches[1] // 4
+    assert not choose(shape, replace(FAR, waits=0.0)).plan.block
+    assert not choose(shaped("float32", ta, tb, 16, 16, 16, beta=ta), FAR).plan.block
+
+
 def test_tiles_leave_registers_for_what_they_multiply():
     shape = shaped("float32", 0, 0, 96, 96, 96, beta=0)
     assert all((p.rows + 1) * p.vectors < NARROW.registers for p in plans(shape, NARROW))
@@ -133,7 +154,7 @@ def test_nothing_to_add_leaves_beta_c(beta, rng):
 
 def test_every_plan_that_may_be_chosen_is_right(rng):
     shape = shaped("float32", 0, 1, 10, 20, 9, beta=0)
-    for plan in plans(shape, WIDE):
+    for plan in plans(shape, FAR):
         check(shape, plan, rng, machine=WIDE)
 
 
@@ -143,7 +164,7 @@ sizes = st.integers(0, 40)
 @given(
     dtype=st.sampled_from(["float32", "float64"]), ta=st.integers(0, 1), tb=st.integers(0, 1),
     m=sizes, n=sizes, k=sizes, gap=st.integers(0, 3), beta=st.sampled_from([0, 1, None]),
-    seed=st.integers(0, 1000), machine=st.sampled_from([WIDE, NARROW, PLAIN]),
+    seed=st.integers(0, 1000), machine=st.sampled_from([WIDE, NARROW, PLAIN, FAR]),
 )  # fmt: skip
 @settings(max_examples=20)
 def test_random_sizes(dtype, ta, tb, m, n, k, gap, beta, seed, machine):
