@@ -102,9 +102,12 @@ class Row:
 
 
 def kind_of(operand: Any) -> str:
-    """The kind of a block's operand or of an expression's."""
+    """The kind of a block's operand or of an expression's: whole numbers are integers where 64 bits
+    hold them and their opposites."""
+    if isinstance(operand, sp.Integer):
+        return "int" if abs(operand.p) < 2**63 else "float"
     if isinstance(operand, sp.Basic):  # SymPy's own `kind` is another thing
-        return "int" if isinstance(operand, sp.Integer) else getattr(operand, "dtype", "float")
+        return getattr(operand, "dtype", "float")
     return operand.kind
 
 

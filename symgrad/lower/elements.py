@@ -6,12 +6,14 @@ loops which are fused later share them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
 
 from symgrad.language.ragged import entries_of, is_length
+from symgrad.language.row import kind_of
 from symgrad.lower import index as ix
 from symgrad.lower.element_rules import RULES, pointwise
 from symgrad.lower.expressions import At
@@ -89,7 +91,7 @@ class Elements:
     def element(self, x: Operand, index: At) -> Expression:
         """The element, by an explicit stack: chains of operations may be long."""
         if not isinstance(x, Node):
-            return self.number(x, "int64" if x.is_Integer else self.dtype)
+            return self.number(x, "int64" if kind_of(x) == "int" else self.dtype)
         stack = [(x, index)]
         while stack:
             missing: list[tuple[Node, At]] = []
@@ -176,4 +178,6 @@ def converted(value: Any, dtype: str) -> int | float | bool:
         return int(value)
     if value is sp.true or value is sp.false:
         return float(bool(value))
+    if value is sp.zoo:  # 1/0
+        return math.inf
     return float(value)

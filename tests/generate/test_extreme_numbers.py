@@ -84,3 +84,27 @@ def test_ordinary_numbers_and_those_without_a_size_are_moderate(number):
 def test_exponents(k):
     for number in (sp.Integer(2) ** k, sp.Float(2) ** k, sp.pi * sp.Integer(2) ** k):
         assert abs(exponent(number) - k) <= 2 and not is_moderate(number)
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_whole_numbers_that_64_bits_do_not_hold_are_floats(target):
+    i, j = sg.data("i j", dtype=int)
+    huge = [i + 2**70, i * 2**63, sg.where(i > 2**70, 1, j), sp.Max(i, -(2**80)), i - 2**63]
+    n = [3, -5, 2**62]
+    function = sg.function([*huge, i + 2**62], [i, j], target=target)
+    *floats, whole = function(n, [1, 2, 3])
+    x = np.array(n, float)
+    expected = [x + 2.0**70, x * 2.0**63, [1, 2, 3], x, x - 2.0**63]
+    for found, value in zip(floats, expected, strict=True):
+        np.testing.assert_array_equal(found, value)
+    assert whole.tolist() == [2**62 + 3, 2**62 - 5, -(2**63)]  # integers wrap
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_division_by_the_number_0(target):
+    x, i = sg.data("x"), sg.data("i", dtype=int)
+    function = sg.function([sg.floor_divide(x, 0), sg.floor_divide(i, 0)], [x, i], target=target)
+    with np.errstate(all="ignore"):
+        quotient, whole = function([2, -3, 0], [2, -3, 0])
+    np.testing.assert_array_equal(quotient, [np.inf, -np.inf, np.nan])
+    np.testing.assert_array_equal(whole, [0, 0, 0])
