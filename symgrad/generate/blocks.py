@@ -168,7 +168,7 @@ class Blocks:
         words = dict(zip(self.kernel.buffers, words_of(kinds)[len(before) :], strict=False))
         machine = host()
         width = machine.lanes(ITEM_BYTES[kernel.dtype])
-        self.table = Table(words, places, width, machine.registers)
+        self.table = Table(words, places, width, machine.registers, machine.estimates)
         self.made: list[Block] = []
         self.stages: list[Stage] = []
         self.called: dict[str, int] = {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from symgrad.generate.ir_apply import applied, called
+from symgrad.generate.ir_inverse import inverse
 from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_text import Lines, Value, constant
 from symgrad.generate.powers import (
@@ -25,10 +26,14 @@ MOST_JOINED = 4  # products that join a total one by one: each waits for the one
 
 
 class Expressions:
-    """Writes what an expression computes; its result is a value."""
+    """Writes what an expression computes; its result is a value.
+
+    estimated: by dtype, whether the next division of lanes is done by an estimate
+    """
 
     def __init__(self, lines: Lines, memory: Memory) -> None:
         self.lines, self.memory = lines, memory
+        self.estimated: Mapping[str, Iterator[bool]] = {}
         memory.value = self.value  # indices hold expressions
 
     def value(self, x: Expression) -> Value:
@@ -97,9 +102,19 @@ class Expressions:
         result = self.apply("mul", above, dtype) if above else constant(1, dtype)
         for f in factors:
             if is_inverse(f):
-                below = self._raised(f, -exponent_of(f))
-                result = self.apply("div", [result, below], dtype)
+                result = self._divided(result, f)
         return result
+
+    def _divided(self, x: Value, f: Any) -> Value:
+        """x times a factor of negative power."""
+        below = self._raised(f, -exponent_of(f))
+        if exponent_of(f) != -1 or below.lanes == 1 or not next(self._estimated(f.dtype), False):
+            return self.apply("div", [x, below], f.dtype)
+        found = inverse(self.lines, below)
+        return found if _is_one(x) else self.apply("mul", [x, found], f.dtype)
+
+    def _estimated(self, dtype: str) -> Iterator[bool]:
+        return self.estimated.get(dtype, iter(()))
 
     def power(self, x: Apply) -> Value:
         if is_inverse(x):
@@ -170,6 +185,10 @@ def _is_negative(x: Expression) -> bool:
         return False
     first = x.operands[0]
     return isinstance(first, Number) and first.value == -1
+
+
+def _is_one(x: Value) -> bool:
+    return x.text == constant(1, x.dtype).text
 
 
 def _is_product(x: Expression) -> bool:

@@ -116,7 +116,7 @@ def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None
             sums.keep_before_last(writer, first, stop)
             begin(writer, s.axis, count, first, stop, positions_in(s))
             writer.sums = sums
-            writer.statements(s.body)
+            writer.lanes_of(s.body, count)
             writer.memory.lanes = writer.sums = None
             del writer.memory.axes[s.axis]
     if sums.combines:

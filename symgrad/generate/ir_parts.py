@@ -192,7 +192,7 @@ class Part(Writer):
         with self._vectors(first, stop) as i:
             axis = parts.loop.axis
             ir_lanes.begin(self, axis, parts.sums.count, i, stop, parts.positions)
-            self.statements(piece)
+            self.lanes_of(piece, parts.sums.count)
         parts.sums.places = before
         self._release()
 

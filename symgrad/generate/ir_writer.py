@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from symgrad.generate import ir_lanes
 from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_expressions import Expressions
+from symgrad.generate.ir_inverse import estimated
 from symgrad.generate.ir_locals import Use
 from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_text import Lines, Value, constant, type_of
@@ -27,12 +28,14 @@ class Table:
     cells:     a number that several parts of the run know -> the array that holds it, and where
     width:     lanes of the machine's vectors for the kernel's dtype
     registers: for vectors
+    estimates: whether 1/x is estimated by an instruction, and divisions take longer
     """
 
     words: dict[Buffer, int]
     cells: dict[Buffer, tuple[Buffer, int]]
     width: int
     registers: int
+    estimates: bool
 
 
 def loaded(pointers: Iterable[str], words: Mapping[str, int]) -> list[str]:
@@ -89,6 +92,12 @@ class Writer:
         kind = self.table.cells[home][0].dtype
         x = self.lines.value(f"load {type_of(kind)}, ptr {self.cell(home)}", kind)
         return self.lines.named(self.lines.cast(x, home.dtype), self.names(home))
+
+    def lanes_of(self, body: Sequence[Statement], count: int) -> None:
+        """The statements on vectors of so many lanes."""
+        self.expressions.estimated = estimated(body, count) if self.table.estimates else {}
+        self.statements(body)
+        self.expressions.estimated = {}
 
     def statements(self, body: Sequence[Statement]) -> None:
         for s in body:

@@ -28,6 +28,7 @@ class Machine:
     waits:         how much of the time that lines of the second-level cache take sums wait for
     library:       bytes of the vectors of BLAS's kernels, 0 where it has not been asked
     gigahertz:     cycles a nanosecond when busy
+    estimates:     1/x is estimated by an instruction, and its divider is slow
     """
 
     vector_bytes: int
@@ -44,6 +45,7 @@ class Machine:
     waits: float = 0.0
     library: int = 0
     gigahertz: float = 3.0
+    estimates: bool = False
 
     def lanes(self, itemsize: int) -> int:
         return self.vector_bytes // itemsize
@@ -66,6 +68,7 @@ SERVERS = (
 )  # fmt: skip
 PAGE_CYCLES = {"znver5": 1.0, **dict.fromkeys(SERVERS, 2.0)}  # where they are not the others'
 WAITS = dict.fromkeys(SERVERS, 0.5)  # likewise
+QUICK_DIVIDERS = "znver"
 LIBRARY_BYTES = {"Prescott": 16, "Nehalem": 16, "Sandybridge": 32, "Haswell": 32, "Zen": 32}
 
 
@@ -90,6 +93,7 @@ def host() -> Machine:
         width, registers, fused, masked, rate, loads=loads, caches=sizes, ways=ways,
         page=PAGE_CYCLES.get(cpu, Machine.page), waits=WAITS.get(cpu, Machine.waits),
         gigahertz=frequency(),
+        estimates=width == 64 and not cpu.startswith(QUICK_DIVIDERS),
     )  # fmt: skip
 
 
