@@ -7,7 +7,8 @@ fewer, as in the last mini-batch of an epoch, are left to `micro_edge`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -28,6 +29,7 @@ from symgrad.generate.micro_vectors import (
     Count,
     Vectors,
     divide,
+    heap,
     i64,
     minus,
     repeat,
@@ -72,16 +74,29 @@ class _Emitter:
     def emit(self) -> None:
         builder, view = self.v.builder, self.view
         limit = {"rows": view.rows, "columns": view.columns}.get(view.sampled)
-        work = self._start()
-        if limit is None:
-            self._panels(work, self._tiles)
-            return
-        whole = builder.icmp_signed("==", self.given["size"], i64(limit))
-        with builder.if_else(whole, likely=True) as (then, otherwise):
-            with then:
+        with self._strips() as panel:
+            work = self._start() | {"panel": panel}
+            if limit is None:
                 self._panels(work, self._tiles)
-            with otherwise:
-                self._panels(work, self._edges)
+                return
+            whole = builder.icmp_signed("==", self.given["size"], i64(limit))
+            with builder.if_else(whole, likely=True) as (then, otherwise):
+                with then:
+                    self._panels(work, self._tiles)
+                with otherwise:
+                    self._panels(work, self._edges)
+
+    @contextmanager
+    def _strips(self) -> Iterator[Any]:
+        """Memory for strips of b; the stack of a thread is too small for many of them."""
+        if not self.view.packed:
+            yield None
+        elif not self.plan.block:
+            yield self.v.room(self._length * self.plan.width)
+        else:
+            size = ITEM_BYTES[self.shape.dtype] * self._length * self.plan.block
+            with heap(self.v.builder, size) as place:
+                yield place
 
     # ---- panels of k
 
@@ -91,10 +106,9 @@ class _Emitter:
         one, zero = (ir.Constant(FLOATS[dtype], x) for x in (1.0, 0.0))
         beta = {0: zero, 1: one, None: self.given["beta"]}[self.shape.beta]
         side = square(dtype)
-        tall, wide = -(-plan.rows // side) * side, plan.block or plan.width
+        tall = -(-plan.rows // side) * side
         return {
             "alpha": self.given["alpha"], "beta": beta, "one": one,
-            "panel": self.v.room(self._length * wide) if view.packed else None,
             "lines": self.v.room(self._length * self._lines) if view.gathered else None,
             "tile": self.v.room(tall * plan.width) if plan.turned else None,
         }  # fmt: skip

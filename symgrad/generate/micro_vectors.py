@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ FLOATS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 ITEM_BYTES = {"float32": 4, "float64": 8}
 LETTER = {"float32": "f32", "float64": "f64"}
 POINTER = ir.PointerType()
+LINE = 64  # bytes of a line of cache
 
 Count: TypeAlias = "int | ir.Value"  # known now, or an i64 when the code runs
 
@@ -39,6 +41,23 @@ def divide(builder: Any, a: Count, b: int) -> tuple[Count, Count]:
     if isinstance(a, int):
         return divmod(a, b)
     return builder.udiv(a, i64(b)), builder.urem(a, i64(b))
+
+
+@contextmanager
+def heap(builder: Any, size: int) -> Iterator[Any]:
+    """So many bytes from the C library, the first at the beginning of a line of cache; what the
+    builder writes meanwhile may use them."""
+    module = builder.module
+    take = _known(module, "malloc", ir.FunctionType(POINTER, [I64]))
+    give_back = _known(module, "free", ir.FunctionType(ir.VoidType(), [POINTER]))
+    memory = builder.call(take, [i64(size + LINE)])
+    behind = builder.add(builder.ptrtoint(memory, I64), i64(LINE - 1))
+    yield builder.inttoptr(builder.and_(behind, i64(-LINE)), POINTER)
+    builder.call(give_back, [memory])
+
+
+def _known(module: Any, name: str, kind: Any) -> Any:
+    return module.globals.get(name) or ir.Function(module, kind, name)
 
 
 def repeat(builder: Any, count: Count, body: Callable[[Any], None]) -> None:

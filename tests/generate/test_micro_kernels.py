@@ -1,6 +1,7 @@
 """Micro-kernels against NumPy: every way round, every edge, and never beyond an array."""
 
 import itertools
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,24 @@ def test_strips_are_copied_several_at_a_time(ta, tb, sampled, rng):
         product = compiled(shape, Plan(turned, 6, 2, 8, 12, True, copied=True, block=32))
         for size in (7, {"m": 30, "n": 75, "k": 33}.get(sampled, 0)) if sampled else (0,):
             compare(shape, product, rng, size)
+
+
+@pytest.mark.parametrize(("ta", "tb"), TRANSPOSES)
+def test_large_products_run_on_small_stacks(ta, tb, rng):
+    """Threads may have 128 KB of it; several strips are more."""
+    shape = shaped("float32", ta, tb, 512, 1024, 512, beta=0)
+    plan = choose(shape, FAR).plan
+    assert 4 * plan.block * plan.panel > 2**18
+    product = compiled(shape, plan)
+    x, y, z = (np.ones(n, "float32") for n in (512 * 512, 512 * 1024, 512 * 1024))
+    before = threading.stack_size(2**17)
+    try:
+        thread = threading.Thread(target=product, args=(0, 1.0, x, y, 0.0, z))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert (z == 512).all()
 
 
 @pytest.mark.parametrize(("ta", "tb", "m", "k"), [(0, 0, 256, 1024), (1, 0, 1024, 256)])
