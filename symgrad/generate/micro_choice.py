@@ -126,12 +126,22 @@ def _ordered(plan: Plan, v: View, machine: Machine, size: int) -> Iterator[Plan]
     if not v.packed:
         yield replace(plan, panel=short, copied=True)
     if not v.packed and size * v.depth * v.columns <= machine.caches[1] // 4:
-        yield replace(plan, panel=long, across=True, fetched=False)
+        yield replace(plan, panel=long, across=True, fetched=_fetched_along(plan, v, machine, size))
     for most in BLOCKS if machine.waits and not plan.turned else ():
         length = _even(depth, most)
         block = _block(plan.width, v.columns, machine.caches[1] // 4 // (size * length))
         if block > plan.width:
             yield replace(plan, panel=length, copied=True, fetched=False, block=block)
+
+
+def _fetched_along(plan: Plan, v: View, machine: Machine, size: int) -> bool:
+    """Whether c is fetched where tiles of one row follow each other.
+
+    Rows that all fall into the same sets of the first-level cache would push each other out.
+    """
+    leaves = size * v.rows * v.columns > machine.caches[1] // 2
+    apart = size * v.c[0] % (machine.caches[0] // machine.ways) != 0
+    return machine.waits > 0 and not plan.turned and leaves and apart
 
 
 def _block(width: int, columns: int, most: int) -> int:

@@ -57,7 +57,6 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     work, memory = total + _packing(plan, v, machine, size), _memory(shape, machine, size)
     if memory:
         work += _exchanged(shape, panels, machine, size)
-        work += machine.waits * v.packed * size * v.depth * v.columns / DISTANT
     return CALL + max(work, memory) + APART * min(work, memory)
 
 
@@ -101,7 +100,10 @@ def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
     if plan.block:
         again = tile.vectors * vector / SECOND
     elif not v.packed:
-        again = tile.vectors * vector / _bandwidth(tile, plan, v, machine, size)
+        rate = _bandwidth(tile, plan, v, machine, size)
+        again = tile.vectors * vector / rate
+        if rate <= LAST:
+            waiting += machine.waits * tile.vectors * vector / DISTANT
         waiting += _translated(v.b[0], min(plan.panel, v.depth), machine, size)
     if not v.gathered:
         waiting += _translated(v.a[1], v.depth, machine, size)
@@ -188,7 +190,10 @@ def _packing(plan: Plan, v: View, machine: Machine, size: int) -> float:
     """Cycles to copy b, and rows of a."""
     if not v.packed:
         return 0.0
-    return _strips(plan, v, machine, size) + _lines(plan, v, machine, size)
+    total = _strips(plan, v, machine, size) + _lines(plan, v, machine, size)
+    if size * v.depth * v.columns > machine.caches[1] / 2:  # where sums wait, copies do, too
+        total += machine.waits * size * v.depth * v.columns / DISTANT
+    return total
 
 
 def _lines(plan: Plan, v: View, machine: Machine, size: int) -> float:

@@ -22,7 +22,7 @@ from tests.generate.micro_native import compiled, fenced
 WIDE = Machine(64, 32, True, True, 64)
 NARROW = Machine(32, 16, True, True, 64)
 PLAIN = Machine(16, 16, False, False, 32)
-FAR = Machine(64, 32, True, True, 128, caches=(48 * 1024, 2 * 1024**2, 2**28), waits=0.5)
+FAR = Machine(64, 32, True, True, 128, caches=(48 * 1024, 2 * 1024**2, 2**28), ways=12, waits=0.5)
 TRANSPOSES = list(itertools.product((0, 1), (0, 1)))
 
 
@@ -147,6 +147,16 @@ def test_where_the_second_level_cache_is_waited_for_large_products_come_in_block
     assert 4 * plan.block * plan.panel <= FAR.caches[1] // 4
     assert not choose(shape, replace(FAR, waits=0.0)).plan.block
     assert not choose(shaped("float32", ta, tb, 16, 16, 16, beta=ta), FAR).plan.block
+
+
+def test_along_rows_results_are_fetched_that_do_not_fall_into_the_same_sets(rng):
+    shape = shaped("float32", 1, 0, 512, 784, 32, beta=1)
+    plan = choose(shape, FAR).plan
+    assert plan.across and plan.fetched
+    assert not choose(shape, replace(FAR, waits=0.0)).plan.fetched
+    assert not choose(shaped("float32", 1, 0, 512, 1024, 32, beta=1), FAR).plan.fetched
+    assert not choose(shaped("float32", 1, 0, 128, 784, 32, beta=1), FAR).plan.fetched
+    check(shaped("float32", 1, 0, 30, 41, 33, gap=2, beta=1), replace(plan, panel=12), rng)
 
 
 def test_tiles_leave_registers_for_what_they_multiply():
