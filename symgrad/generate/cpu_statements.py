@@ -8,11 +8,12 @@ from symgrad.generate.blocks import Blocks, is_driving, stages
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_matrices import Matrices
 from symgrad.generate.jam import TOGETHER, jammed, jams
-from symgrad.generate.pieces import pieces
+from symgrad.generate.pieces import VECTOR, pieces
 from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower.expressions import roots, walk
 from symgrad.lower.kernel import (
+    ITEM_BYTES,
     Alone,
     Apply,
     Barrier,
@@ -30,6 +31,7 @@ from symgrad.lower.kernel import (
 )  # fmt: skip
 
 TWICE = 50  # statements of a loop that may be printed twice
+MANY = 8  # turns of a loop of which LLVM would make vectors
 
 
 class Statements:
@@ -114,6 +116,9 @@ class Statements:
 
     def _range(self, s: Loop, bounds: str, body: Sequence[Statement]) -> None:
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
+            if _adds_rows(s):
+                self.printer.used.add("apart")
+                self.lines.add("apart()")
             if self.blocks and is_driving(s):
                 self.statements(body)
                 return
@@ -143,6 +148,17 @@ class Statements:
     def barrier(self) -> None:
         self.printer.used.add("barrier")
         self.lines.add(f"barrier(sync, {self.kernel.threads})")
+
+
+def _adds_rows(s: Loop) -> bool:
+    """Whether each of many turns adds up a row of a vector or more, whose elements lie together."""
+    many = s.axis.extent is not None and s.axis.extent >= MANY
+    return many and any(isinstance(t, Loop) and _is_row(t) for t in s.body)
+
+
+def _is_row(s: Loop) -> bool:
+    sums = [t for t in s.body if isinstance(t, Update) and t.buffer.is_local]
+    return any((s.axis.extent or 0) * ITEM_BYTES[t.buffer.dtype] >= VECTOR for t in sums)
 
 
 def _reads_in_order(s: Loop) -> bool:

@@ -135,9 +135,12 @@ class _Group:
 
 
 def _kind(t: Task, depth: int) -> tuple[bool, bool]:
-    """Whether a task has loops inside the one at this depth; if not, whether it calls functions."""
+    """Whether a task has loops inside the one at this depth; if not, whether it calls functions, or
+    looks for an extreme: a turn waits for the one before, unless they are vectors."""
     if len(t.axes) > depth + 1:
         return True, False
+    if isinstance(t.statement, Update) and t.statement.combine in ("max", "min"):
+        return False, True
     found = (x for x in walk(roots(t.statement)) if isinstance(x, Apply))
     return False, any(costs.COST.get(x.operation, 0) >= COSTLY for x in found)
 

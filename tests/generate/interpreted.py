@@ -188,7 +188,7 @@ MODULES = {
         minimum=np.minimum, sign=np.sign, clamp=_clamp, distinct=_distinct, square=np.square,
         modulo=np.mod, power=lambda x, k: x**k, scaled=lambda x, c: x * c,
         divided=lambda x, c: c / x,
-        prefetch=lambda memory, i: None, float32_in=_in_table("float32"),
+        prefetch=lambda memory, i: None, apart=lambda: None, float32_in=_in_table("float32"),
         float64_in=_in_table("float64"),
     ),
     "symgrad.generate.random_bits": counters,

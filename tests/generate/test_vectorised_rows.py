@@ -85,6 +85,16 @@ def test_llvm_vectorises_reductions_of_rows(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("width", [16, 40])
+def test_rows_are_read_as_they_lie_where_an_extreme_of_their_sums_is_found(width, dtype):
+    c, x = sg.parameter("c", shape=(50, width), init=0), sg.data("x", shape=width)
+    nearest = sg.min(sg.sum((x - c) ** 2, axis=1))
+    code = optimised(Program(capture({"y": nearest})), dtype, f"nearest_{width}_{dtype}")
+    assert "llvm.vector.reduce.fminimum" in code, "one sum after the other"
+    assert "insertelement" not in code, "elements of many rows are put together"
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_assembly_in_lanes_has_no_single_numbers(row, dtype, monkeypatch):
     monkeypatch.setattr(blocks, "LARGEST", -1)
