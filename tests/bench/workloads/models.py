@@ -41,7 +41,7 @@ class Model:
     def samples(self) -> dict[str, np.ndarray]:
         rng, n, labels = np.random.default_rng(0), self.batch * self.steps, dict(self.classes)
         return {
-            k: rng.integers(0, labels[k], n) if k in labels
+            k: rng.integers(0, labels[k], (n, *s)) if k in labels
             else rng.standard_normal((n, *s), np.float32)
             for k, s in self.data.items()
         }  # fmt: skip
@@ -157,6 +157,78 @@ def recurrent_jax(jax: Any, p: Any, d: Any) -> Any:
     return ((h @ p["w"] - d["y"]) ** 2).mean()
 
 
+def long_memory(sg: Any, p: Any, d: Any) -> Any:
+    import sympy as sp
+
+    h = c = np.zeros(24)
+    for x in d["x"]:
+        z = sg.let("z", p["W"] @ x + p["U"] @ h + p["b"])
+        i, f, g, o = sg.split(z, 24)
+        c = sg.let("c", sg.sigmoid(f) * c + sg.sigmoid(i) * sp.tanh(g))
+        h = sg.let("h", sg.sigmoid(o) * sp.tanh(c))
+    return (p["w"] @ h - d["y"]) ** 2
+
+
+def long_memory_jax(jax: Any, p: Any, d: Any) -> Any:
+    sigmoid, tanh = jax.nn.sigmoid, jax.numpy.tanh
+    h = c = jax.numpy.zeros((len(d["x"]), 24), "float32")
+    for x in d["x"].swapaxes(0, 1):
+        z = x @ p["W"].T + h @ p["U"].T + p["b"]
+        i, f, g, o = jax.numpy.split(z, 4, axis=1)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h = sigmoid(o) * tanh(c)
+    return ((h @ p["w"] - d["y"]) ** 2).mean()
+
+
+def hidden_markov(sg: Any, p: Any, d: Any) -> Any:
+    """Minus the logarithm of the probability of what is seen, by the forward algorithm."""
+    moves = sg.let("moves", sg.log_softmax(p["moves"], axis=1))
+    shows = sg.let("shows", sg.log_softmax(p["shows"], axis=1))
+    first, *rest = d["x"]
+    a = sg.log_softmax(p["start"]) + shows[:, first]
+    for x in rest:
+        a = sg.let("a", sg.logsumexp(sg.reshape(a, (10, 1)) + moves, axis=0) + shows[:, x])
+    return -sg.logsumexp(a)
+
+
+def hidden_markov_jax(jax: Any, p: Any, d: Any) -> Any:
+    moves, shows = (jax.nn.log_softmax(p[k], axis=1) for k in ("moves", "shows"))
+    first, *rest = d["x"].T
+    a = jax.nn.log_softmax(p["start"]) + shows.T[first]
+    for x in rest:
+        a = jax.nn.logsumexp(a[:, :, None] + moves, axis=1) + shows.T[x]
+    return -jax.nn.logsumexp(a, axis=1).mean()
+
+
+def normalised(module: Any, z: Any, scale: Any, shift: Any) -> Any:
+    """Each token's numbers, the last axis, with mean 0 and variance 1."""
+    rest = z - module.mean(z, axis=-1, keepdims=True)
+    size = module.mean(rest**2, axis=-1, keepdims=True) + 1e-5
+    return rest * size**-0.5 * scale + shift
+
+
+def transformer(sg: Any, p: Any, d: Any) -> Any:
+    x = d["x"]
+    y = sg.let("y", normalised(sg, x, p["s1"], p["t1"]))
+    q, k, v = (sg.reshape(y @ p[name], (16, 4, 8)) for name in "QKV")
+    later = np.triu(np.full((16, 16), -1e9), 1)
+    seen = sg.softmax(sg.einsum("qhd,khd->hqk", q, k) / 8**0.5 + later)
+    z = sg.let("z", x + sg.reshape(sg.einsum("hqk,khd->qhd", seen, v), (16, 32)) @ p["O"])
+    z = z + sg.relu(normalised(sg, z, p["s2"], p["t2"]) @ p["U"]) @ p["W"]
+    return sg.mean((z - d["t"]) ** 2)
+
+
+def transformer_jax(jax: Any, p: Any, d: Any) -> Any:
+    x, einsum = d["x"], jax.numpy.einsum
+    y = normalised(jax.numpy, x, p["s1"], p["t1"])
+    q, k, v = ((y @ p[name]).reshape(-1, 16, 4, 8) for name in "QKV")
+    later = jax.numpy.triu(jax.numpy.full((16, 16), -1e9), 1)
+    seen = jax.nn.softmax(einsum("nqhd,nkhd->nhqk", q, k) / 8**0.5 + later)
+    z = x + einsum("nhqk,nkhd->nqhd", seen, v).reshape(x.shape) @ p["O"]
+    z = z + jax.nn.relu(normalised(jax.numpy, z, p["s2"], p["t2"]) @ p["U"]) @ p["W"]
+    return ((z - d["t"]) ** 2).mean()
+
+
 GATES = {side + gate: (24, n) for gate in "zrh" for side, n in (("W", 6), ("U", 24))}
 MODELS = {
     "attention": Model(
@@ -183,6 +255,22 @@ MODELS = {
         "gated recurrent units, 8 steps of 24",
         GATES | {"w": (24,)},
         {"x": (8, 6), "y": ()}, 32, 500, recurrent, recurrent_jax,
+    ),
+    "long_memory": Model(
+        "long short-term memory, 16 steps of 24",
+        {"W": (96, 6), "U": (96, 24), "b": (96,), "w": (24,)},
+        {"x": (16, 6), "y": ()}, 32, 200, long_memory, long_memory_jax,
+    ),
+    "hidden_markov": Model(
+        "a hidden Markov model, 20 steps of 10 states, in logarithms",
+        {"moves": (10, 10), "shows": (10, 8), "start": (10,)},
+        {"x": (20,)}, 32, 200, hidden_markov, hidden_markov_jax, (("x", 8),),
+    ),
+    "transformer": Model(
+        "a transformer's block, 4 heads, 16 tokens of 32",
+        dict.fromkeys("QKVO", (32, 32)) | {"U": (32, 64), "W": (64, 32)}
+        | dict.fromkeys(("s1", "t1", "s2", "t2"), (32,)),
+        {"x": (16, 32), "t": (16, 32)}, 16, 200, transformer, transformer_jax,
     ),
 }  # fmt: skip
 ROWS = {
