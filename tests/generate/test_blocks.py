@@ -127,6 +127,19 @@ def test_numba_gets_none_of_many_parameters():
     assert "for tile in range" in driver and "a7" not in driver and "_array" not in driver
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_how_many_rows_are_collected_is_read_from_where_blocks_left_it(threads):
+    """Of samples in tiles: the last one has fewer."""
+    x, y = sg.data("x", shape=4), sg.data("y")
+    W, w = sg.parameter("W", shape=(32, 4), init=0), sg.parameter("w", shape=32, init=0)
+    program = trained((w @ sp.tanh(W @ x) - y) ** 2, [W, w], sg.SGD(0.01))
+    source = generate(parallel(lower(program, "float32", 8192), threads))
+    driver = source.text[source.text.index("def run(") :]
+    assert "for tile in range" in driver and "rows of d" in driver
+    for cells in set(re.findall(r"\w*cells", driver)):
+        assert f"{cells.removesuffix('_array')}_array," in driver, "numba is not given it"
+
+
 def test_a_program_has_one_text(monkeypatch):
     """Else no later process would find the kernel that an earlier one has kept."""
     monkeypatch.setattr(ir_cut, "LARGEST", 3)
