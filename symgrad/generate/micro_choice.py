@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from symgrad.generate.micro_cost import blas_cycles, cycles
+from symgrad.generate.micro_cost import PAGE, blas_cycles, cycles
 from symgrad.generate.micro_machine import Machine, asked, host
 from symgrad.generate.micro_plan import Plan, Shape, View, view
 from symgrad.generate.micro_vectors import ITEM_BYTES
@@ -114,14 +114,19 @@ def tile_rows(most: int, rows: int) -> list[int]:
 
 
 def _ordered(plan: Plan, v: View, machine: Machine, size: int) -> Iterator[Plan]:
-    """The same tile with k in long panels or short ones, column by column or row by row."""
+    """The same tile with k in long panels or short ones, column by column or row by row.
+
+    Turned round, weights are read along their rows.  Where sums wait for them, rows of whole pages
+    are not cut: processors fetch ahead within a page, from its beginning on.
+    """
     depth = max(v.depth, 1)
     long = _even(depth, LONGEST)
     short = _even(depth, max(PANEL_BYTES // (size * plan.width), 64))
     plan = replace(plan, fetched=not plan.turned and size * v.rows * v.columns >= machine.caches[1])
-    if not v.packed:
+    paged = plan.turned and v.packed and machine.waits > 0 and size * depth >= PAGE
+    if not v.packed or paged:
         yield replace(plan, panel=long)
-    if v.packed or short < long:
+    if (v.packed and not paged) or (not v.packed and short < long):
         yield replace(plan, panel=min(short, long))
     if not v.packed:
         yield replace(plan, panel=short, copied=True)

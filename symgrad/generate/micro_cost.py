@@ -28,6 +28,7 @@ FETCHED = 0.2  # what is left of that where c is fetched ahead
 COPIED = 2.0  # to copy a vector into a panel
 SECOND, LAST, MEMORY = 32.0, 25.0, 5.5  # bytes a cycle from the second-level cache and beyond
 DISTANT = 12.0  # bytes a cycle from the last level for which sums wait
+BEGIN = 100.0  # until a row of a comes from there
 APART = 0.1  # of what takes less time than the rest does not overlap with it
 TURNED = 0.4  # an element through the transposition of squares
 TURN = 15.0  # to begin turning a tile
@@ -52,7 +53,8 @@ def cycles(shape: Shape, plan: Plan, machine: Machine) -> float:
     for tile, times in tiles:
         inner = v.depth * _inner(tile, plan, v, machine, size)
         reads = (panels - (shape.beta == 0)) * _reading(tile, plan, v, machine, size)
-        total += times * (inner + panels * _outer(tile, plan, shape) + reads)
+        outer = _outer(tile, plan, shape) + _beginning(tile, plan, v, machine, size)
+        total += times * (inner + panels * outer + reads)
     total += min(KIND[0] * total, KIND[1]) * max(len(tiles) - 1, 0)
     work, memory = total + _packing(plan, v, machine, size), _memory(shape, machine, size)
     if memory:
@@ -97,7 +99,8 @@ def _inner(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> floa
     if not v.gathered and _thrashing(rows, v.a, machine, size):
         loads += rows * LINE / SECOND
     again, waiting = 0.0, _waiting(tile, plan, v, machine, size)
-    if plan.block:
+    panel = min(plan.panel, v.depth) * plan.width * size
+    if plan.block or (machine.waits and v.packed and panel > machine.caches[0]):
         again = tile.vectors * vector / SECOND
     elif not v.packed:
         rate = _bandwidth(tile, plan, v, machine, size)
@@ -121,11 +124,32 @@ def _waiting(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> fl
     if v.rows * length <= machine.caches[0]:
         return 0.0
     moved = tile.rows * size + (0 if v.a[1] == 1 or v.gathered else LINE)
-    first = moved / (DISTANT if v.rows * length > machine.caches[1] / 4 else SECOND)
-    strips = -(-(plan.block or v.columns) // plan.width) if plan.along else 1
+    first = moved / (DISTANT if _is_far(plan, v, machine, size) else SECOND)
+    strips = _strips_of_a_row(plan, v)
     stays = (tile.width + tile.rows) * length <= machine.caches[0]
     again = 0.0 if stays else moved / SECOND
     return machine.waits * (first + again * (strips - 1)) / strips
+
+
+def _beginning(tile: Tile, plan: Plan, v: View, machine: Machine, size: int) -> float:
+    """Cycles for each tile and panel until its rows of a come: nobody knows where they begin."""
+    if v.a[1] != 1 or plan.panel >= v.depth or not _is_far(plan, v, machine, size):
+        return 0.0
+    return machine.waits * tile.rows * BEGIN / _strips_of_a_row(plan, v)
+
+
+def _is_far(plan: Plan, v: View, machine: Machine, size: int) -> bool:
+    """Whether a panel's part of a leaves the second-level cache between two strips.
+
+    Pages are fetched ahead by the processor.
+    """
+    length = min(plan.panel, v.depth) * size
+    return v.rows * length > machine.caches[1] / 4 and (length < PAGE or v.a[1] != 1)
+
+
+def _strips_of_a_row(plan: Plan, v: View) -> int:
+    """For how many tiles rows of a come once."""
+    return -(-(plan.block or v.columns) // plan.width) if plan.along else 1
 
 
 def _translated(stride: int, rows: int, machine: Machine, size: int) -> float:

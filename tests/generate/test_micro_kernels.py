@@ -159,6 +159,15 @@ def test_along_rows_results_are_fetched_that_do_not_fall_into_the_same_sets(rng)
     check(shaped("float32", 1, 0, 30, 41, 33, gap=2, beta=1), replace(plan, panel=12), rng)
 
 
+def test_rows_of_whole_pages_that_are_waited_for_are_not_cut():
+    shape = shaped("float32", 0, 1, 64, 1024, 1024, beta=0)
+    plan = choose(shape, FAR).plan
+    assert plan.turned and plan.panel == 1024
+    assert choose(shape, replace(FAR, waits=0.0)).plan.panel < 512
+    fewer = choose(replace(shape, n=512), FAR).plan  # as another thread's share would be
+    assert fewer.panel == plan.panel
+
+
 def test_tiles_leave_registers_for_what_they_multiply():
     shape = shaped("float32", 0, 0, 96, 96, 96, beta=0)
     assert all((p.rows + 1) * p.vectors < NARROW.registers for p in plans(shape, NARROW))
