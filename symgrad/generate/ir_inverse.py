@@ -16,11 +16,15 @@ from dataclasses import dataclass
 from symgrad.generate.ir_text import Lines, Value, constant, suffix_of
 from symgrad.generate.powers import exponent_of, is_inverse
 from symgrad.generate.size import size_of
+from symgrad.lower.costs import COST
 from symgrad.lower.expressions import roots, walk
-from symgrad.lower.kernel import Statement, statements
+from symgrad.lower.kernel import Apply, Statement, statements
 
 UNITS = 2  # that multiply and add
 FUSED = 0.6  # instructions for each operation: multiplications join additions
+FUNCTION = 2  # those of a function's formula, for each addition that it costs
+LONGEST = 2  # additions that an operation costs which is no function
+CLEARLY = 0.9  # of the time without estimates: the instructions are only guessed
 DIVISION = 3  # instructions that a division is for these units
 
 
@@ -49,32 +53,36 @@ ESTIMATES = {  # by dtype and lanes
 
 
 def estimated(body: Sequence[Statement], lanes: int) -> Mapping[str, Iterator[bool]]:
-    """By dtype, of the divisions of a body in turn, whether they are done by estimates."""
-    found = Counter(
-        x.dtype
-        for x in walk([x for s in statements(tuple(body)) for x in roots(s)])
-        if is_inverse(x) and exponent_of(x) == -1
-    )
-    size = size_of(body)
+    """By dtype, of the divisions of a body in turn, whether they are done by estimates.
+
+    Formulas of functions have divisions of their own, but for each so much arithmetic that the
+    divider does not hold them up.
+    """
+    made = [x for x in walk([x for s in statements(tuple(body)) for x in roots(s)])
+            if isinstance(x, Apply)]  # fmt: skip
+    found = Counter(x.dtype for x in made if is_inverse(x) and exponent_of(x) == -1)
+    costs = [COST.get(x.operation, 0) for x in made]
+    work = FUSED * size_of(body) + FUNCTION * sum(cost for cost in costs if cost > LONGEST)
     return {
-        dtype: _spread(share(ESTIMATES[dtype, lanes], size, n), n)
+        dtype: _spread(share(ESTIMATES[dtype, lanes], work, n), n)
         for dtype, n in found.items()
         if (dtype, lanes) in ESTIMATES
     }
 
 
-def share(way: Estimate, operations: int, n: int) -> int:
-    """How many of n divisions are done by estimates.
+def share(way: Estimate, work: float, n: int) -> int:
+    """How many of n divisions are done by estimates, beside so many instructions.
 
-    >>> share(ESTIMATES["float64", 8], 100, 3), share(ESTIMATES["float64", 8], 1000, 3)
+    >>> share(ESTIMATES["float64", 8], 60, 3), share(ESTIMATES["float64", 8], 80, 3)
     (1, 0)
     """
 
     def cycles(k: int) -> float:
-        others = FUSED * operations + DIVISION * (n - k) + way.instructions * k
+        others = work + DIVISION * (n - k) + way.instructions * k
         return max(way.divider * (n - k), others / UNITS)
 
-    return min(range(n + 1), key=cycles)
+    k = min(range(n + 1), key=cycles)
+    return k if cycles(k) < CLEARLY * cycles(0) else 0
 
 
 def _spread(k: int, n: int) -> Iterator[bool]:

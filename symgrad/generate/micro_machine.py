@@ -68,7 +68,7 @@ SERVERS = (
 )  # fmt: skip
 PAGE_CYCLES = {"znver5": 1.0, **dict.fromkeys(SERVERS, 2.0)}  # where they are not the others'
 WAITS = dict.fromkeys(SERVERS, 0.5)  # likewise
-QUICK_DIVIDERS = "znver"
+QUICK_DIVIDERS = "znver"  # processors whose divisions take less than an estimate would save
 LIBRARY_BYTES = {"Prescott": 16, "Nehalem": 16, "Sandybridge": 32, "Haswell": 32, "Zen": 32}
 
 

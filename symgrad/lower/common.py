@@ -37,7 +37,8 @@ def without_common_numbers(block: Block, batch: int) -> Block:
 
 def number_of(e: Equation) -> sp.Expr:
     """The number in a product."""
-    return sp.Mul(*[x for x in e.operands if not isinstance(x, Name)])
+    numbers = [x for x in e.operands if not isinstance(x, Name)]
+    return numbers[0] if len(numbers) == 1 else sp.Mul(*numbers)
 
 
 class _Parts:
@@ -52,6 +53,7 @@ class _Parts:
 
     def __init__(self, block: Block, number: sp.Expr, batch: int) -> None:
         self.block, self.number, self.batch = block, number, batch
+        self.signed = (number, -number)
         self.made = {e.name: e for e in block.equations}
         self.parent: dict[Name, Name] = {}
         self.gains: Counter[Name] = Counter()
@@ -85,10 +87,13 @@ class _Parts:
         if e.name.shape or e.name.kind != "float":
             return False
         if e.operation == "mul":
-            begins = e.name.per_sample and bool(e.names) and abs(number_of(e)) == self.number
-            return len(inside) == 1 or (not inside and begins)
+            return len(inside) == 1 or (not inside and self._begins(e))
         every = e.operation == "expectation" or e.operation == "add"
         return bool(inside) and every and len(inside) == len(e.operands)
+
+    def _begins(self, e: Equation) -> bool:
+        """Whether it is a product by the number."""
+        return e.name.per_sample and bool(e.names) and number_of(e) in self.signed
 
     def _root(self, x: Name) -> Name:
         while self.parent[x] is not x:

@@ -96,6 +96,19 @@ def test_some_divisions_are_done_by_estimates(in_lanes, estimates, monkeypatch):
     assert bool(found) == estimates
 
 
+def test_functions_keep_the_units_busy(in_lanes, monkeypatch):
+    """Their formulas take as long as a divider that works meanwhile."""
+    machine = Machine(64, 32, True, True, 128, estimates=True)
+    monkeypatch.setattr(blocks, "host", lambda: machine)
+    a, b = sg.parameter("a", shape=(9,)), sg.parameter("b", shape=(9,))
+    waves = [sp.exp(-b[i] * X) * sp.cos(b[i] * X) for i in range(9)]
+    terms = [a[i] * wave / (1 + (b[i] * X) ** 2) for i, wave in enumerate(waves)]
+    program = trained((sum(terms) - Y) ** 2, [a, b], sg.SGD(0.01))
+    text = generate(lower(program, "float64", 1000)).text
+    assert "= fdiv" in text
+    assert "rcp14" not in text
+
+
 @has_estimates
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_quotients_with_all_estimates(dtype, in_lanes, rng, monkeypatch):
