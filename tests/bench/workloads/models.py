@@ -229,6 +229,38 @@ def transformer_jax(jax: Any, p: Any, d: Any) -> Any:
     return ((z - d["t"]) ** 2).mean()
 
 
+def classes(sg: Any, p: Any, d: Any) -> Any:
+    return sg.cross_entropy(p["W"] @ d["x"] + p["b"], d["y"])
+
+
+def classes_jax(jax: Any, p: Any, d: Any) -> Any:
+    scores = jax.nn.log_softmax(d["x"] @ p["W"].T + p["b"])
+    return -jax.numpy.take_along_axis(scores, d["y"][:, None], 1).mean()
+
+
+def contrastive(sg: Any, p: Any, d: Any) -> Any:
+    z, q = p["A"] @ d["x"], p["B"] @ d["t"]
+    z, q = sg.let("z", z / sg.norm(z)), sg.let("q", q / sg.norm(q))
+    others = sg.logsumexp(10 * sg.batch(q) @ z) + sg.logsumexp(10 * sg.batch(z) @ q)
+    return others - 20 * sg.dot(z, q)
+
+
+def contrastive_jax(jax: Any, p: Any, d: Any) -> Any:
+    z, q = d["x"] @ p["A"].T, d["t"] @ p["B"].T
+    z, q = (v / jax.numpy.linalg.norm(v, axis=1, keepdims=True) for v in (z, q))
+    scores, lse = 10 * z @ q.T, jax.nn.logsumexp
+    return (lse(scores, axis=1) + lse(scores, axis=0) - 2 * scores.diagonal()).mean()
+
+
+def clusters(sg: Any, p: Any, d: Any) -> Any:
+    return sg.min(sg.sum((d["x"] - p["c"]) ** 2, axis=1))
+
+
+def clusters_jax(jax: Any, p: Any, d: Any) -> Any:
+    x, c = d["x"], p["c"]
+    return ((x**2).sum(1)[:, None] - 2 * x @ c.T + (c**2).sum(1)).min(1).mean()
+
+
 GATES = {side + gate: (24, n) for gate in "zrh" for side, n in (("W", 6), ("U", 24))}
 MODELS = {
     "attention": Model(
@@ -271,6 +303,20 @@ MODELS = {
         dict.fromkeys("QKVO", (32, 32)) | {"U": (32, 64), "W": (64, 32)}
         | dict.fromkeys(("s1", "t1", "s2", "t2"), (32,)),
         {"x": (16, 32), "t": (16, 32)}, 16, 200, transformer, transformer_jax,
+    ),
+    "classes": Model(
+        "a softmax over 10,000 classes, 64 columns",
+        {"W": (10_000, 64), "b": (10_000,)},
+        {"x": (64,), "y": ()}, 128, 5, classes, classes_jax, (("y", 10_000),),
+    ),
+    "contrastive": Model(
+        "pairs told from all others of the mini-batch, 128 and 64 columns to 32",
+        {"A": (32, 128), "B": (32, 64)},
+        {"x": (128,), "t": (64,)}, 256, 20, contrastive, contrastive_jax,
+    ),
+    "clusters": Model(
+        "k-means with 50 centres in 16 dimensions, full batch",
+        {"c": (50, 16)}, {"x": (16,)}, 100_000, 1, clusters, clusters_jax,
     ),
 }  # fmt: skip
 ROWS = {
