@@ -291,6 +291,20 @@ class Bits:
         shift = self.like.of(self.like.format.shift)
         return (self + shift.bits).real.minus(shift)
 
+    def exponent(self, less: float = 0.0, where: Any = None) -> tuple[Real, float]:
+        """The number n of bits n << mantissa, or n less so much, in units of the second: machines
+        make numbers of 32-bit integers, and with AVX-512 of 64-bit ones, as they are."""
+        f = self.like.format
+        if f.name == FLOAT.name or has_scaling():
+            unit = 2.0**-f.mantissa
+            n = Real(self.like.builder, f, self.like.builder.sitofp(self.value, f.type))
+            return (n if where is None else n.minus(less / unit).where(where, n)), unit
+        shift = self.like.of(f.shift)
+        biased = (self + (f.bias << f.mantissa)) >> f.mantissa
+        bias = self.like.of(f.shift + f.bias)
+        bias = bias if where is None else bias.of(f.shift + f.bias + less).where(where, bias)
+        return (biased | shift.bits).real.minus(bias), 1.0
+
 
 def polynomial(x: Real, coefficients: Sequence[Any]) -> Real:
     """c[0] + c[1] x + c[2] x**2 + ..."""

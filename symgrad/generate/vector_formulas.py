@@ -1,7 +1,6 @@
 """The elementary functions as formulas: no branches, no tables in memory, correct everywhere.
 
 exp x = 2**n exp r with x = n log 2 + r, |r| <= log 2 / 2, and exp r = 1 + r + r**2 p(r);
-log x = e log 2 + 2 artanh s with x = 2**e m, m from sqrt(1/2) to sqrt 2, s = (m - 1)/(m + 1).
 log 2 is taken in two parts, the upper one so short that its products with n are exact.
 """
 
@@ -18,7 +17,6 @@ from symgrad.generate.vector_coefficients import (
     EXP,
     EXP2,
     LIMITS,
-    LOG,
     LOG2,
 )
 
@@ -76,71 +74,6 @@ def tanh(x: Real) -> Real:
 def sigmoid(x: Real) -> Real:
     e = exp(-abs(x))
     return x.of(1.0).where(x >= 0.0, e) / (e + 1.0)
-
-
-def softplus(x: Real) -> Real:
-    return x.at_least(0.0) + log1p(exp(-abs(x)))
-
-
-def _split_normal(x: Real) -> tuple[Bits, Real]:
-    """e and m of a normal x = 2**e m, m from sqrt(1/2) to sqrt 2."""
-    f = x.format
-    root = x.of(math.sqrt(0.5)).bits
-    bits = x.bits - root + x.of(1.0).bits
-    return (bits >> f.mantissa) - f.bias, ((bits & ((1 << f.mantissa) - 1)) + root).real
-
-
-def _log(e: Bits, f: Real) -> Real:
-    """e log 2 + log(1 + f)."""
-    return _log_of_quotient(e, f / (f + 2.0))
-
-
-def _log_of_quotient(e: Bits, s: Real) -> Real:
-    """e log 2 + log((1 + s)/(1 - s))."""
-    high, low = LOG2[s.format.name]
-    n, z = e.number(), s * s
-    return n * high + (s * 2.0 + (s * z * polynomial(z, LOG[s.format.name]) + n * low))
-
-
-def split(x: Real) -> tuple[Bits, Real]:
-    """e and m of a positive x = 2**e m, m from sqrt(1/2) to sqrt 2."""
-    f = x.format
-    denormal = x < 2.0 ** (1 - f.bias)
-    e, m = _split_normal((x * 2.0 ** (f.mantissa + 2)).where(denormal, x))
-    return (e - (f.mantissa + 2)).where(denormal, e), m
-
-
-def log(x: Real) -> Real:
-    e, m = split(x)
-    return _log_ends(x, _log(e, m - 1.0), at=0.0)
-
-
-def log1p(x: Real) -> Real:
-    u = x.plus(1.0)
-    v = u.minus(1.0)
-    lost = u.minus(v).minus(1.0)
-    lost = x.minus(v).minus(lost)  # 1 + x = u + lost
-    e, m = _split_normal(u)
-    y = _log(e, (m - 1.0) + lost * (-e + 1).power_of_two() * 0.5)
-    y = x.where(abs(x) < LIMITS[x.format.name].tiny, y)
-    return _log_ends(x, y, at=-1.0)
-
-
-def logit(x: Real) -> Real:
-    """log q = e log 2 + 2 artanh s with q = x/(1 - x) = 2**e m and s = (m - 1)/(m + 1), which for x
-    not next to 0 or 1 is made of x itself: q is rounded, and next to 1 it has few of the digits."""
-    q = x / (1.0 - x)
-    e, m = split(q)
-    inside, c = abs(x - 0.5) < 0.45, (-e).power_of_two()
-    above = x.fused(c + 1.0, -1.0).where(inside, m - 1.0)
-    below = (x * (c - 1.0) + 1.0).where(inside, m + 1.0)
-    return _log_ends(q, _log_of_quotient(e, above / below), at=0.0)
-
-
-def _log_ends(x: Real, y: Real, at: float) -> Real:
-    """y, with infinities at `at` and at infinity, and NaN below and for NaN."""
-    y = x.of(math.inf).where(x.equals(math.inf), y)
-    return y.where(x > at, x.of(-math.inf).where(x.equals(at), math.nan))
 
 
 def erf(x: Real) -> Real:

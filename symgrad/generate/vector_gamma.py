@@ -14,7 +14,8 @@ from symgrad.generate import vector_gamma_long
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import COS, SIN
 from symgrad.generate.vector_formats import DOUBLE
-from symgrad.generate.vector_formulas import exp, log
+from symgrad.generate.vector_formulas import exp
+from symgrad.generate.vector_logarithms import log
 
 # P. Godfrey's, for 15/2 and nine terms
 LANCZOS = (

@@ -6,9 +6,7 @@ import math
 
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import ASIN, ATAN, LIMITS, PI
-from symgrad.generate.vector_formulas import exp_half, expm1, log, log1p
-
-LOG2 = math.log(2)
+from symgrad.generate.vector_formulas import exp_half, expm1
 
 
 def sinh(x: Real) -> Real:
@@ -21,27 +19,6 @@ def sinh(x: Real) -> Real:
 def cosh(x: Real) -> Real:
     e = exp_half(abs(x))
     return e + 0.25 / e
-
-
-def asinh(x: Real) -> Real:
-    a = abs(x)
-    huge = a > LIMITS[x.format.name].huge
-    b = x.of(1.0).where(huge, a)
-    z = b * b
-    y = log1p(b + z / ((z + 1.0).square_root() + 1.0))
-    return (log(a) + LOG2).where(huge, y).with_sign_of(x)
-
-
-def acosh(x: Real) -> Real:
-    huge = x > LIMITS[x.format.name].huge
-    t = x.of(1.0).where(huge, x) - 1.0
-    y = log1p(t + (t * (t + 2.0)).square_root())
-    return (log(x) + LOG2).where(huge, y).where(x >= 1.0, math.nan)
-
-
-def atanh(x: Real) -> Real:
-    a = abs(x)
-    return (log1p(a * 2.0 / (1.0 - a)) * 0.5).with_sign_of(x)
 
 
 def _arctangent(a: Real, one: Real) -> Real:

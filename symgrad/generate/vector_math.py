@@ -26,6 +26,7 @@ from symgrad.generate import (
     vector_formulas,
     vector_gamma,
     vector_inverses,
+    vector_logarithms,
     vector_powers,
     vector_remainder,
 )
@@ -75,16 +76,16 @@ def typed(name: str, formula: Callable[..., Real], *arguments: Any) -> Any:
 
 exp = _vectorised("exp", vector_formulas.exp)
 expm1 = _vectorised("expm1", vector_formulas.expm1)
-log = _vectorised("log", vector_formulas.log)
-log1p = _vectorised("log1p", vector_formulas.log1p)
+log = _vectorised("log", vector_logarithms.log)
+log1p = _vectorised("log1p", vector_logarithms.log1p)
 tanh = _vectorised("tanh", vector_formulas.tanh)
 sigmoid = _vectorised("sigmoid", vector_formulas.sigmoid)
-softplus = _vectorised("softplus", vector_formulas.softplus)
+softplus = _vectorised("softplus", vector_logarithms.softplus)
 erf = _vectorised("erf", vector_formulas.erf)
 erfc = _vectorised("erfc", vector_formulas.erfc)
 gelu = _vectorised("gelu", vector_formulas.gelu)
 gelu_slope = _vectorised("gelu_slope", vector_formulas.gelu_slope)
-logit = _vectorised("logit", vector_formulas.logit)
+logit = _vectorised("logit", vector_logarithms.logit)
 gamma = _vectorised("gamma", vector_gamma.gamma)
 lgamma = _vectorised("lgamma", vector_gamma.lgamma)
 sin = _vectorised("sin", vector_angles.sin)
@@ -95,9 +96,9 @@ acos = _vectorised("acos", vector_inverses.acos)
 atan = _vectorised("atan", vector_inverses.atan)
 sinh = _vectorised("sinh", vector_inverses.sinh)
 cosh = _vectorised("cosh", vector_inverses.cosh)
-asinh = _vectorised("asinh", vector_inverses.asinh)
-acosh = _vectorised("acosh", vector_inverses.acosh)
-atanh = _vectorised("atanh", vector_inverses.atanh)
+asinh = _vectorised("asinh", vector_logarithms.asinh)
+acosh = _vectorised("acosh", vector_logarithms.acosh)
+atanh = _vectorised("atanh", vector_logarithms.atanh)
 atan2 = _vectorised_pair("atan2", vector_inverses.atan2)
 exp_product = _vectorised_pair("exp_product", vector_formulas.exp_product)
 raised = _vectorised_pair("raised", vector_powers.power)

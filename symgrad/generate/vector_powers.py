@@ -19,7 +19,8 @@ from symgrad.generate.powers import name as name
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import LOG2, LOG_LONG
 from symgrad.generate.vector_formats import DOUBLE
-from symgrad.generate.vector_formulas import exp, exp_of_sum, log, split
+from symgrad.generate.vector_formulas import exp, exp_of_sum
+from symgrad.generate.vector_logarithms import log, split
 from symgrad.generate.vector_pairs import Pair, ordered_total
 
 FEW = range(-3, 6)  # of so few factors a product of rounded ones is good
@@ -84,10 +85,10 @@ def precise_log(a: Real) -> tuple[Real, Real]:
     cube_low = s.fused(z, -cube) + (s * z_low + s_low * z)
     q = cube.times(t)
     q_low = cube.fused(t, -q) + (cube * t_low + cube_low * t)
-    n, (log2, log2_low) = e.number(), LOG2["float64"]
+    log2, log2_low = LOG2["float64"]
     high, first = ordered_total(s.times(2.0), q)
-    total, second = ordered_total(n.times(log2), high)
-    return total, second + (first + (s_low * 2.0 + q_low + n * log2_low))
+    total, second = ordered_total(e.times(log2), high)
+    return total, second + (first + (s_low * 2.0 + q_low + e.times(log2_low)))
 
 
 def _quotient(m: Real) -> tuple[Real, Real]:

@@ -14,6 +14,10 @@ def middle(name):
     return lambda u: (1 + last) / mp.mpf(2) + u * (last - 1) / 2
 
 
+def logarithm(z, name):
+    return (2 * mp.atanh(mp.sqrt(z) / 2) / mp.sqrt(z) - 1) / z
+
+
 def log_long(z, name):
     return ((2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z - mp.mpf(2) / 3) / z
 
@@ -36,7 +40,8 @@ def sine_of_turn(z):
 POLYNOMIALS = {
     "EXP": (lambda r, name: mp.hyp1f1(1, 3, r) / 2, -mp.log(2) / 2, mp.log(2) / 2),
     "EXP2": (lambda f, name: mp.expm1(f * mp.log(2)) / f, -0.5, 0.5),
-    "LOG": (lambda z, name: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, 0, 0.02943725152),
+    "LOG": (logarithm, 1e-9, 0.1616),
+    "LOG_NEXT": (logarithm, 1e-9, mp.mpf(4) / 9),
     "LOG_LONG": (log_long, 0, 0.02943725152),
     "SIN": (lambda z, name: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, mp.pi**2 / 16),
     "COS": (lambda z, name: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, 0, mp.pi**2 / 16),

@@ -109,6 +109,22 @@ def test_erfc_next_to_1(rng, dtype, x):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["log", "logit", "atanh", "acosh", "asinh"])
+def test_logarithms_next_to_1(rng, name, dtype):
+    """The nearest numbers, and where powers of two begin to be taken off: errors are largest."""
+    exact, _, low, high = FUNCTIONS[name]
+    near = 1 + np.arange(-40, 40) * np.finfo(dtype).epsneg
+    x = np.concatenate([near, rng.uniform(0.1, 2.0, 2000), -rng.uniform(0.1, 1, 500)]).astype(dtype)
+    x = x[(x > low) & (x < high)]
+    with mp.workprec(150):
+        errors = [
+            ulps(y, exact(mp.mpf(float(v))), dtype) for v, y in zip(x, over(name, x), strict=True)
+        ]
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_ends(name, dtype):
     """Infinities, NaN, zeros of both signs, denormals, the largest numbers, poles."""
     format = np.finfo(dtype)
