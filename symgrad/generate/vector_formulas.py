@@ -55,11 +55,23 @@ def exp_half(x: Real) -> Real:
 
 def expm1(x: Real) -> Real:
     limits = LIMITS[x.format.name]
-    n, r = _reduced(x.at_least(limits.minus_one).at_most(limits.exp[1]))
-    q = r + r * r * polynomial(r, EXP[x.format.name])
+    n, q = _expm1_reduced(x.at_least(limits.minus_one).at_most(limits.exp[1]))
     half = (n - 1).power_of_two()  # 2**n would overflow before the result does
     y = q.where(n.equals(0), (half * q + (half - 0.5)) * 2.0)
     return x.where(abs(x) < limits.tiny, y)
+
+
+def half_expm1(x: Real) -> Real:
+    """(exp(x) - 1) / 2, which is finite a little longer; for 0 <= x < limits.exp[1] + 1."""
+    n, q = _expm1_reduced(x)
+    quarter = (n - 2).power_of_two()
+    return (q * 0.5).where(n.equals(0), (quarter * q + (quarter - 0.25)) * 2.0)
+
+
+def _expm1_reduced(x: Real) -> tuple[Bits, Real]:
+    """n and exp(r) - 1, exp(x) = 2**n exp(r)."""
+    n, r = _reduced(x)
+    return n, r + r * r * polynomial(r, EXP[x.format.name])
 
 
 def tanh(x: Real) -> Real:

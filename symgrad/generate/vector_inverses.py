@@ -6,14 +6,16 @@ import math
 
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import ASIN, ATAN, LIMITS, PI
-from symgrad.generate.vector_formulas import exp_half, expm1
+from symgrad.generate.vector_formulas import exp_half, half_expm1
 
 
 def sinh(x: Real) -> Real:
-    a = abs(x)
-    e = expm1(a.at_most(LIMITS[x.format.name].tanh))
-    y = (e + e / (e + 1.0)) * 0.5
-    return exp_half(a).where(a > LIMITS[x.format.name].tanh, y).with_sign_of(x)
+    """h + h / (2 h + 1), h = (exp(a) - 1) / 2, which is finite where the result is."""
+    a, limits = abs(x), LIMITS[x.format.name]
+    h = half_expm1(a.at_most(limits.exp[1] + 0.6))
+    g = h.at_most(2.0**100)  # beyond, the quotient is nothing beside h, which may be infinite
+    y = h + g / (g * 2.0 + 1.0)
+    return a.where(a < limits.tiny, y).with_sign_of(x)
 
 
 def cosh(x: Real) -> Real:

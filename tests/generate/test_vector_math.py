@@ -125,6 +125,19 @@ def test_logarithms_next_to_1(rng, name, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["sinh", "cosh", "expm1"])
+def test_exponentials_next_to_the_largest_number(rng, name, dtype):
+    """Finite to the end, infinite beyond."""
+    last = np.finfo(dtype).maxexp * math.log(2)
+    x = rng.uniform(last - 2, last + 3, 500).astype(dtype)
+    with mp.workprec(150):
+        exact = [FUNCTIONS[name][0](mp.mpf(float(v))) for v in x]
+        errors = [ulps(y, e, dtype) for y, e in zip(over(name, x), exact, strict=True)]
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_ends(name, dtype):
     """Infinities, NaN, zeros of both signs, denormals, the largest numbers, poles."""
     format = np.finfo(dtype)
