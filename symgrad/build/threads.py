@@ -76,15 +76,20 @@ class Places:
             self.allowed, self.taken = os.sched_getaffinity(0), {_processor()}
 
     def take(self) -> None:
-        """Move this thread away from those before it, to where the caller may run, too; it stays
-        there for the next call."""
+        """Move this thread away from those before it, to where the caller may run, too.
+
+        It may leave that place again: where another process is busy there, the system finds a
+        better one sooner than the thread gets its turn.
+        """
         if not _processor:
             return
-        free = self.allowed - self.taken
-        if _processor() not in (free or self.allowed):
+        free, here = self.allowed - self.taken, _processor()
+        if here not in (free or self.allowed):
             with suppress(OSError):  # a sandbox may not let it
                 os.sched_setaffinity(0, free or self.allowed)
-        self.taken.add(_processor())
+                here = _processor()
+                os.sched_setaffinity(0, self.allowed)
+        self.taken.add(here)
 
 
 def together(function: Callable[[int], int], arguments: Sequence[int], owner: Any = None) -> int:
