@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from symgrad.generate.vector_branches import apart, unless_sure
+from symgrad.generate.vector_branches import out_of_line, unless_sure
 from symgrad.generate.vector_code import Bits, Real, polynomial
 from symgrad.generate.vector_coefficients import COS, SIN
 from symgrad.generate.vector_formats import DOUBLE, FLOAT, FORMATS
@@ -69,7 +69,7 @@ def _turned(name: str, of_rest: OfRest, x: Real) -> Real:
     y = of_rest(x, _near(a))
 
     def far() -> Real:
-        return y.where(near, apart(f"{name}.far", lambda x: of_rest(x, _far(x)), x))
+        return y.where(near, out_of_line(f"{name}.far", lambda x: of_rest(x, _far(x)), x))
 
     return unless_sure(near, y, far)
 

@@ -28,7 +28,7 @@ def unless_sure(sure: Any, usual: Real, otherwise: Callable[[], Real]) -> Real:
     return Real(builder, usual.format, result)
 
 
-def apart(name: str, formula: Callable[[Real], Real], x: Real) -> Real:
+def out_of_line(name: str, formula: Callable[[Real], Real], x: Real) -> Real:
     """formula(x), by a function of its own that is called: its code does not fill the caller's."""
     made = function(x.builder.module, name, x.format, formula, 1)
     made.attributes.discard("alwaysinline")

@@ -286,11 +286,6 @@ class Bits:
         """2**n for the exponent of a normal number."""
         return ((self + self.like.format.bias) << self.like.format.mantissa).real
 
-    def number(self) -> Real:
-        """The signed integer as a number; |n| < 2**(mantissa - 2)."""
-        shift = self.like.of(self.like.format.shift)
-        return (self + shift.bits).real.minus(shift)
-
     def exponent(self, less: float = 0.0, where: Any = None) -> tuple[Real, float]:
         """The number n of bits n << mantissa, or n less so much, in units of the second: machines
         make numbers of 32-bit integers, and with AVX-512 of 64-bit ones, as they are."""

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import scipy.special
 
-import symgrad as sg
-from symgrad.generate import vector_angles as angles
 from symgrad.generate import vector_gamma_long as gamma_long
 from symgrad.generate import vector_math
 from symgrad.generate.ir_operations import CODE
@@ -166,39 +164,6 @@ def test_every_function_is_tested():
     public = {n for n, f in vars(vector_math).items() if type(f).__name__ == "_Intrinsic"}
     called = {row.called for row in CODE.values()} - {""}
     assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, "gelu_slope", "modulo"}
-
-
-@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_angles_beside_large_ones(name, dtype, rng):
-    """Those for which the whole vector takes another way are what they are without them."""
-    x = rng.uniform(-1000, 1000, 256).astype(dtype)
-    beside = x.copy()
-    beside[::7] = [*2.0 ** rng.uniform(31, 120, 35), math.inf, math.nan]
-    same = np.arange(256) % 7 > 0
-    np.testing.assert_array_equal(over(name, beside)[same], over(name, x)[same])
-
-
-@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_angles_next_to_where_the_reduction_changes(name, dtype, rng):
-    """And next to multiples of a quarter turn, up to there."""
-    near, epsilon = angles.NEAR[dtype], np.finfo(dtype).eps
-    quarters = rng.integers(1, int(near / 1.58), 100) * (math.pi / 2)
-    x = np.array([*quarters, *near * (1 + epsilon * np.arange(-20, 20))], dtype)
-    with mp.workprec(300):
-        exact = [FUNCTIONS[name][0](mp.mpf(float(v))) for v in x]
-        errors = [ulps(y, e, dtype) for y, e in zip(over(name, x), exact, strict=True)]
-    worst = int(np.argmax(errors))
-    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
-
-
-@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
-def test_the_double_next_to_a_quarter_turn(name):
-    """6381956970095103 2**797 is the double that comes closest to a multiple of pi / 2."""
-    x, called = math.ldexp(6381956970095103, 797), getattr(vector_math, name)
-    with mp.workprec(1300):
-        assert ulps(nb.njit(lambda x: called(x))(x), FUNCTIONS[name][0](mp.mpf(x)), "float64") < 2
 
 
 def test_integers_are_taken_as_doubles():
@@ -388,53 +353,3 @@ def test_ends_of_pairs(name, dtype):
         expected = PAIRS[name][1](x, y)
     np.testing.assert_allclose(z, expected, rtol=4 * format.eps, atol=format.smallest_subnormal)
     np.testing.assert_array_equal(np.signbit(z[z == z]), np.signbit(expected[z == z]))
-
-
-# ---- whole powers
-
-
-POWERS = [-64, -31, -6, -5, -4, -3, -2, -1, 2, 3, 5, 6, 7, 8, 31, 63, 64, 65]
-POWERS_AT_ENDS = [-31, -30, -4, -3, -2, 5, 6, 7]
-
-
-ALL_POWERS = sorted({*POWERS, *POWERS_AT_ENDS})
-
-
-@functools.cache
-def powers(dtype: str):
-    """x**k as kernels have it, for whole k: one kernel, in which each has an x of its own."""
-    symbols = [sg.data(f"x{place}") for place in range(len(ALL_POWERS))]
-    each = [x**k for x, k in zip(symbols, ALL_POWERS, strict=True)]
-    return sg.function(each, symbols, dtype=dtype)
-
-
-def over_powers(k: int, x: np.ndarray) -> np.ndarray:
-    return powers(x.dtype.name)(*[x] * len(ALL_POWERS))[ALL_POWERS.index(k)]
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("k", POWERS)
-def test_accuracy_of_whole_powers(rng, dtype, k):
-    """Where the result is denormal too, and x**-k is no number."""
-    format, n = np.finfo(dtype), 1500
-    most = min((format.maxexp + format.nmant) / abs(k), format.maxexp)
-    x = (rng.choice([-1, 1], n) * 2.0 ** rng.uniform(-most, most, n)).astype(dtype)
-    x = x[(x != 0) & np.isfinite(x)]
-    with mp.workprec(100):
-        exact = [mp.mpf(float(v)) ** k for v in x]
-        errors = [ulps(y, e, dtype) for y, e in zip(over_powers(k, x), exact, strict=True)]
-    worst = int(np.argmax(errors))
-    assert errors[worst] <= MOST_ULPS, f"{x[worst]!r}**{k} is off by {errors[worst]:.2f} ulp"
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("k", POWERS_AT_ENDS)
-def test_ends_of_whole_powers(dtype, k):
-    format = np.finfo(dtype)
-    ends = [0.0, math.inf, math.nan, format.smallest_subnormal, format.tiny, format.max, 1, 2]
-    x = np.array([s * v for v in ends for s in (1, -1)], dtype)
-    y = over_powers(k, x)
-    with np.errstate(all="ignore"):
-        expected = np.power(x, x.dtype.type(k))
-    np.testing.assert_allclose(y, expected, rtol=4 * format.eps)
-    np.testing.assert_array_equal(np.signbit(y[y == y]), np.signbit(expected[y == y]))
