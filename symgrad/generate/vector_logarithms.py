@@ -99,7 +99,7 @@ def atanh(x: Real) -> Real:
 
 
 def asinh(x: Real) -> Real:
-    """log(a + r), r = sqrt(a**2 + 1); next to 0 tanh(y / 2) = a / (1 + r)."""
+    """log(a + r), r = sqrt(a**2 + 1) = 1 + a q / 2 with q = 2 a / (1 + r) = 2 tanh(y / 2)."""
     a = abs(x)
     huge = a > 2.0 ** (a.format.mantissa + 4)
     r = a.of(0.0).where(huge, (a * a + 1.0).square_root())
@@ -107,8 +107,10 @@ def asinh(x: Real) -> Real:
     small = power.equals(0)
     quarter = (a.of(4.0).bits - power).real
     half = quarter * 0.5
-    above = a.where(small, a * quarter + (r * quarter - 4.0))
-    below = (r * 0.5 + 0.5).where(small, a * half + (r * half + 2.0))
+    q = a / (r * 0.5 + 0.5)
+    more = a.of(-1.0).where(huge, a * q * 0.5)  # r - 1, which r itself has rounded
+    above = q.where(small, a * quarter + (more * quarter + (quarter - 4.0)))
+    below = a.of(1.0).where(small, a * half + (r * half + 2.0))
     y = _sum(_exponent(power, -1.0, huge), above, below)
     return y.where(a < math.inf, a).with_sign_of(x)
 
