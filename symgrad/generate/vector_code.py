@@ -143,6 +143,10 @@ class Real:
     def __ge__(self, y: Any) -> Any:
         return self._compare(">=", y)
 
+    def reaches(self, y: Any) -> Any:
+        """Whether it is at least y, or no number."""
+        return self.builder.fcmp_unordered(">=", self.value, self.of(y).value, flags=CONTRACT)
+
     def equals(self, y: Any) -> Any:
         return self._compare("==", y)
 

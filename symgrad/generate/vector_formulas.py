@@ -31,26 +31,31 @@ def _reduced(x: Real, rest: Real | None = None) -> tuple[Bits, Real]:
     return bits, r if rest is None else r + rest
 
 
-def _exp_reduced(n: Bits, r: Real, factor: Any = 1.0) -> Real:
-    y = polynomial(r, (1.0, 1.0, *EXP[r.format.name]))
-    return (y if factor == 1.0 else y * factor).scaled(n)
+def _exp_of_rest(r: Real) -> Real:
+    return polynomial(r, (1.0, 1.0, *EXP[r.format.name]))
 
 
 def exp(x: Real) -> Real:
-    low, high = LIMITS[x.format.name].exp
-    return _exp_reduced(*_reduced(x.at_least(low).at_most(high)))
+    return exp_of_sum(x, None)
 
 
-def exp_of_sum(x: Real, rest: Real, factor: Any = 1.0) -> Real:
-    """factor exp(x + rest), |rest| much smaller than 1; rounded once where it is denormal."""
+def exp_of_sum(x: Real, rest: Real | None, factor: Any = 1.0) -> Real:
+    """factor exp(x + rest), |rest| much smaller than 1; rounded once where it is denormal.
+
+    Where it is 0 that is not computed: processors take a hundred cycles to round a result to 0, and
+    masked scores of a softmax are many.
+    """
     low, high = LIMITS[x.format.name].exp
-    return _exp_reduced(*_reduced(x.at_least(low).at_most(high), rest), factor)
+    counts = x.reaches(low)
+    n, r = _reduced(x.at_most(high).where(counts, 0.0), rest)
+    y = _exp_of_rest(r)
+    return (y if factor == 1.0 else y * factor).scaled(n).where(counts, 0.0)
 
 
 def exp_half(x: Real) -> Real:
     """exp(x) / 2, which is finite a little longer; for x >= 0."""
     n, r = _reduced(x.at_most(LIMITS[x.format.name].exp[1] + 1.0))
-    return _exp_reduced(n - 1, r)
+    return _exp_of_rest(r).scaled(n - 1)
 
 
 def expm1(x: Real) -> Real:
