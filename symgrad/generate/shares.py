@@ -9,6 +9,7 @@ and vectors stay whole; only the last one takes what is left.
 from __future__ import annotations
 
 import itertools
+import math
 
 from symgrad.lower.kernel import Collect, Kernel, Loop, Product, statements
 from symgrad.lower.owners import Size
@@ -33,10 +34,14 @@ class Shares:
     def __init__(self, kernel: Kernel) -> None:
         self.threads, self.batch = kernel.threads, kernel.batch_size
         found: dict[Size, None] = {}
+        self._tiles: dict[Size, int] = {}  # rows that stretches are whole multiples of
         for section in kernel.sections:
             for s in statements(section):
                 if isinstance(s, Loop) and s.shared:
                     found[s.axis.extent] = None
+                    if s.axis.extent is not None:
+                        known = self._tiles.get(s.axis.extent, 1)
+                        self._tiles[s.axis.extent] = math.lcm(known, s.axis.step)
                 elif isinstance(s, Product) and s.shared:
                     found[s.sizes["mn".index(s.shared)]] = None
                 elif isinstance(s, Collect) and s.shared:
@@ -69,7 +74,7 @@ class Shares:
         size, unit = self.batch if extent is None else extent, UNIT
         while unit > 1 and size < SPREAD * self.threads * unit:
             unit //= 2
-        return unit
+        return math.lcm(unit, self._tiles.get(extent, 1))
 
 
 def _formula(size: str, thread: str, threads: int, unit: int) -> str:

@@ -17,6 +17,7 @@ from symgrad.lower import index as ix
 from symgrad.lower.contract import contracted
 from symgrad.lower.elements import Elements
 from symgrad.lower.expressions import accesses, roots, walk
+from symgrad.lower.folding import folded
 from symgrad.lower.index import Index
 from symgrad.lower.kernel import (
     AT,
@@ -99,6 +100,9 @@ class _Lowering:
             sections.append(merged([t for t in tasks if not t.constant]))
         sections[0] = tiled(sections[0], [merged(once), *sections[1:]], batch)
         nests = contracted([merged(once), *sections])
+        for k, section in enumerate(nests):
+            others = [other for other in nests if other is not section]
+            nests[k] = folded(section, others, batch)
         start, *repeated = [in_registers(section) for section in nests]
         if batch == 1:
             repeated = [known_first(section) for section in repeated]

@@ -150,7 +150,7 @@ def _along(index: Index, step: int, span: int, axis: Axis) -> Stretch | None:
     factor = dict(index.terms).get(axis, 0)
     rest = ix.linear([(index, 1), (ix.of(axis), -factor)])
     if axis.step > 1:
-        return _of_tile(factor, rest, step)
+        return _of_tile(factor, rest, step, axis)
     if factor == 1 and span == 1 and all(_common(a) for a, _ in rest.terms):
         return stretch(step, axis.extent, rest)
     inside = all(isinstance(a, Axis) and a is not axis for a, _ in rest.terms)
@@ -159,15 +159,20 @@ def _along(index: Index, step: int, span: int, axis: Axis) -> Stretch | None:
     return None
 
 
-def _of_tile(factor: int, rest: Index, step: int) -> Stretch | None:
-    """The samples of a tile: a row each, or rows of so many elements of a matrix."""
+def _of_tile(factor: int, rest: Index, step: int, axis: Axis) -> Stretch | None:
+    """The samples or rows of a tile: one each, or rows of so many elements of a matrix."""
     if factor == 1:
-        within = [(a, k) for a, k in rest.terms if not (isinstance(a, Axis) and a.extent is None)]
-        if all(_common(a) for a, _ in within):
-            return stretch(step, None, Index(rest.constant, tuple(within)))
+        beside = [(a, k) for a, k in rest.terms if not _is_within(a, k, axis)]
+        if all(_common(a) for a, _ in beside):
+            return stretch(step, axis.extent, Index(rest.constant, tuple(beside)))
     elif factor > 1 and not rest.terms and rest.constant < factor:
-        return stretch(factor, None)
+        return stretch(factor, axis.extent)
     return None
+
+
+def _is_within(atom: object, factor: int, tile: Axis) -> bool:
+    """Whether an atom of an index counts a tile's samples or rows."""
+    return isinstance(atom, Axis) and factor == 1 and atom.limit <= tile.step
 
 
 def _common(atom: object) -> bool:

@@ -258,8 +258,8 @@ def _marked(s: Statement, axis: Axis) -> Loop:
 
 
 def _ending(loop: Loop) -> Loop:
-    """A loop over tiles, the last of which ends with the thread's share."""
-    if loop.axis.step == 1 or not loop.shared:
+    """A loop over tiles of samples, the last of which ends with the thread's share."""
+    if loop.axis.step == 1 or loop.axis.extent is not None or not loop.shared:
         return loop
     count, *body = loop.body
     assert isinstance(count, Store)

@@ -70,7 +70,7 @@ def cycles(s: Statement, threads: int, batch: int) -> float:
 def _times(axis: Axis, batch: int) -> int:
     """How often a loop runs; the samples of a tile are as many as it may have."""
     if axis.step > 1:
-        return -(-batch // axis.step)
+        return -(-(axis.extent or batch) // axis.step)
     if axis.extent is None:
         return batch if axis.stop is None else axis.limit
     return axis.extent

@@ -3,12 +3,13 @@
     taskset -c 1 python -m tests.bench.folding [--rounds 40]
 
 Each row is a product of the network 784-512-256-10, batch 32, or of 1024-1024, batch 256, float32,
-and what follows it: as kernels do it, and in another way that they do not take, in turn.
+and what follows it: of the whole result, and in pieces of it, in turn.
 
     update       Adam's or momentum's after the whole gradient, or after each few rows of it, while
-                 they are in the first-level cache
-    activation   bias and sigmoid of the whole result, or of each few columns
-    panels       weights row by row, or as if they lay in memory in strips that tiles like
+                 caches hold them; `taken` says how many rows kernels take (lower/folding.py)
+    activation   bias and sigmoid of the whole result, as kernels do it, or of each few columns
+    panels       weights row by row, as kernels do it, or as if they lay in memory in strips that
+                 tiles like
 """
 
 import os
@@ -31,6 +32,7 @@ from symgrad.generate.cpu import FASTMATH
 from symgrad.generate.micro_kernels import matrix_product
 from symgrad.generate.native import maximum, pointer, square
 from symgrad.generate.vector_math import exp
+from symgrad.lower.folding import pays, rows_at_a_time
 from tests.bench.matrix_products import aligned
 
 jit = nb.njit(fastmath=set(FASTMATH), error_model="numpy")
@@ -141,11 +143,18 @@ def measured(make, layer, pieces, rounds):
     return {piece: times for piece, (_, _, times) in found.items()}
 
 
+def taken(samples, inputs, outputs):
+    """How many rows of a gradient kernels make before they update these."""
+    sizes = outputs, inputs, samples
+    return str(rows_at_a_time(*sizes[:2], "float32")) if pays(*sizes, "float32") else "whole"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=40)
     rounds = parser.parse_args().rounds
-    table = Table("what", "layer, batch", "now, us", "pieces of", "folded, us", "of now")
+    columns = "what", "layer, batch", "whole, us", "pieces of", "folded, us", "of whole", "taken"
+    table = Table(*columns)
     for (what, make, pieces), layer in itertools.product(WAYS, LAYERS):
         found = measured(make, layer, pieces, rounds)
         now, *others = (statistics.median(t) for t in found.values())
@@ -158,6 +167,7 @@ def main() -> None:
             str(pieces[others.index(best)]),
             f"{best * 1e6:.1f}",
             f"{best / now:.2f}",
+            taken(*layer) if what.startswith("update") else "whole",
         )
     Console().print(table)
 
