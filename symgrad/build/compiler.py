@@ -20,6 +20,7 @@ from symgrad.build.optimizer import KernelLibrary, parsed
 from symgrad.build.target import kernel_target
 from symgrad.generate.ir_library import with_definitions
 from symgrad.generate.ir_products import product_definitions
+from symgrad.generate.ir_ready import apart
 
 
 def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence[str]) -> bytes:
@@ -63,7 +64,9 @@ def kernel_library(
     texts = [around]
     if assembly:
         products = product_definitions(assembly, dispatcher.py_func.__globals__)
+        assembly, ready = apart(assembly)
         texts += [with_definitions(assembly), *([products] if products else [])]
+        library.ready = parsed(target + ready)
     for text in texts:
         library.add_llvm_module(parsed(target + text))
     library.finalize()

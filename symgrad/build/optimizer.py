@@ -27,6 +27,7 @@ class KernelLibrary(JITCodeLibrary):
               loops, for stores that a later one overwrites and for equal numbers would take longer
               than all else together, and find nothing.
     kernel:   numba's function, which nothing but the entry point calls
+    ready:    the module of its functions in which passes have nothing to do
     in_order: sums and products keep their order.  Their loop is not unrolled: each copy of its body
               would round in its own way, and results would depend on how many turns a call has.
     """
@@ -34,6 +35,7 @@ class KernelLibrary(JITCodeLibrary):
     assembly = False
     kernel = ""
     in_order = False
+    ready: Any = None
 
     def add_ir_module(self, ir_module: Any) -> None:
         module = parsed(cgutils.normalize_ir_text(str(ir_module)))
@@ -53,6 +55,9 @@ class KernelLibrary(JITCodeLibrary):
         for inlining in (True, False):
             manager, builder = _passes(inlining, self.assembly, self.in_order)
             manager.run(self._final_module, builder)
+        if self.ready is not None:
+            _to_registers(self.ready)
+            self._final_module.link_in(self.ready)
 
     def _finalize_final_module(self) -> None:
         """numba would load it in its engine, which never lets go of anything."""
@@ -91,6 +96,14 @@ def _passes(inlining: bool, assembly: bool, in_order: bool) -> tuple[Any, Any]:
     manager = llvm.create_new_module_pass_manager()
     manager.add_always_inliner_pass()
     return manager, builder
+
+
+def _to_registers(module: Any) -> None:
+    """Variables of functions that are ready but for this."""
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_sroa_pass()
+    options = llvm.create_pipeline_tuning_options()
+    manager.run(module, llvm.create_pass_builder(_machine(), options))
 
 
 @cache

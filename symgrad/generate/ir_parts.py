@@ -28,7 +28,8 @@ from symgrad.generate import ir_lanes
 from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_again import computed_again
 from symgrad.generate.ir_cut import read_in, waits
-from symgrad.generate.ir_text import Lines, Value, constant
+from symgrad.generate.ir_ready import READY
+from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_writer import Writer
 from symgrad.lower.kernel import Buffer, Loop, Statement, Store, Update
 
@@ -193,6 +194,8 @@ class Part(Writer):
             axis = parts.loop.axis
             ir_lanes.begin(self, axis, parts.sums.count, i, stop, parts.positions)
             self.lanes_of(piece, parts.sums.count)
+        for home, place in parts.sums.places.items():
+            self._copied(home, place, self._held(home))
         parts.sums.places = before
         self._release()
 
@@ -200,12 +203,18 @@ class Part(Writer):
     def text(self) -> str:
         given = [f"ptr noalias {p}" for p in ("%frame", "%held", "%words", *self.memory.pointers)]
         given += [f"i64 %{i}" for i in (*self.outer, "first", "stop", *self.integers)]
+        ready = f" {READY}" if self._is_ready else ""
         entry = "\n".join(self.lines.entry)
         entry = COPIES.sub(lambda found: str(self.parts.copies * int(found[1])), entry)
         return "\n".join([
-            f"define internal void @{self.name}({', '.join(given)}) nounwind noinline {{", "entry:",
+            f"define internal void @{self.name}({', '.join(given)}) nounwind noinline{ready} {{", "entry:",
             entry, *self.lines.body, "  ret void", "}", "",
         ])  # fmt: skip
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether it reads no arrays, and calls none of our functions."""
+        return not (self.memory.pointers or any("@symgrad." in line for line in self.lines.body))
 
     @contextmanager
     def _vectors(self, first: Value, stop: Value) -> Iterator[Value]:
@@ -220,13 +229,27 @@ class Part(Writer):
             yield i
 
     def _places(self, piece: Sequence[Statement]) -> dict[Buffer, str]:
-        """Where the sums lie that this part adds to."""
+        """Variables for the sums that this part adds to, in which they are at its beginning."""
         before = self.parts.sums.places
         found = dict.fromkeys(t.buffer.home for t in piece if isinstance(t, Update))
-        return {home: self._place(self.parts.offsets[home]) for home in found if home in before}
+        return {home: self._variable(home) for home in found if home in before}
 
-    def _place(self, offset: int) -> str:
-        return self.lines.value(f"getelementptr i8, ptr %held, i64 {offset}", "int64").text
+    def _variable(self, home: Buffer) -> str:
+        kind = type_of(home.dtype, self.parts.sums.count)
+        place = f"%{self.lines.fresh(self.names(home) + '.lanes')}"
+        self.lines.entry.append(f"  {place} = alloca {kind}")
+        self._copied(home, self._held(home), place)
+        return place
+
+    def _held(self, home: Buffer) -> str:
+        """The address of a sum's lanes."""
+        code = f"getelementptr i8, ptr %held, i64 {self.parts.offsets[home]}"
+        return self.lines.value(code, "int64").text
+
+    def _copied(self, home: Buffer, start: str, to: str) -> None:
+        kind = type_of(home.dtype, self.parts.sums.count)
+        x = self.lines.value(f"load {kind}, ptr {start}", home.dtype, self.parts.sums.count)
+        self.lines.add(f"store {x.typed}, ptr {to}")
 
     def _found(self, home: Buffer) -> Value:
         """A value that an earlier part, or what stands before the loop, has kept or made."""

@@ -16,6 +16,7 @@ from symgrad.generate.ir_cut import cut
 from symgrad.generate.ir_depth import side_by_side
 from symgrad.generate.ir_late import late
 from symgrad.generate.ir_order import TERMS, early
+from symgrad.generate.ir_ready import apart
 from symgrad.lower import index as ix
 from symgrad.lower.driver import lower
 from symgrad.lower.expressions import accesses
@@ -98,6 +99,22 @@ def test_what_does_not_wait_needs_no_strips(monkeypatch):
     text = generate(lower(chain(6), "float64", 50)).text
     assert 'asm ""' not in text
     agree(chain(6), 50, np.random.default_rng(0), samples=27, make=build)
+
+
+def test_parts_that_read_no_arrays_and_call_nothing_are_ready():
+    """The first reads data, the last writes an output; LLVM's passes leave the others out."""
+    text = generate(lower(chain(12), "float64", 50)).text
+    first, *others, last = re.findall(r"^define .*part_\d+\(.*$", text, re.M)
+    rest, ready = apart(text)
+    assert first in rest and last in rest
+    assert len(re.findall("^define hidden .*part_", ready, re.M)) == len(others) > 0
+    assert not apart(rest)[1]
+
+
+def test_sums_of_a_strip_are_variables_of_a_part():
+    ready = apart(generate(lower(chain(12), "float64", 50)).text)[1]
+    loops = re.findall(r"^loop\.body:$.*?^loop\.end:$", ready, re.M | re.S)
+    assert re.search(r"load <4 x double>, ptr %[\w.]+\.lanes", "".join(loops))
 
 
 # ---- statements
