@@ -79,16 +79,25 @@ class Printer:
         return f"{name}[{self.index(ix.flat(index, shape))[0]}]"
 
     def index(self, index: Index) -> Printed:
-        parts = [self._term(atom, k) for atom, k in index.terms]
+        alike: dict[int, list[Any]] = {}  # (tile + i) * 784 rather than tile * 784 + i * 784
+        for atom, k in index.terms:
+            alike.setdefault(k, []).append(atom)
+        parts = [self._terms(atoms, k) for k, atoms in alike.items()]
         text = " + ".join(parts)
         if index.constant or not parts:
             sign = " - " if index.constant < 0 and parts else " + " if parts else ""
             text += f"{sign}{abs(index.constant) if parts else index.constant}"
         text = text.replace("+ -", "- ")
-        if len(parts) == 1 and not index.constant:
+        if len(index.terms) == 1 and not index.constant:
             atom, k = index.terms[0]
             return text, self._atom(atom)[1] if k == 1 else PRODUCT
         return text, ATOM if not parts else SUM
+
+    def _terms(self, atoms: Sequence[Any], k: int) -> str:
+        """The terms of an index that have this factor."""
+        if len(atoms) == 1 or k <= 1:
+            return " + ".join(self._term(atom, k) for atom in atoms)
+        return f"({' + '.join(self._term(atom, 1) for atom in atoms)}) * {k}"
 
     def _term(self, atom: Any, k: int) -> str:
         text, level = self._atom(atom)
