@@ -24,6 +24,7 @@ from symgrad.generate.vector_formats import DOUBLE, FLOAT, Format, has_fused, ha
 CONTRACT, EXACT = ("contract",), ("arcp",)
 POINTER = ir.PointerType()
 LANES = (2, 4, 8, 16)  # of the vectors that LLVM may choose
+MANY_TERMS = 12  # of a polynomial; the turns of a loop overlap enough to hide the steps of fewer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -306,7 +307,11 @@ class Bits:
 
 
 def polynomial(x: Real, coefficients: Sequence[Any]) -> Real:
-    """c[0] + c[1] x + c[2] x**2 + ..."""
+    """c[0] + c[1] x + c[2] x**2 + ...; of a long one odd powers beside the even ones, since each
+    step waits for the one before."""
+    if len(coefficients) > MANY_TERMS:
+        square = x * x
+        return polynomial(square, coefficients[::2]) + x * polynomial(square, coefficients[1::2])
     y = x.of(coefficients[-1])
     for c in reversed(coefficients[:-1]):
         y = y * x + c

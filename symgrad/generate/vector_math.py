@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 
 from symgrad.generate import (
     vector_angles,
+    vector_erf,
     vector_formulas,
     vector_gamma,
     vector_inverses,
@@ -81,10 +82,10 @@ log1p = _vectorised("log1p", vector_logarithms.log1p)
 tanh = _vectorised("tanh", vector_formulas.tanh)
 sigmoid = _vectorised("sigmoid", vector_formulas.sigmoid)
 softplus = _vectorised("softplus", vector_logarithms.softplus)
-erf = _vectorised("erf", vector_formulas.erf)
-erfc = _vectorised("erfc", vector_formulas.erfc)
-gelu = _vectorised("gelu", vector_formulas.gelu)
-gelu_slope = _vectorised("gelu_slope", vector_formulas.gelu_slope)
+erf = _vectorised("erf", vector_erf.erf)
+erfc = _vectorised("erfc", vector_erf.erfc)
+gelu = _vectorised("gelu", vector_erf.gelu)
+gelu_slope = _vectorised("gelu_slope", vector_erf.gelu_slope)
 logit = _vectorised("logit", vector_logarithms.logit)
 gamma = _vectorised("gamma", vector_gamma.gamma)
 lgamma = _vectorised("lgamma", vector_gamma.lgamma)

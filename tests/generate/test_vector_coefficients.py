@@ -9,22 +9,12 @@ from symgrad.generate import vector_coefficients as known
 from symgrad.generate import vector_gamma_long as gamma_long
 
 
-def middle(name):
-    last = known.LIMITS[name].erf
-    return lambda u: (1 + last) / mp.mpf(2) + u * (last - 1) / 2
-
-
 def logarithm(z, name):
     return (2 * mp.atanh(mp.sqrt(z) / 2) / mp.sqrt(z) - 1) / z
 
 
 def log_long(z, name):
     return ((2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z - mp.mpf(2) / 3) / z
-
-
-def erfc_scaled(q, name):
-    a = 3 * (1 + q) / (1 - q)
-    return (mp.mpf(65) / 32 + 2 * a) * mp.exp(a * a) * mp.erfc(a)
 
 
 def stirling(y):
@@ -47,11 +37,8 @@ POLYNOMIALS = {
     "COS": (lambda z, name: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, 0, mp.pi**2 / 16),
     "ATAN": (lambda z, name: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.1715728752),
     "ASIN": (lambda z, name: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.25),
-    "ERF": (lambda z, name: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 0, 1),
-    "ERFC_SCALED": (erfc_scaled, -mp.mpf(5) / 7, 0.54),
     "STIRLING": (lambda z, name: (stirling(1 / mp.sqrt(z)) - mp.mpf(1) / 12) / z, 1e-6, 1 / 64),
     "SINE_OF_TURN": (lambda z, name: sine_of_turn(z), 1e-6, 0.25),
-    "ERFC": (lambda u, name: -mp.log(mp.erfc(middle(name)(u))) / middle(name)(u), -1, 1),
 }
 
 
