@@ -14,18 +14,17 @@ from symgrad.generate.size import size_of
 from symgrad.lower.expressions import walk
 from symgrad.lower.kernel import Apply, Buffer, Expression, Load, Number, Statement, Store
 
-REGISTERS = 8  # for each operation of a value that is computed again: its operands are loaded
 PLAIN = frozenset({"add", "mul"})
 
 
 def computed_again(
-    pieces: Sequence[Sequence[Statement]], last: dict[Buffer, int], registers: int
+    pieces: Sequence[Sequence[Statement]], last: dict[Buffer, int], most: int
 ) -> dict[Buffer, Expression]:
     """Variable -> what it is; all that it is made of is used as long as the variable is.
 
     last: variable -> the piece that uses it last, which becomes later for operands
+    most: operations, those for its operands included
     """
-    most = registers // REGISTERS  # operations, those for its operands included
     stores = _single_stores(pieces)
     first = {home: k for home, (k, _) in stores.items()}
     found: dict[Buffer, Expression] = {}

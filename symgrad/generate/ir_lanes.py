@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_cut import cut
+from symgrad.generate.ir_divisions import divided_first
 from symgrad.generate.ir_late import late
 from symgrad.generate.ir_locals import Use, uses
 from symgrad.generate.ir_memory import At, Lanes, Positions, position_in
@@ -100,6 +101,8 @@ def loop(writer: Writer, s: Loop, count: int, start: Value, stop: Value) -> None
     sums = Sums(s, count)
     s = s.over(early(late(s.body, sums.combines), sums.combines))
     pieces = cut(s.body, writer.table.registers)
+    if writer.table.estimates:
+        pieces = [divided_first(piece) for piece in pieces]
     parts = Parts(writer, s, pieces, sums) if len(pieces) > 1 else None
     for home, combine in sums.combines.items():
         kind = type_of(home.dtype, count)

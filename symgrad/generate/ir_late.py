@@ -38,14 +38,14 @@ def late(body: Sequence[Statement], sums: Collection[Buffer]) -> list[Statement]
     found: list[Statement] = []
     free: list[Statement] = []
     for s in body:
-        adds = isinstance(s, Update) and s.buffer.home in sums and _is_arithmetic(s, changed)
+        adds = isinstance(s, Update) and s.buffer.home in sums and is_arithmetic(s, changed)
         (free if adds else found).append(s)
     place = list(range(len(found)))  # the statement before which it stands
     first: dict[Buffer, int] = {}  # variable -> where it is read first, and last
     last: dict[Buffer, int] = {}
     for k, s in reversed(list(enumerate(found))):
         read = {b.home for b, _ in accesses(s) if b.is_local} if not isinstance(s, Comment) else ()
-        if isinstance(s, Store) and s.buffer.home in once and _is_arithmetic(s, changed):
+        if isinstance(s, Store) and s.buffer.home in once and is_arithmetic(s, changed):
             at = first.get(s.buffer.home, k)
             if sum(last.get(b, k) < at for b in read if b not in given) <= 1:
                 place[k] = at
@@ -55,7 +55,7 @@ def late(body: Sequence[Statement], sums: Collection[Buffer]) -> list[Statement]
     return [found[k] for k in sorted(range(len(found)), key=lambda k: (place[k], k))] + free
 
 
-def _is_arithmetic(s: Store | Update, changed: Collection[Buffer]) -> bool:
+def is_arithmetic(s: Store | Update, changed: Collection[Buffer]) -> bool:
     """Whether its value depends on nothing that changes, and nothing else happens."""
     parts = walk([s.value])
     return not any(isinstance(y, Apply) and y.operation in FIXED for y in parts) and not any(

@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from symgrad.generate import ir_lanes
 from symgrad.generate.cpu_expressions import axis_name
@@ -33,9 +34,28 @@ from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_writer import Writer
 from symgrad.lower.kernel import Buffer, Loop, Statement, Store, Update
 
-# Vectors of a strip at most, by the vector registers that there are: they are shorter with fewer.
-STRIP = {16: 32, 32: 8}
-FRAMES = 256 * 1024  # bytes that the frames of a strip may take
+
+@dataclass(frozen=True)
+class Strip:
+    """How a processor likes strips.
+
+    vectors: of a strip at most
+    frames:  bytes that their frames may take
+    again:   operations that cost less than a place in a frame
+    """
+
+    vectors: int
+    frames: int
+    again: int
+
+
+# By the vector registers that there are, and whether divisions take longer: those processors do two
+# multiply-adds of whole vectors a cycle, and wait for what does not fit the first-level cache.
+STRIPS = {
+    (16, False): Strip(32, 256 * 1024, 2),
+    (32, False): Strip(8, 256 * 1024, 4),
+    (32, True): Strip(4, 36 * 1024, 2),
+}
 COPIES = re.compile(r"copies\*(\d+)")  # in assembly, until it is known how many there are
 ITEM = {8: "i64", 4: "i32", 1: "i8"}  # a number of so many bytes
 LINE = 64  # bytes: frames begin at multiples of it, and places for vectors as long
@@ -122,7 +142,8 @@ class Parts:
         self.offsets: dict[Buffer, int] = {}  # sum -> where its lanes are
         for k, piece in enumerate(pieces):
             self.last.update((home, k) for home in read_in(piece) if home not in sums.combines)
-        self.again = computed_again(pieces, self.last, writer.table.registers)
+        self.strip = STRIPS[writer.table.registers, writer.table.estimates]
+        self.again = computed_again(pieces, self.last, self.strip.again)
         self.ending: list[list[Buffer]] = [[] for _ in pieces]
         for home, k in self.last.items():
             self.ending[k].append(home)
@@ -154,7 +175,7 @@ class Parts:
             outer.memory.pointers |= part.memory.pointers
             outer.memory.integers |= part.memory.integers
             outer.totals |= part.totals
-        most = min(STRIP[outer.table.registers], FRAMES // max(self.frame.size, 1))
+        most = min(self.strip.vectors, self.strip.frames // max(self.frame.size, 1))
         vectors = max(most, 1) if self.in_strips else 1
         self.copies = vectors | 1  # odd: processors take addresses a page apart for the same
         outer.others += [part.text for part in self.made]
@@ -203,11 +224,11 @@ class Part(Writer):
     def text(self) -> str:
         given = [f"ptr noalias {p}" for p in ("%frame", "%held", "%words", *self.memory.pointers)]
         given += [f"i64 %{i}" for i in (*self.outer, "first", "stop", *self.integers)]
-        ready = f" {READY}" if self._is_ready else ""
+        kind = "nounwind noinline" + (f" {READY}" if self._is_ready else "")
         entry = "\n".join(self.lines.entry)
         entry = COPIES.sub(lambda found: str(self.parts.copies * int(found[1])), entry)
         return "\n".join([
-            f"define internal void @{self.name}({', '.join(given)}) nounwind noinline{ready} {{", "entry:",
+            f"define internal void @{self.name}({', '.join(given)}) {kind} {{", "entry:",
             entry, *self.lines.body, "  ret void", "}", "",
         ])  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.build import build
-from symgrad.generate import blocks, ir_cut, ir_lanes, ir_parts
+from symgrad.generate import blocks, ir_cut, ir_lanes, ir_parts, micro_machine
 from symgrad.generate.cpu import generate
 from symgrad.generate.ir_again import computed_again
 from symgrad.generate.ir_cut import cut
 from symgrad.generate.ir_depth import side_by_side
+from symgrad.generate.ir_divisions import divided_first
 from symgrad.generate.ir_late import late
 from symgrad.generate.ir_order import TERMS, early
 from symgrad.generate.ir_ready import apart
@@ -26,13 +28,19 @@ from tests.lower.programs import agree, trained
 LANES = 4
 
 
+def strips_like(monkeypatch, **changes):
+    """Every processor likes strips so."""
+    changed = {kind: replace(strip, **changes) for kind, strip in ir_parts.STRIPS.items()}
+    monkeypatch.setattr(ir_parts, "STRIPS", changed)
+
+
 @pytest.fixture(autouse=True)
 def in_small_strips(monkeypatch):
     """Parts of a few operations, strips of three vectors of four samples."""
     monkeypatch.setattr(blocks, "LARGEST", -1)
     monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
     monkeypatch.setattr(ir_cut, "LARGEST", 12)
-    monkeypatch.setattr(ir_parts, "STRIP", dict.fromkeys(ir_parts.STRIP, 3))
+    strips_like(monkeypatch, vectors=3)
     given = ir_lanes.lanes_of
     monkeypatch.setattr(ir_lanes, "lanes_of", lambda s, known, _: given(s, known, LANES))
 
@@ -84,12 +92,11 @@ def test_large_frames_hold_fewer_vectors(monkeypatch):
     """Of two vectors' places there are three copies, so that no two are a page apart."""
     copies, size = frames(12)
     assert copies == 3
-    monkeypatch.setattr(ir_parts, "STRIP", dict.fromkeys(ir_parts.STRIP, 9))
-    monkeypatch.setattr(ir_parts, "FRAMES", size)
+    strips_like(monkeypatch, vectors=9, frames=size)
     assert frames(12) == (3, size)
-    monkeypatch.setattr(ir_parts, "FRAMES", 2 * size // 3)
+    strips_like(monkeypatch, frames=2 * size // 3)
     assert frames(12) == (3, size)
-    monkeypatch.setattr(ir_parts, "FRAMES", 1)
+    strips_like(monkeypatch, frames=1)
     assert frames(12)[0] == 1
 
 
@@ -154,11 +161,38 @@ def test_cheap_values_are_computed_again():
              store(z, "mul", 2.0, 3.0), store(w, "mul", z, z)]  # fmt: skip
     second = [store(local(""), "mul", y, y) for y in (i, r, f, w)]
     last = dict.fromkeys((x, i, r, f, w), 1) | {s: 0, z: 0}
-    assert not computed_again([first, second], last, 32)
+    assert not computed_again([first, second], last, 4)
     last[s] = 1
-    assert set(computed_again([first, second], last, 8)) == {s}
-    assert set(computed_again([first, second], last, 16)) == {s, r}
+    assert set(computed_again([first, second], last, 1)) == {s}
+    assert set(computed_again([first, second], last, 2)) == {s, r}
     assert last[i] == last[x] == 1
+
+
+def test_divisions_come_first():
+    """w with the z that it divides by; not r, which divides by a sum that changes, nor u."""
+    x, z, w, r, u, total = map(local, ("x", "z", "w", "r", "u", "total"))
+    add = Update(total, (), "add", load(x))
+    body = [store(u, "mul", x, x), add, store(z, "sin", x), store(r, "pow", total, -1.0),
+            add, store(w, "pow", z, -1.0)]  # fmt: skip
+    assert divided_first(body) == [body[2], body[5], *body[:2], *body[3:5]]
+
+
+def test_divisions_that_come_first(monkeypatch):
+    """Where they take longer."""
+    x, y = sg.data("x y")
+    s = sg.parameter("s", init=0.5)
+    a, loss = 2 + x**2, 0
+    for i in range(8):
+        a = sg.let(f"a{i}", 1 + s * a + y / (3 + a**2))
+        loss += a**2
+    program = trained(loss, [s], sg.SGD(1e-3))
+    texts = set()
+    for longer in (False, True):
+        machine = replace(micro_machine.host(), registers=32, estimates=longer)
+        monkeypatch.setattr(blocks, "host", lambda machine=machine: machine)
+        texts.add(generate(lower(program, "float64", 50)).text)
+    assert len(texts) == 2
+    agree(program, 50, np.random.default_rng(0), samples=27, make=build)
 
 
 def test_sums_are_added_to_early():
