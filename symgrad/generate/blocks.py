@@ -25,7 +25,7 @@ from symgrad.generate.micro_machine import host
 from symgrad.generate.products import Products, is_made
 from symgrad.generate.size import size_of
 from symgrad.generate.text import Names
-from symgrad.lower.expressions import accesses, loads, roots
+from symgrad.lower.expressions import accesses
 from symgrad.lower.kernel import (
     ITEM_BYTES,
     Alone,
@@ -260,9 +260,8 @@ def _touched(bodies: Sequence[Sequence[Statement]]) -> set[Buffer]:
         for s, _ in walked(body):
             if isinstance(s, Comment | Barrier):
                 continue
-            if isinstance(s, Product | Collect):  # how many samples there are may be in a cell
-                found.update(x.buffer.home for x in loads(*roots(s)))
             if isinstance(s, Product):
+                found.update(b.home for b, _ in accesses(s)[2:])  # but for the factors
                 rows = [m for m in (s.a, s.b) if m.collected]
                 found.update(b.home for m in rows for b in (m.buffer, m.collected) if b)
                 continue

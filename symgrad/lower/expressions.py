@@ -85,11 +85,8 @@ def accesses(statement: Statement) -> list[Access]:
         inside = [i for i in statement.index if i.terms]
         return [(x.buffer, x.index) for x in loads(statement.value, *inside)]
     if isinstance(statement, Product):
-        whole: list[Access] = []
-        for m in (statement.a, statement.b):
-            whole.append((m.buffer, None))
-        offsets = [x for m in (statement.a, statement.b, statement.c) for x in children(m.offset)]
-        return whole + [(x.buffer, None) for x in loads(statement.alpha, statement.beta, *offsets)]
+        whole: list[Access] = [(m.buffer, None) for m in (statement.a, statement.b)]
+        return whole + [(x.buffer, None) for x in loads(statement.beta, *roots(statement))]
     if isinstance(statement, Call):
         return [(b, None) for b in (*(s.buffer for s in statement.operands), statement.work)]
     if isinstance(statement, Prefetch):
@@ -97,7 +94,7 @@ def accesses(statement: Statement) -> list[Access]:
     if isinstance(statement, Distinct):
         return [(x.buffer, x.index) for x in loads(statement.row, *statement.index)]
     assert isinstance(statement, Collect)
-    return [(statement.data, None)]
+    return [(statement.data, None), *((x.buffer, None) for x in loads(*roots(statement)))]
 
 
 def roots(statement: Statement) -> list[Expression]:

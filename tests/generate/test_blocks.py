@@ -233,3 +233,20 @@ def test_a_product_of_two_mini_batches_reads_collected_rows(ordered, rng):
     program = trained(loss, [w], sg.SGD(0.1))
     text = agree(program, 8, rng, samples=12, make=build, ordered=ordered)
     assert "gemm(" in text and "block_0" in text
+
+
+def test_products_alone_in_a_loop_over_tiles_know_how_many_samples_it_has(rng):
+    """Four steps of long short-term memory: a loop whose other statements are all products."""
+    sizes = {"A": (32, 1), "U": (32, 8), "o": (8,)}
+    p = {k: sg.parameter(k, shape=n, init=rng.normal(size=n) / 3) for k, n in sizes.items()}
+    x, h, c = sg.data("x", shape=(4, 1)), sg.constant(np.zeros(8)), sg.constant(np.zeros(8))
+    for t in range(4):
+        kept, new, given, out = sg.split(sg.let("z", p["A"] @ x[t] + p["U"] @ h), 8)
+        c = sg.let("c", sg.sigmoid(kept) * c + sg.sigmoid(new) * sp.tanh(given))
+        h = sg.let("h", sg.sigmoid(out) * sp.tanh(c))
+    found = {}
+    for target in ("cpu", "reference"):
+        model = sg.compile(sg.dot(p["o"], h) ** 2, dtype="float64", target=target)
+        found[target] = model.gradients({"x": np.linspace(-1, 1, 520).reshape(130, 4, 1)})
+    for name, g in found["reference"].items():
+        np.testing.assert_allclose(found["cpu"][name], g, rtol=1e-11, atol=1e-13)
