@@ -30,6 +30,7 @@ from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_again import computed_again
 from symgrad.generate.ir_cut import read_in, waits
 from symgrad.generate.ir_ready import READY
+from symgrad.generate.ir_sums import Sums
 from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_writer import Writer
 from symgrad.lower.kernel import Buffer, Loop, Statement, Store, Update
@@ -131,7 +132,7 @@ class Parts:
     """The functions of one loop's body."""
 
     def __init__(
-        self, writer: Writer, s: Loop, pieces: Sequence[Sequence[Statement]], sums: ir_lanes.Sums
+        self, writer: Writer, s: Loop, pieces: Sequence[Sequence[Statement]], sums: Sums
     ) -> None:
         self.writer, self.loop, self.pieces, self.sums = writer, s, pieces, sums
         self.in_strips = waits(s.body)
@@ -152,11 +153,12 @@ class Parts:
             if home not in inner:
                 self.keep(writer, home, writer.memory.read(home, ()))
 
-    def begin(self, home: Buffer, kind: str) -> str:
-        """The address of a sum's lanes, before the loop."""
-        self.offsets[home] = self.held.take(kind)
-        code = f"getelementptr i8, ptr {self.held.name}, i64 {self.offsets[home]}"
-        return self.writer.lines.value(code, "int64").text
+    def begin(self, homes: Sequence[Buffer], kind: str) -> tuple[str, int]:
+        """Memory for the lanes of sums: the address of the first, and bytes to the next."""
+        self.offsets.update((home, self.held.take(kind)) for home in homes)
+        first = self.offsets[homes[0]]
+        code = f"getelementptr i8, ptr {self.held.name}, i64 {first}"
+        return self.writer.lines.value(code, "int64").text, _bytes(kind)
 
     def keep(self, writer: Writer, home: Buffer, x: Value) -> None:
         """Put a value where later parts find it."""
@@ -206,7 +208,7 @@ class Part(Writer):
         for a in outer.memory.axes:
             self.memory.axes[a] = Value(f"%{axis_name(a)}", "int64")
         self.axis = axis_name(parts.loop.axis)
-        self.sums, before = parts.sums, parts.sums.places
+        self.sums = parts.sums
         parts.sums.places = self._places(piece)
         self.memory.absent, self.memory.keep = self._found, self._keep
         self.read_ordered()
@@ -217,7 +219,6 @@ class Part(Writer):
             self.lanes_of(piece, parts.sums.count)
         for home, place in parts.sums.places.items():
             self._copied(home, place, self._held(home))
-        parts.sums.places = before
         self._release()
 
     @property
@@ -251,9 +252,8 @@ class Part(Writer):
 
     def _places(self, piece: Sequence[Statement]) -> dict[Buffer, str]:
         """Variables for the sums that this part adds to, in which they are at its beginning."""
-        before = self.parts.sums.places
         found = dict.fromkeys(t.buffer.home for t in piece if isinstance(t, Update))
-        return {home: self._variable(home) for home in found if home in before}
+        return {home: self._variable(home) for home in found if home in self.parts.offsets}
 
     def _variable(self, home: Buffer) -> str:
         kind = type_of(home.dtype, self.parts.sums.count)

@@ -11,6 +11,7 @@ from symgrad.generate.ir_expressions import Expressions
 from symgrad.generate.ir_inverse import estimated
 from symgrad.generate.ir_locals import Use
 from symgrad.generate.ir_memory import Memory
+from symgrad.generate.ir_sums import Sums
 from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_totals import Total
 from symgrad.generate.shares import stretch
@@ -63,7 +64,7 @@ class Writer:
         self.uses: Mapping[Buffer, Use] = {}
         self.totals: dict[Total, None] = {}
         self.others: list[str] = []
-        self.sums: ir_lanes.Sums | None = None
+        self.sums: Sums | None = None
 
     @property
     def integers(self) -> list[str]:

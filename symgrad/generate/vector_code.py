@@ -355,8 +355,14 @@ def _table(module: Any, name: str, numbers: Sequence[float]) -> Any:
     return module.globals[full_name].bitcast(array_of_doubles.as_pointer())
 
 
-def function(module: Any, name: str, format: Format, formula: Callable[..., Real], n: int) -> Any:
-    """The function of n arguments in a module, written when it is first asked for."""
+def function(
+    module: Any, name: str, format: Format, formula: Callable[..., Real], n: int,
+    repeated: bool = True,
+) -> Any:  # fmt: skip
+    """The function of n arguments in a module, written when it is first asked for.
+
+    repeated: loops call it, whose numbers LLVM may take several at a time
+    """
     lanes = f"x{format.lanes}" if format.lanes > 1 else ""
     full_name = f"symgrad.{name}.{format.name}{lanes}"
     found = module.globals.get(full_name)
@@ -367,7 +373,7 @@ def function(module: Any, name: str, format: Format, formula: Callable[..., Real
     builder = ir.IRBuilder(made.append_basic_block())
     result = formula(*(Real(builder, format, a) for a in made.args))
     builder.ret(result.value)
-    if len(made.blocks) == 1 or format.lanes > 1:
+    if len(made.blocks) == 1 or format.lanes > 1 or not repeated:
         made.attributes.add("alwaysinline")
     else:  # loops that branch have no vectors
         call_on_vectors(made, name, format, formula)

@@ -124,6 +124,12 @@ def test_sums_of_a_strip_are_variables_of_a_part():
     assert re.search(r"load <4 x double>, ptr %[\w.]+\.lanes", "".join(loops))
 
 
+def test_sums_of_a_kind_are_finished_in_a_loop():
+    """The code does not grow with the parameters, whose gradients each are a sum."""
+    text = generate(lower(chain(12), "float64", 50)).text
+    assert text.count("call double @total.add.float64x4") == 1
+
+
 # ---- statements
 
 

@@ -134,3 +134,11 @@ def test_several_functions_with_branches_in_one_kernel(dtype, rng):
     wanted = gamma(a[0]) + loggamma(a[1]) + np.mod(a[1], a[0])
     wanted += gamma(a[0]) * gamma(a[1]) / gamma(a[0] + a[1])
     np.testing.assert_allclose(found, wanted, rtol={"float64": 1e-13, "float32": 2e-5}[dtype])
+
+
+def test_functions_on_vectors_for_loops():
+    """LLVM is told of a function on vectors where a loop calls it, and only there."""
+    call = "  %y = call double @symgrad.sin.float64(double %x)"
+    loop = f"loop:\nloop.body:\n{call}\n  br label %loop\nloop.end:\n"
+    assert "vector-function-abi-variant" in with_definitions(loop)
+    assert "vector-function-abi-variant" not in with_definitions(f"{loop[:10]}{call}\n")
