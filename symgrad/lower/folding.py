@@ -1,13 +1,13 @@
 """What follows a product row by row is done for a few rows at a time, while caches hold them.
 
-    g = d.T @ x                     for tile in range(0, 512, 16):
-    for i in range(512):      ->        g = d.T[tile:] @ x          g: of 16 rows
-        W[i] -= rate * g[i]             for i in range(16):
+    g = d.T @ x                     for tile in range(0, 512, 8):
+    for i in range(512):      ->        g = d.T[tile:] @ x          g: of 8 rows
+        W[i] -= rate * g[i]             for i in range(8):
                                             W[tile + i] -= rate * g[i]
 
 So a gradient that only an update reads never stands in memory as a whole.  It pays where products
 are short, as those of gradients over few samples are: the matrix on the right, which is read again
-for every few rows, has to stay in a cache too.
+for every few rows, has to stay in a cache too.  The constants were fitted to tests/bench/folding.py.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from symgrad.lower.kernel import (
 
 REPEATED_BYTES = 200 * 1024  # of the matrix on the right, at most
 RESULT_BYTES = 32 * 1024  # of a result, at least: smaller ones stay in caches as they are
-ROWS_BYTES = 64 * 1024  # of the rows that are made at a time, about
-FEWEST, LINE = 8, 16  # rows at a time, at least; a multiple of what, where that is possible
-TILES = 16  # so many are left where they can be, for threads to share
+WIDE = 8  # times as many columns as terms: else too little is done with rows of the left matrix
+ADDED = 24  # terms, at least, of what is added to memory: rows that come and go take as long
+ROWS = 8  # at a time, or about so many
 
 
 def folded(section: list[Statement], others: Iterable[list[Statement]], batch: int
@@ -127,30 +127,34 @@ def _is_short(s: Product, batch: int) -> bool:
     m, n, k = s.sizes
     if m is None or n is None:
         return False
-    return pays(m, n, batch if k is None else k, s.c.buffer.dtype)
+    return pays(m, n, batch if k is None else k, s.c.buffer.dtype, added=not _is_new(s))
 
 
-def pays(m: int, n: int, k: int, dtype: str) -> bool:
+def _is_new(s: Product) -> bool:
+    return isinstance(s.beta, Number) and s.beta.value == 0
+
+
+def pays(m: int, n: int, k: int, dtype: str, added: bool = False) -> bool:
     """Whether a product of (m, k) and (k, n) is made a few rows at a time.
+
+    added: to what is there
 
     >>> pays(512, 784, 32, "float32"), pays(512, 784, 256, "float32"), pays(10, 784, 32, "float32")
     (True, False, False)
     """
     size = ITEM_BYTES[dtype]
     fits = size * n * k <= REPEATED_BYTES and size * m * n >= RESULT_BYTES
-    return fits and rows_at_a_time(m, n, dtype) > 0
+    return fits and n >= WIDE * k and (k >= ADDED or not added) and rows_at_a_time(m) > 0
 
 
-def rows_at_a_time(m: int, n: int, dtype: str) -> int:
+def rows_at_a_time(m: int) -> int:
     """How many rows of m are made together: they divide m; 0 where that is not possible.
 
-    >>> [rows_at_a_time(m, 784, "float32") for m in (512, 256, 100, 10, 101)]
-    [16, 16, 25, 0, 0]
+    >>> [rows_at_a_time(m) for m in (512, 100, 98, 101)]
+    [8, 10, 7, 0]
     """
-    most = max(min(ROWS_BYTES // (ITEM_BYTES[dtype] * n), m // TILES), LINE)
-    lines = [r for r in range(LINE, most + 1, LINE) if m % r == 0 and r < m]
-    others = [r for r in range(FEWEST, 2 * LINE) if m % r == 0 and r < m]
-    return max(lines or others, default=0)
+    near = [r for r in range(ROWS * 3 // 4, ROWS * 3 // 2 + 1) if m % r == 0 and r < m]
+    return min(near, key=lambda r: abs(r - ROWS), default=0)
 
 
 def _reads_rows(loop: Statement, product: Product) -> bool:
@@ -189,8 +193,8 @@ def _together(products: list[_Part], loop: _Part, elsewhere: set[Buffer]) -> _Pa
     s = loop.statement
     assert isinstance(s, Loop) and s.axis.extent is not None
     made = [p.statement for p in products if isinstance(p.statement, Product)]
-    rows = min(rows_at_a_time(p.c.buffer.shape[0], p.c.leading, p.c.buffer.dtype) for p in made)
-    tile = _Rows(s.axis, rows, {b for p in made for b in [p.c.buffer] if _is_own(p, elsewhere)})
+    own = {p.c.buffer for p in made if _is_own(p, elsewhere)}
+    tile = _Rows(s.axis, rows_at_a_time(s.axis.extent), own)
     body: list[Statement] = []
     for part, product in zip(products, made, strict=True):
         body += [*part.comments, tile.product(product)]
@@ -199,8 +203,7 @@ def _together(products: list[_Part], loop: _Part, elsewhere: set[Buffer]) -> _Pa
 
 
 def _is_own(s: Product, elsewhere: set[Buffer]) -> bool:
-    starts = isinstance(s.beta, Number) and s.beta.value == 0
-    return starts and s.c.buffer.role == "scratch" and s.c.buffer not in elsewhere
+    return _is_new(s) and s.c.buffer.role == "scratch" and s.c.buffer not in elsewhere
 
 
 class _Rows:

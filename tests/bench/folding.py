@@ -2,8 +2,8 @@
 
     taskset -c 1 python -m tests.bench.folding [--rounds 40]
 
-Each row is a product of the network 784-512-256-10, batch 32, or of 1024-1024, batch 256, float32,
-and what follows it: of the whole result, and in pieces of it, in turn.
+Each row is a product of the network 784-512-256-10, batch 32, or of another layer, float32, and
+what follows it: of the whole result, and in pieces of it, in turn.
 
     update       Adam's or momentum's after the whole gradient, or after each few rows of it, while
                  caches hold them; `taken` says how many rows kernels take (lower/folding.py)
@@ -37,7 +37,10 @@ from tests.bench.matrix_products import aligned
 
 jit = nb.njit(fastmath=set(FASTMATH), error_model="numpy")
 ONE, ZERO, SMALL, MOST = map(np.float32, (1, 0, 1e-6, 0.9))
-LAYERS = ((32, 784, 512), (32, 512, 256), (256, 1024, 1024))  # samples, inputs, outputs
+# samples, inputs, outputs
+LAYERS = (
+    (32, 784, 512), (32, 512, 256), (8, 2048, 2048), (128, 256, 256), (256, 1024, 1024),
+)  # fmt: skip
 
 
 def adam(samples, inputs, outputs, rows):
@@ -143,10 +146,11 @@ def measured(make, layer, pieces, rounds):
     return {piece: times for piece, (_, _, times) in found.items()}
 
 
-def taken(samples, inputs, outputs):
+def taken(what, samples, inputs, outputs):
     """How many rows of a gradient kernels make before they update these."""
-    sizes = outputs, inputs, samples
-    return str(rows_at_a_time(*sizes[:2], "float32")) if pays(*sizes, "float32") else "whole"
+    added = what.endswith("momentum")
+    folded = what.startswith("update") and pays(outputs, inputs, samples, "float32", added)
+    return str(rows_at_a_time(outputs)) if folded else "whole"
 
 
 def main() -> None:
@@ -167,7 +171,7 @@ def main() -> None:
             str(pieces[others.index(best)]),
             f"{best * 1e6:.1f}",
             f"{best / now:.2f}",
-            taken(*layer) if what.startswith("update") else "whole",
+            taken(what, *layer),
         )
     Console().print(table)
 
