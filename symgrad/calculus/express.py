@@ -16,6 +16,7 @@ from sympy.core.parameters import distribute
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.calculus.capture import ARITHMETIC
 from symgrad.language.choice import choose
+from symgrad.language.pointwise import softplus
 from symgrad.language.row import TABLE
 from symgrad.language.special import erfc
 from symgrad.language.steady import logistic
@@ -106,6 +107,9 @@ SPECIAL: dict[str, Callable[..., sp.Expr]] = {
     "exp_product": lambda a, b: sp.exp(a * b),
     "gelu_slope": lambda x: (
         erfc(-x / sp.sqrt(2)) / 2 + x * sp.exp(-(x**2) / 2) / sp.sqrt(2 * sp.pi)
+    ),
+    "mish_slope": lambda x: (
+        sp.tanh(softplus(x)) + x * (1 - sp.tanh(softplus(x)) ** 2) * logistic(x)
     ),
     "logistic_slope": lambda x: logistic(x) * logistic(-x),
     "root_sum": lambda x, c: sp.sqrt(x**2 + c),

@@ -24,6 +24,11 @@ def _exp_of_rest(r: Real) -> Real:
     return polynomial(r, (1.0, 1.0, *EXP[r.format.name]))
 
 
+def _more_of_rest(r: Real) -> Real:
+    """exp(r) - 1"""
+    return r * polynomial(r, (1.0, *EXP[r.format.name]))
+
+
 def exp(x: Real) -> Real:
     return exp_of_sum(x, None)
 
@@ -44,8 +49,18 @@ def scaled_exp(factor: Real, x: Real, rest: Real) -> Real:
     """factor exp(x + rest), x <= 0; rounded once where it is denormal."""
     counts = x.reaches(LIMITS[x.format.name].exp[0])
     n, r = _reduced(x.where(counts, 0.0), rest)
-    more = r * polynomial(r, (1.0, *EXP[r.format.name]))
+    more = _more_of_rest(r)
     return (factor * more + factor).scaled(n).where(counts, 0.0)
+
+
+def parts_of_exp(x: Real) -> tuple[Bits, Real]:
+    """n and y - 1, exp(x) = 2**n y; x is at most where that is a number.
+
+    f y = f (y - 1) + f is rounded less often than y and its product.
+    """
+    counts = x.reaches(LIMITS[x.format.name].exp[0])
+    n, r = _reduced(x.where(counts, 0.0))
+    return n, _more_of_rest(r).where(counts, -1.0)
 
 
 def exp_half(x: Real) -> Real:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symgrad.generate.vector_code import Bits, Real, polynomial
-from symgrad.generate.vector_coefficients import LOG, LOG2, LOG_NEXT
+from symgrad.generate.vector_coefficients import LOG, LOG2, LOG_COSH, LOG_NEXT
 from symgrad.generate.vector_formulas import exp
 
 ROOT_HALF = math.sqrt(0.5)
@@ -65,11 +65,23 @@ def _log_next_to_one(x: Real, power: Bits, doubled: Any = None) -> Real:
 
 
 def softplus(x: Real) -> Real:
-    """max(x, 0) + log(1 + t), t = exp(-|x|): a logarithm of 1 to 2, 2 artanh s with s <= 1/3."""
-    t = exp(-abs(x))
+    """max(x, 0) + log(1 + t), t = exp(-|x|)"""
+    return x.at_least(0.0) + _log_of_1_to_2(exp(-abs(x)))
+
+
+def logcosh(x: Real) -> Real:
+    """a + log((1 + t) / 2), t = exp(-2 a), but below 1, where these cancel, a**2 / 2 and the rest
+    of its power series."""
+    a, z = abs(x), x * x
+    near = z * 0.5 + z * z * polynomial(z, LOG_COSH[x.format.name])
+    return near.where(a < 1.0, (a - math.log(2)) + _log_of_1_to_2(exp(a * -2.0)))
+
+
+def _log_of_1_to_2(t: Real) -> Real:
+    """log(1 + t), 0 <= t <= 1: 2 artanh s with s <= 1/3."""
     t = t / (t * 0.5 + 1.0)
     z = t * t
-    return x.at_least(0.0) + (t + t * z * polynomial(z, LOG_NEXT[x.format.name]))
+    return t + t * z * polynomial(z, LOG_NEXT[t.format.name])
 
 
 def logit(x: Real) -> Real:

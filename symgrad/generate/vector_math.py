@@ -28,6 +28,7 @@ from symgrad.generate import (
     vector_gamma,
     vector_inverses,
     vector_logarithms,
+    vector_mish,
     vector_powers,
     vector_remainder,
 )
@@ -86,6 +87,9 @@ erf = _vectorised("erf", vector_erf.erf)
 erfc = _vectorised("erfc", vector_erf.erfc)
 gelu = _vectorised("gelu", vector_erf.gelu)
 gelu_slope = _vectorised("gelu_slope", vector_erf.gelu_slope)
+mish = _vectorised("mish", vector_mish.mish)
+mish_slope = _vectorised("mish_slope", vector_mish.mish_slope)
+logcosh = _vectorised("logcosh", vector_logarithms.logcosh)
 logit = _vectorised("logit", vector_logarithms.logit)
 gamma = _vectorised("gamma", vector_gamma.gamma)
 lgamma = _vectorised("lgamma", vector_gamma.lgamma)

@@ -15,7 +15,6 @@ from symgrad.language.pointwise import (
     leaky_relu,
     register_heads,
     sigmoid,
-    softplus,
 )
 from symgrad.language.row import Domain, Row, op, register
 from symgrad.language.scipy_special import special
@@ -45,6 +44,14 @@ class exact_gelu(Pointwise):
         return f"gelu({printer._print(self.args[0])})"
 
 
+class mish(Pointwise):
+    """x tanh(softplus(x))."""
+
+
+class softsign(Pointwise):
+    """x/(1 + |x|)."""
+
+
 class hardswish(Pointwise):
     """x relu6(x + 3)/6, with derivative 0 at -3 and 1 at 3."""
 
@@ -72,6 +79,28 @@ def _gelu_slope_pull(g: Any, y: Any, x: Any) -> Any:
     return g * op.exp_product(-HALF * x, x) * (2 - x**2) / sp.sqrt(2 * sp.pi)
 
 
+def _mish_slope(x: np.ndarray) -> np.ndarray:
+    x = np.minimum(x, 30)  # above it 1
+    t = np.tanh(np.logaddexp(0, x))
+    return t + x * (1 - t * t) * special("expit")(x)
+
+
+def _mish_slope_pull(g: Any, y: Any, x: Any) -> Any:
+    from symgrad.calculus.splice import pull_through
+
+    return pull_through(_steady_mish_slope, 0, g, [x], {})
+
+
+def _steady_mish_slope(x: Any) -> Any:
+    t = op.softplus(x)
+    return op.steady_tanh(t) + 4 * x * op.logistic_slope(2 * t) * op.logistic(x)
+
+
+def _inverse_of_next(x: Any) -> Any:
+    """1/(1 + |x|)"""
+    return (1 + op.abs(x)) ** -1
+
+
 def _inside(x: Any, low: Any, high: Any) -> Any:
     return getattr(op, "and")(op.gt(x, low), op.lt(x, high))
 
@@ -86,6 +115,12 @@ register(
         expand=lambda x, low, high: op.min(op.max(x, low), high)),
     Row("gelu", "pointwise", _gelu, (lambda g, y, x: g*op.gelu_slope(x),), head=exact_gelu),
     Row("gelu_slope", "pointwise", _gelu_slope, (_gelu_slope_pull,)),
+    Row("mish", "pointwise", lambda x: x*np.tanh(np.logaddexp(0, x)),
+        (lambda g, y, x: g*op.mish_slope(x),), head=mish),
+    Row("mish_slope", "pointwise", _mish_slope, (_mish_slope_pull,)),
+    Row("softsign", "pointwise", lambda x: x/(1 + np.abs(x)),
+        (lambda g, y, x: g*_inverse_of_next(x)**2,), head=softsign,
+        expand=lambda x: x*_inverse_of_next(x)),
     Row("hardswish", "pointwise", lambda x: x*np.minimum(np.maximum(x + 3, 0), 6)/6,
         (lambda g, y, x: g*op.select(op.le(x, -3), 0, op.select(op.lt(x, 3), x/3 + HALF, 1)),),
         head=hardswish, kinked=True, expand=lambda x: x*op.min(op.max(x + 3, 0), 6)/6),
@@ -160,18 +195,6 @@ def silu(x: Any) -> sp.Expr:
     """x sigmoid(x), also called swish."""
     x = anonymous(sympify(x))
     return x * sigmoid(x)
-
-
-def mish(x: Any) -> sp.Expr:
-    """x tanh(softplus(x))."""
-    x = anonymous(sympify(x))
-    return x * sp.tanh(softplus(x))
-
-
-def softsign(x: Any) -> sp.Expr:
-    """x/(1 + |x|)."""
-    x = anonymous(sympify(x))
-    return x / (1 + sp.Abs(x))
 
 
 def softshrink(x: Any, lambd: Any = HALF) -> sp.Expr:

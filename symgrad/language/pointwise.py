@@ -171,8 +171,10 @@ register(
     _row("sin",  sp.sin,  np.sin,     lambda g, y, x: g*op.cos(x)),
     _row("cos",  sp.cos,  np.cos,     lambda g, y, x: -g*op.sin(x)),
     _row("tan",  sp.tan,  np.tan,     lambda g, y, x: g*(1 + y**2), on=(-1.0, 1.0), **_pole),
-    _row("asin", sp.asin, np.arcsin, lambda g, y, x: g*(1 - x**2)**-HALF, on=(-0.9, 0.9), **_pole),
-    _row("acos", sp.acos, np.arccos, lambda g, y, x: -g*(1 - x**2)**-HALF, on=(-0.9, 0.9), **_pole),
+    _row("asin", sp.asin, np.arcsin, lambda g, y, x: g*((1 - x)*(1 + x))**-HALF,
+         on=(-0.9, 0.9), **_pole),
+    _row("acos", sp.acos, np.arccos, lambda g, y, x: -g*((1 - x)*(1 + x))**-HALF,
+         on=(-0.9, 0.9), **_pole),
     _row("atan", sp.atan, np.arctan,  lambda g, y, x: g/(1 + x**2)),
     _row("atan2", sp.atan2, np.arctan2,
          lambda g, y, a, b: g*b*op.safe_inverse(a**2 + b**2),  # 0 at the origin, as in torch
@@ -185,7 +187,8 @@ register(
     _row("asinh", sp.asinh, np.arcsinh, lambda g, y, x: g*(x**2 + 1)**-HALF),
     _row("acosh", sp.acosh, np.arccosh, lambda g, y, x: g*((x - 1)*(x + 1))**-HALF,
          on=(1.2, 3.0), **_pole),
-    _row("atanh", sp.atanh, np.arctanh, lambda g, y, x: g/(1 - x**2), on=(-0.9, 0.9), **_pole),
+    _row("atanh", sp.atanh, np.arctanh, lambda g, y, x: g/((1 - x)*(1 + x)),
+         on=(-0.9, 0.9), **_pole),
     # ---- kinks and steps
     _row("abs",       sp.Abs,       np.abs,   lambda g, y, x: g*op.sign(x), **_flat),
     _row("sign",      sp.sign,      np.sign,  None, **_flat),

@@ -15,6 +15,7 @@ COST = {
     "asin": 14, "acos": 14, "atan": 14, "atan2": 18, "sinh": 14, "cosh": 14, "tanh": 12,
     "asinh": 16, "acosh": 16, "atanh": 16, "erf": 14, "erfc": 16,
     "exp_product": 12, "gelu": 24, "gelu_slope": 26, "logit": 14,
+    "mish": 15, "mish_slope": 17, "logcosh": 24,
     "gamma": 20, "lgamma": 20, "sigmoid": 12, "softplus": 16,
     "mixed": 8, "below": 3, "either": 4, "unit": 3,
 }

@@ -28,6 +28,15 @@ def _normal(x: mp.mpf) -> mp.mpf:
     return mp.erfc(-max(min(x, 99), -99) / mp.sqrt(2)) / 2
 
 
+def _mish(x: mp.mpf) -> mp.mpf:
+    return x * mp.tanh(mp.log1p(mp.exp(min(x, 999))))
+
+
+def _logcosh(x: mp.mpf) -> mp.mpf:
+    near = mp.log1p(2 * mp.sinh(min(abs(x), 1) / 2) ** 2)
+    return near if abs(x) < 1 else abs(x) - mp.log(2) + mp.log1p(mp.exp(-2 * abs(x)))
+
+
 # what each is, for mpmath and, where numbers end, for NumPy; and where it is defined
 FUNCTIONS = {
     "exp": (mp.exp, np.exp, -math.inf, math.inf),
@@ -41,6 +50,8 @@ FUNCTIONS = {
     "erf": (mp.erf, scipy.special.erf, -math.inf, math.inf),
     "erfc": (lambda x: mp.erfc(min(max(x, -99), 99)), scipy.special.erfc, -math.inf, math.inf),
     "gelu": (lambda x: x * _normal(x), TABLE["gelu"].numpy, -math.inf, math.inf),
+    "mish": (_mish, TABLE["mish"].numpy, -math.inf, math.inf),
+    "logcosh": (_logcosh, TABLE["logcosh"].numpy, -math.inf, math.inf),
     "logit": (lambda x: mp.log(x / (1 - x)), TABLE["logit"].numpy, 0, 1),
     "sin": (mp.sin, np.sin, -math.inf, math.inf),
     "cos": (mp.cos, np.cos, -math.inf, math.inf),
@@ -54,6 +65,9 @@ FUNCTIONS = {
     "acosh": (mp.acosh, np.arccosh, 1, math.inf),
     "atanh": (mp.atanh, np.arctanh, -1, 1),
 }  # fmt: skip
+
+
+SLOPES = {"gelu_slope", "mish_slope"}  # differences: tested in units of their terms
 
 
 @pytest.fixture(scope="module", params=FUNCTIONS)
@@ -179,7 +193,7 @@ def test_loops_are_vectorised(name, dtype, type):
 def test_every_function_is_tested():
     public = {n for n, f in vars(vector_math).items() if type(f).__name__ == "_Intrinsic"}
     called = {row.called for row in CODE.values()} - {""}
-    assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, "gelu_slope", "modulo"}
+    assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, *SLOPES, "modulo"}
 
 
 def test_integers_are_taken_as_doubles():

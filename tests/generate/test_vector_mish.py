@@ -1,0 +1,42 @@
+"""mish and its derivative: denormal values, and slopes in units of their terms."""
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+from tests.generate.test_vector_math import DTYPES, FUNCTIONS, MOST_ULPS, numbers, over, ulps
+
+
+def sigmoid(x):
+    return 1 / (1 + mp.exp(-x))
+
+
+def mish_terms(x):
+    t = mp.tanh(mp.log1p(mp.exp(x)))
+    return t, x * (1 - t**2) * sigmoid(x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values_below_the_sigmoids_range(rng, dtype):
+    """As x tanh(softplus(x)) they were 370 units off, tanh being of denormals."""
+    low = np.log(2.0) * (np.finfo(dtype).minexp - np.finfo(dtype).nmant)
+    x = rng.uniform(low * 1.02, low * 0.8, 400).astype(dtype)
+    with mp.workprec(2500):
+        exact = [FUNCTIONS["mish"][0](mp.mpf(float(v))) for v in x]
+        errors = [ulps(y, e, dtype) for y, e in zip(over("mish", x), exact, strict=True)]
+    assert max(errors) <= 3, f"mish({x[int(np.argmax(errors))]!r}) is {max(errors):.2f} units off"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_accuracy_of_slopes(rng, dtype, share):
+    x = numbers(rng, dtype, -700, 700, share(120))
+    x = np.concatenate([x, rng.uniform(-40, 40, share(1000)), rng.uniform(-5, 5, share(1000))])
+    x, format, errors = x.astype(dtype), np.finfo(dtype), []
+    with mp.workprec(2500):
+        for v, y in zip(x, over("mish_slope", x), strict=True):
+            terms = mish_terms(mp.mpf(float(v)))
+            largest = max(map(abs, (*terms, sum(terms))))
+            unit = mp.mpf(2) ** max(mp.frexp(largest)[1] - 1, format.minexp)
+            errors.append(float(abs(mp.mpf(float(y)) - sum(terms)) / unit) * 2.0**format.nmant)
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= MOST_ULPS, f"mish_slope({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
