@@ -103,6 +103,11 @@ LOG_LONG: Table = {
     ),
 }  # fmt: skip
 
+# (2 artanh(s) / s - 2) / z, of the same z
+LOG_SHORT: Table = {
+    "float32": (0.6666666865348816, 0.400002121925354, 0.2854420840740204, 0.234641432762146),
+}  # fmt: skip
+
 # (sin(r) / r - 1) / z, z = r**2 <= (pi / 4)**2
 SIN: Table = {
     "float32": (

@@ -1,8 +1,8 @@
 """x**y for real y: exp(y log |x|), with the logarithm to twice the precision.
 
-y log |x| may be as large as 745, and its absolute error is the result's relative one.  float32 is
-computed in float64; float64 as sums of two numbers, after Dekker.  Whole powers are products, of
-such numbers where there are many factors: the error of x**n would be n roundings.
+y log |x| may be as large as 745, and its absolute error is the result's relative one: logarithms
+are sums of two numbers, after Dekker.  Whole powers are products, of such numbers (in float32 of
+float64's) where there are many factors: the error of x**n would be n roundings.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from symgrad.generate.powers import WHOLE as WHOLE
 from symgrad.generate.powers import by_squaring
 from symgrad.generate.powers import name as name
 from symgrad.generate.vector_code import Real, polynomial
-from symgrad.generate.vector_coefficients import LOG2, LOG_LONG
+from symgrad.generate.vector_coefficients import LOG2, LOG_LONG, LOG_SHORT
 from symgrad.generate.vector_formats import DOUBLE
-from symgrad.generate.vector_formulas import exp, exp_of_sum
-from symgrad.generate.vector_logarithms import log, split
+from symgrad.generate.vector_formulas import exp_of_sum
+from symgrad.generate.vector_logarithms import split
 from symgrad.generate.vector_pairs import Pair, ordered_total
 
 FEW = range(-3, 6)  # of so few factors a product of rounded ones is good
@@ -30,26 +30,13 @@ TWO_THIRDS = (2 / 3, 3.700743415417188e-17)  # in two parts
 
 def power(x: Real, y: Real) -> Real:
     """x**y as C's pow has it: x**0 = 1**y = 1 even for NaN, NaN for negative x and broken y."""
-    a = abs(x)
-    size = (_power if x.format.name == DOUBLE.name else _short_power)(a, y)
-    size = _limits(a, y, size)
+    a, builder = abs(x), x.builder
+    size = _size(a, y)
     whole, odd = _parity(y)
     signed = (size.bits | (x.bits & x.sign)).real.where(odd, size)
-    inside = x.builder.and_(x < 0.0, a < math.inf)
-    broken = x.of(math.nan).where(inside, signed)
-    result = signed.where(whole, broken)
-    result = result.where(x.equals(x), x).where(y.equals(y), y)
-    one = x.of(1.0)
-    return one.where(y.equals(0.0), one.where(x.equals(1.0), result))
-
-
-def _limits(a: Real, y: Real, size: Real) -> Real:
-    """a**y, and its limits where a is 0 or infinite or y is infinite."""
-    builder = a.builder
-    grows = builder.icmp_unsigned("==", a > 1.0, y > 0.0)
-    ends = builder.or_(a.equals(0.0), builder.or_(a.equals(math.inf), abs(y).equals(math.inf)))
-    limit = a.of(1.0).where(a.equals(1.0), a.of(math.inf).where(grows, 0.0))
-    return limit.where(ends, size)
+    broken = builder.and_(builder.and_(x < 0.0, a < math.inf), builder.not_(whole))
+    result = x.of(math.nan).where(broken, signed)
+    return x.of(1.0).where(builder.or_(y.equals(0.0), x.equals(1.0)), result)
 
 
 def _parity(y: Real) -> tuple[Any, Any]:
@@ -59,17 +46,28 @@ def _parity(y: Real) -> tuple[Any, Any]:
     return whole, y.builder.and_(whole, y.builder.not_(half.rounded().equals(half)))
 
 
-def _short_power(a: Real, y: Real) -> Real:
-    return exp(y.to(DOUBLE) * log(a.to(DOUBLE))).to(a.format)
-
-
-def _power(a: Real, y: Real) -> Real:
-    high, low = precise_log(a)
+def _size(a: Real, y: Real) -> Real:
+    """a**y; the logarithm is infinite or NaN where a is 0 or no finite number."""
+    high, low = (precise_log if a.format.name == DOUBLE.name else _short_log)(a)
+    high = a.of(-math.inf).where(a.equals(0.0), high.where(a < math.inf, a))
     y = y.at_least(-(2.0**100)).at_most(2.0**100)  # decided long before; its halves are finite
     p = y.times(high)
     rest = y.fused(high, -p) + y * low
-    rest = rest.where(abs(p) < LARGEST, 0.0)
-    return exp_of_sum(p.at_least(-LARGEST).at_most(LARGEST), rest)
+    return exp_of_sum(p, rest.where(abs(p) < LARGEST, 0.0))
+
+
+def _short_log(a: Real) -> tuple[Real, Real]:
+    """log a = e log 2 + 2 s + s**3 p(s**2) in float32, to 30 bits: the cube is a hundredth of s."""
+    e, m = split(a)
+    s, s_low = _quotient(m)
+    z = s.times(s)
+    w = z.times(polynomial(z, LOG_SHORT["float32"]))
+    q = s.times(w)
+    lost = s.fused(w, -q) + s_low * (z * 2.0 + 2.0)
+    log2, log2_low = LOG2["float32"]
+    high, first = ordered_total(s.times(2.0), q)
+    total, second = ordered_total(e.times(log2), high)
+    return total, second + (first + (lost + e.times(log2_low)))
 
 
 def precise_log(a: Real) -> tuple[Real, Real]:

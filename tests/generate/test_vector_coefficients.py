@@ -17,6 +17,10 @@ def log_long(z, name):
     return ((2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z - mp.mpf(2) / 3) / z
 
 
+def log_short(z, name):
+    return (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z
+
+
 def stirling(y):
     return y * (mp.loggamma(y) - (y - mp.mpf(1) / 2) * mp.log(y) + y - mp.log(2 * mp.pi) / 2)
 
@@ -33,6 +37,7 @@ POLYNOMIALS = {
     "LOG": (logarithm, 1e-9, 0.1616),
     "LOG_NEXT": (logarithm, 1e-9, mp.mpf(4) / 9),
     "LOG_LONG": (log_long, 0, 0.02943725152),
+    "LOG_SHORT": (log_short, 1e-9, 0.02943725152),
     "SIN": (lambda z, name: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, mp.pi**2 / 16),
     "COS": (lambda z, name: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, 0, mp.pi**2 / 16),
     "ATAN": (lambda z, name: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 0, 0.1715728752),

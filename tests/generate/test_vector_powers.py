@@ -1,4 +1,4 @@
-"""Whole powers against mpmath: at most 4 units in the last place, for every number."""
+"""Powers against mpmath: at most 4 units in the last place, for every number."""
 
 import functools
 import math
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import symgrad as sg
-from tests.generate.test_vector_math import DTYPES, MOST_ULPS, ulps
+from tests.generate.test_vector_math import DTYPES, MOST_ULPS, over_pairs, ulps
 
 POWERS = [-64, -31, -6, -5, -4, -3, -2, -1, 2, 3, 5, 6, 7, 8, 31, 63, 64, 65]
 POWERS_AT_ENDS = [-31, -30, -4, -3, -2, 5, 6, 7]
@@ -53,3 +53,15 @@ def test_ends_of_whole_powers(dtype, k):
         expected = np.power(x, x.dtype.type(k))
     np.testing.assert_allclose(y, expected, rtol=4 * format.eps)
     np.testing.assert_array_equal(np.signbit(y[y == y]), np.signbit(expected[y == y]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_large_powers_of_numbers_next_to_1(rng, dtype):
+    """The logarithm's error counts up to 745 times."""
+    x = rng.uniform(0.6, 1.6, 2000).astype(dtype)
+    largest = np.finfo(dtype).maxexp * np.log(2)
+    y = (rng.uniform(-1.1, 1, x.size) * largest / np.log(x)).astype(dtype)
+    with mp.workprec(200):
+        exact = [mp.mpf(float(a)) ** mp.mpf(float(b)) for a, b in zip(x, y, strict=True)]
+        errors = [ulps(z, e, dtype) for z, e in zip(over_pairs("raised", x, y), exact, strict=True)]
+    assert max(errors) <= 3, (x[int(np.argmax(errors))], y[int(np.argmax(errors))], max(errors))
