@@ -1,5 +1,11 @@
 """A barrier for threads, in LLVM: the last one to come changes a number that the others watch.
 
+Everyone who comes adds one to a count that never goes back, so that it tells the round, too: all
+have come when it is the next multiple of the number of threads.  Few threads watch the count itself
+(on two processors of a Xeon 100 ns from the last one's coming to the other's going on, 220 with a
+number apart from it).  Where there are many, those who come would wait for those who watch: these
+look at a number apart, which the last one sets.
+
 They watch it for some microseconds, and then let others use the processor between two looks: where
 more threads than cores work, the missing one may be waiting for a core.  If that goes on they sleep
 between two looks: among other busy processes a thread gets its core back sooner so.
@@ -13,7 +19,8 @@ from typing import Any
 from llvmlite import ir
 
 INT = ir.IntType(64)
-LINE = 8  # words of a line of memory: the count and the watched number are apart
+FEW = 4  # threads that watch the count
+APART = 8  # words from the count to the number that more threads watch: another line of memory
 LOOKS = 256  # before others may use the processor
 MANY_LOOKS = 4096  # before the thread sleeps
 SLEEP = 50  # microseconds
@@ -37,21 +44,23 @@ def _write(function: Any, threads: int) -> None:
     names = ("entry", "last", "watch", "look", "rest", "sleep", "done")
     entry, last, watch, look, rest, sleep, done = map(function.append_basic_block, names)
     builder = ir.IRBuilder(entry)
-    turn = builder.gep(sync, [INT(LINE)])
-    before = builder.load_atomic(turn, "acquire", 8)
-    come = builder.atomic_rmw("add", sync, INT(1), "acq_rel")
-    builder.cbranch(builder.icmp_unsigned("==", come, INT(threads - 1)), last, watch)
+    watched = sync if threads <= FEW else builder.gep(sync, [INT(APART)])
+    before = builder.atomic_rmw("add", sync, INT(1), "acq_rel")
+    come = builder.add(before, INT(1))
+    earlier = builder.urem(before, INT(threads))
+    all_here = builder.sub(builder.add(before, INT(threads)), earlier)  # the count of this round
+    builder.cbranch(builder.icmp_unsigned("==", come, all_here), last, watch)
 
     builder.position_at_end(last)
-    builder.store_atomic(INT(0), sync, "monotonic", 8)
-    builder.store_atomic(builder.add(before, INT(1)), turn, "release", 8)
+    if watched is not sync:
+        builder.store_atomic(all_here, watched, "release", 8)
     builder.branch(done)
 
     builder.position_at_end(watch)
     looks = builder.phi(INT)
     looks.add_incoming(INT(0), entry)
-    now = builder.load_atomic(turn, "acquire", 8)
-    builder.cbranch(builder.icmp_unsigned("!=", now, before), done, look)
+    now = builder.load_atomic(watched, "acquire", 8)
+    builder.cbranch(builder.icmp_unsigned(">=", now, all_here), done, look)
 
     builder.position_at_end(look)
     pause = PAUSES.get(platform.machine())
@@ -73,7 +82,6 @@ def _write(function: Any, threads: int) -> None:
     builder.branch(watch)
 
     builder.position_at_end(done)
-    builder.fence("seq_cst")
     builder.ret_void()
 
 

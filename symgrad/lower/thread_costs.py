@@ -36,7 +36,7 @@ from symgrad.lower.owners import EVERY, OWN, Owner
 
 BARRIER = 2000.0  # until all threads know that all have come, on cores that share no cache
 START = 60_000.0  # until other threads work, where a run is one step
-MOVED = 6.0  # bytes a cycle from another core's cache
+MOVED = 3.0  # bytes a cycle from another core's cache, with what it takes to write them again there
 VECTOR = 64  # bytes on which additions work in a cycle
 SCALAR = 0.5  # operations a cycle where vectors are not used
 SHORT = 8  # turns of a loop at most that is unrolled in a loop over vectors
