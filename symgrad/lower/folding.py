@@ -7,7 +7,8 @@
 
 So a gradient that only an update reads never stands in memory as a whole.  It pays where products
 are short, as those of gradients over few samples are: the matrix on the right, which is read again
-for every few rows, has to stay in a cache too.  The constants were fitted to tests/bench/folding.py.
+for every few rows, has to stay in a cache too.  tests/bench/folding.py says what they take, and the
+constants were fitted to that.
 """
 
 from __future__ import annotations

@@ -54,15 +54,16 @@ def as_bytes(model: Model) -> bytes:
     """What `save` writes."""
     from safetensors.numpy import save as to_bytes
 
-    model.behind.settle()
-    symbols, held = Symbols(), packed(model.programs.rule, model.arrays)
-    record = json.dumps(_describe(model, symbols, held))
-    arrays = {
-        str(k): np.asarray(array, order="C")
-        for k, s in enumerate(symbols.all)
-        if (array := payload_array(s, held.get(s))) is not None
-    }
-    return to_bytes(arrays, {"symgrad": record})
+    with model.turns.turn():
+        model.behind.settle()
+        symbols, held = Symbols(), packed(model.programs.rule, model.arrays)
+        record = json.dumps(_describe(model, symbols, held))
+        arrays = {
+            str(k): np.asarray(array, order="C")
+            for k, s in enumerate(symbols.all)
+            if (array := payload_array(s, held.get(s))) is not None
+        }
+        return to_bytes(arrays, {"symgrad": record})
 
 
 def from_bytes(data: bytes) -> Model:

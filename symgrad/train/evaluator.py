@@ -8,6 +8,7 @@ result is the same (see `pieces`), and over slabs of a file that kernels cannot 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -37,14 +38,16 @@ class Evaluator:
     """Takes data for a model's programs, and computes their outputs.
 
     data: the model's data symbols.  settle: called before arrays are read
+    turn: entered while they are
     """
 
     def __init__(
         self, programs: Programs, arrays: Mapping[sp.Symbol, np.ndarray], executables: Executables,
         data: tuple[sp.Symbol, ...], dtype: np.dtype, settle: Callable[[], None],
+        turn: Callable[[], AbstractContextManager[None]],
     ) -> None:  # fmt: skip
         self.programs, self.arrays, self.executables = programs, arrays, executables
-        self.data, self.dtype, self.settle = data, dtype, settle
+        self.data, self.dtype, self.settle, self.turn = data, dtype, settle, turn
         self._intakes: dict[str, Intake] = {}
         self._pieces: dict[str, Pieces] = {}
 
@@ -105,12 +108,13 @@ class Evaluator:
         return joined(data, parts, self.executables.program(key).step.outputs, evaluated)
 
     def _evaluated(self, key: str, arrays: dict, n: int, between: Between) -> Outputs:
-        self.settle()
-        outputs, size = self.executables.program(key).step.outputs, self._pieces_of(key).size(n)
-        find = self.executables.at_least if size == n else self.executables.exactly
-        return evaluate(
-            find(key, size), {**self.arrays, **arrays}, n, size, outputs, self.dtype, between
-        )
+        with self.turn():
+            self.settle()
+            outputs, size = self.executables.program(key).step.outputs, self._pieces_of(key).size(n)
+            find = self.executables.at_least if size == n else self.executables.exactly
+            return evaluate(
+                find(key, size), {**self.arrays, **arrays}, n, size, outputs, self.dtype, between
+            )
 
     def _pieces_of(self, key: str) -> Pieces:
         if key not in self._pieces:

@@ -88,7 +88,8 @@ class Fit:
         """Train, and give the history; Ctrl-C ends it after a whole step."""
         bar = _bar(self.plan)
         try:
-            self.executable = self._executable()
+            with self.model.turns.turn():
+                self.executable = self._executable()
             with self.interruption:
                 for epochs in self._stretches():
                     self._stretch(epochs, bar)
@@ -205,7 +206,19 @@ class Fit:
         """The mini-batches of positions first ... last - 1."""
         if self.called:
             self._check_again(order, first, last)
-        began = time.perf_counter()
+        with self.model.turns.call():
+            began = time.perf_counter()
+            self._run(order, losses, first, last)
+            seconds = time.perf_counter() - began
+        # One slow call (another process, a page fault) is not forgotten at the next fast one, but
+        # one of few mini-batches tells little beside one of many.
+        kept = self.each * self.timed / (self.timed + len(losses))
+        self.each = max(seconds / len(losses), kept)
+        self.timed = len(losses)
+        longest = LOCK_FREE if self.plan.lock_free else CALL
+        self.chunk = min(_fitting(longest, self.each), GROWTH * self.chunk)
+
+    def _run(self, order: np.ndarray | None, losses: np.ndarray, first: int, last: int) -> None:
         self.model.behind.begin()
         assert self.executable is not None
         total = getattr(self.executable, "totals", {}).get("loss")
@@ -215,13 +228,6 @@ class Fit:
             self.arrays, order, first, last, self.plan.every, self.model.pending, {"loss": losses}
         )
         self.total = None if total is None else total.copy()
-        # One slow call (another process, a page fault) is not forgotten at the next fast one, but
-        # one of few mini-batches tells little beside one of many.
-        kept = self.each * self.timed / (self.timed + len(losses))
-        self.each = max((time.perf_counter() - began) / len(losses), kept)
-        self.timed = len(losses)
-        longest = LOCK_FREE if self.plan.lock_free else CALL
-        self.chunk = min(_fitting(longest, self.each), GROWTH * self.chunk)
 
     def _check_again(self, order: np.ndarray | None, first: int, last: int) -> None:
         """Look at all indices again where that takes less than the call, else at the call's."""

@@ -28,6 +28,7 @@ from symgrad.train.settings import Settings
 from symgrad.train.summary import explain, summary
 from symgrad.train.targets import Executables
 from symgrad.train.training import one_pass, train
+from symgrad.train.turns import Turns
 from symgrad.train.written import Written
 
 LARGE = 2**24  # elements of a table from which a gradient of its size is worth a word
@@ -50,6 +51,7 @@ class Model:
         share: Model | None = None,
     ) -> None:  # fmt: skip
         self._written, self.programs, self.arrays = written, programs, arrays
+        self.turns: Turns = share.turns if share else Turns()
         self.executables, self.settings = executables, settings
         self.behind: CatchUp = CatchUp(
             programs, arrays, executables, share.behind if share else None
@@ -66,8 +68,9 @@ class Model:
         self.data = tuple(by_name(cast.of(blocks, "data"), "data symbol").values())
         self.cast = cast
         self.evaluator = Evaluator(
-            programs, arrays, executables, self.data, settings.dtype, self.behind.settle
-        )
+            programs, arrays, executables, self.data, settings.dtype, self.behind.settle,
+            self.turns.turn,
+        )  # fmt: skip
         self.epoch: int = 0  # epochs trained
         self.pending: int = 0  # mini-batches since the last update
         self.position: int = 0  # samples of the next epoch that a fit has seen before it ended
@@ -88,10 +91,11 @@ class Model:
         """
         self._check_trainable()
         arrays, n = self.evaluator.accepted("loss", data)
-        executable = self.executables.at_least("step", n)
-        self.behind.begin()
-        executable.run({**self.arrays, **arrays}, None, 0, n, outputs=self._step_loss)
-        return self._step_loss["loss"].item()
+        with self.turns.step():
+            executable = self.executables.at_least("step", n)
+            self.behind.begin()
+            executable.run({**self.arrays, **arrays}, None, 0, n, outputs=self._step_loss)
+            return self._step_loss["loss"].item()
 
     def fit(
         self,
@@ -141,12 +145,16 @@ class Model:
 
         Streams and memory-mapped arrays are read by another thread, ahead of the training.  What a
         stream raises comes through after the whole mini-batches before it.
+
+        Another thread may call `loss`, `predict`, `gradients` or `save` meanwhile, and finds the
+        parameters after a whole step; RuntimeError where it trains the same model, too.
         """
         self._check_trainable()
-        return train(
-            self, data, epochs, batch_size, bool(shuffle), accumulate, validation, callbacks,
-            bool(progress), parallel, resume,
-        )  # fmt: skip
+        with self.turns.fit():
+            return train(
+                self, data, epochs, batch_size, bool(shuffle), accumulate, validation, callbacks,
+                bool(progress), parallel, resume,
+            )  # fmt: skip
 
     def partial_fit(self, data: Any, batch_size: int | None = 32, accumulate: int = 1) -> float:
         """Go on training with these samples: one pass in their order, for streams without an end.
@@ -164,7 +172,8 @@ class Model:
         0.2304
         """
         self._check_trainable()
-        return one_pass(self, data, batch_size, accumulate)
+        with self.turns.step():
+            return one_pass(self, data, batch_size, accumulate)
 
     def begin_groups(self, every: int) -> None:
         """Forget an unfinished group of mini-batches if groups have another size now."""

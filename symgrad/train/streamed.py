@@ -162,7 +162,8 @@ class StreamedFit(Fit):
 
     def _work(self, block: Block, epoch: int, bar: Any) -> None:
         """Train on a block."""
-        self.executable = self._for_block(block)
+        with self.model.turns.turn():
+            self.executable = self._for_block(block)
         self.arrays = {**self.model.arrays, **block.arrays}
         self.batch, self.before = block.batch, self.before - block.first
         losses, begun = self.room.take(-(-block.visited // block.batch)), self.done
