@@ -32,6 +32,7 @@ from symgrad.lower.kernel import (
 )
 from symgrad.lower.layout import Layout
 from symgrad.lower.nests import Nests
+from symgrad.lower.next_tile import next_asked_for
 from symgrad.lower.nodes import Node, node, ordered
 from symgrad.lower.normalize import Normalizer
 from symgrad.lower.pairs import pairwise
@@ -106,7 +107,7 @@ class _Lowering:
         start, *repeated = [in_registers(section) for section in nests]
         if batch == 1:
             repeated = [known_first(section) for section in repeated]
-        repeated[0] = [*ahead(repeated[0], batch), *repeated[0]]
+        repeated[0] = [*ahead(repeated[0], batch), *next_asked_for(repeated[0])]
         self.kernel = self._kernel(*shared(start, repeated))
 
     def _tasks(self, block: Block) -> list[Task]:
