@@ -1,4 +1,5 @@
-"""The gamma function and the logarithm of its size; in float32 by way of float64.
+"""The gamma function and the logarithm of its size; in float32 by way of float64, but for the
+logarithm of positive numbers, which is what losses have (vector_lgamma).
 
 Lanczos' sum: Gamma(z + 1) = sqrt(2 pi) t**(z + 1/2) exp(-t) A(z), t = z + 15/2, from 1/2 on; the
 reflection formula Gamma(x) Gamma(1 - x) = pi / sin(pi x) below.  Its error of some units in
@@ -10,7 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from symgrad.generate import vector_gamma_long
+from symgrad.generate import vector_gamma_long, vector_lgamma
+from symgrad.generate.vector_branches import out_of_line, unless_sure
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import COS, SIN
 from symgrad.generate.vector_formats import DOUBLE
@@ -27,6 +29,16 @@ LANCZOS = (
 
 def lgamma(x: Real) -> Real:
     """log |Gamma(x)|: infinite at 0, -1, -2 ..., and at both infinities."""
+    positive = x.reaches(0.0)
+    y = vector_lgamma.lgamma(x)
+
+    def elsewhere() -> Real:
+        return y.where(positive, out_of_line("lgamma.everywhere", lgamma_everywhere, x))
+
+    return unless_sure(positive, y, elsewhere)
+
+
+def lgamma_everywhere(x: Real) -> Real:
     if x.format.name == DOUBLE.name:
         return vector_gamma_long.lgamma(x)
     wide, above, y = _reflected(x)

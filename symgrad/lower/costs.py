@@ -13,10 +13,10 @@ COST = {
     "indicator": 0, "select": 1, "relu": 1, "mod": 6,
     "exp": 10, "log": 10, "expm1": 12, "log1p": 12, "sin": 12, "cos": 12, "tan": 14,
     "asin": 14, "acos": 14, "atan": 14, "atan2": 18, "sinh": 14, "cosh": 14, "tanh": 12,
-    "asinh": 16, "acosh": 16, "atanh": 16, "erf": 14, "erfc": 16,
-    "exp_product": 12, "gelu": 24, "gelu_slope": 26, "logit": 14,
+    "asinh": 16, "acosh": 16, "atanh": 16, "erf": 14, "erfc": 30,
+    "exp_product": 12, "gelu": 32, "gelu_slope": 36, "logit": 14,
     "mish": 15, "mish_slope": 17, "logcosh": 24,
-    "gamma": 20, "lgamma": 20, "sigmoid": 12, "softplus": 16,
+    "gamma": 400, "lgamma": 40, "sigmoid": 12, "softplus": 16,
     "mixed": 8, "below": 3, "either": 4, "unit": 3,
 }
 # fmt: on
