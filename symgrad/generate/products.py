@@ -22,6 +22,11 @@ def is_made(s: Product) -> bool:
     return s.sizes.count(None) <= 1
 
 
+def _many(s: Product, extent: int | None) -> int:
+    """Rows or columns of a product for each element of the axis that threads share."""
+    return s.rows if extent is None else 1
+
+
 @dataclass(frozen=True)
 class Way:
     """A product for some sizes.
@@ -44,25 +49,29 @@ class Products:
 
     def length(self, s: Product) -> Index:
         """How many rows or columns a thread's share has."""
-        begin, end = (ix.of(Counter(name)) for name in stretch(s.sizes["mn".index(s.shared)]))
-        return ix.linear([(end, 1), (begin, -1)])
+        extent = s.sizes["mnk".index(s.shared)]
+        begin, end = (ix.of(Counter(name)) for name in stretch(extent))
+        many = _many(s, extent)
+        return ix.linear([(end, many), (begin, -many)])
 
     def size(self, s: Product) -> Index:
         """The size that is not known before, 0 where all are."""
         if None not in s.sizes:
             return ix.ZERO
         along = "mnk"[s.sizes.index(None)]
-        return self.length(s) if along == s.shared else ix.of(Counter("n"))
+        return self.length(s) if along == s.shared else ix.linear([(ix.of(Counter("n")), s.rows)])
 
     def start(self, s: Product, m: Matrix) -> Index:
         """Where a matrix, or a thread's share of it, begins in its array."""
         parts: list[tuple[Index, int]] = []
         if m.collected:
             parts.append((ix.of(Counter(f"{self.names(m.buffer)}_start")), 1))
-        if m in {"m": (s.a, s.c), "n": (s.b, s.c), "": ()}[s.shared]:
-            begin, _ = stretch(s.sizes["mn".index(s.shared)])
-            rows = (s.shared == "m") != m.transposed
-            parts.append((ix.of(Counter(begin)), m.leading if rows else 1))
+        if m in {"m": (s.a, s.c), "n": (s.b, s.c), "k": (s.a, s.b), "": ()}[s.shared]:
+            extent = s.sizes["mnk".index(s.shared)]
+            begin, _ = stretch(extent)
+            rows = (s.shared == "m" or (s.shared == "k" and m is s.b)) != m.transposed
+            many = _many(s, extent)
+            parts.append((ix.of(Counter(begin)), many * m.leading if rows else many))
         return ix.linear([*parts, (m.offset, 1)])
 
     def ways(self, s: Product) -> list[Way]:
@@ -73,8 +82,9 @@ class Products:
         sampled = "mnk"[s.sizes.index(None)] if None in s.sizes else ""
         if not s.shared:
             return [Way(self._made(s, s.sizes, sampled))]
-        side = "mn".index(s.shared)
-        lengths = self.shares.sizes(s.sizes[side])
+        side = "mnk".index(s.shared)
+        many = _many(s, s.sizes[side])
+        lengths = [many * length for length in self.shares.sizes(s.sizes[side])]
         ways: list[Way] = []
         for one, less in zip(lengths, [*lengths[1:], 0], strict=True):
             if one:
@@ -91,7 +101,7 @@ class Products:
 
     def _made(self, s: Product, sizes: Sequence[int | None], sampled: str) -> str:
         """The name of the product for these sizes."""
-        most = s.most or self.kernel.batch_size
+        most = s.longest(self.kernel.batch_size)
         whole = [most if e is None else e for e in sizes]
         facts = ", ".join(map(str, [*whole, s.a.leading, s.b.leading, s.c.leading]))
         flags = f"{int(s.a.transposed)}, {int(s.b.transposed)}"

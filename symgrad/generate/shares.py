@@ -43,7 +43,7 @@ class Shares:
                         known = self._tiles.get(s.axis.extent, 1)
                         self._tiles[s.axis.extent] = math.lcm(known, s.axis.step)
                 elif isinstance(s, Product) and s.shared:
-                    found[s.sizes["mn".index(s.shared)]] = None
+                    found[s.sizes["mnk".index(s.shared)]] = None
                 elif isinstance(s, Collect) and s.shared:
                     found[None] = None
         self.samples = None in found

@@ -128,7 +128,8 @@ def _is_short(s: Product, batch: int) -> bool:
     m, n, k = s.sizes
     if m is None or n is None:
         return False
-    return pays(m, n, batch if k is None else k, s.c.buffer.dtype, added=not _is_new(s))
+    terms = s.longest(batch) if k is None else k
+    return pays(m, n, terms, s.c.buffer.dtype, added=not _is_new(s))
 
 
 def _is_new(s: Product) -> bool:

@@ -21,6 +21,7 @@ from symgrad.lower.factors import factorised
 from symgrad.lower.layout import Layout
 from symgrad.lower.multiples import with_multiples
 from symgrad.lower.nodes import SAMPLE, Extent, Node, Operand, Ragged, is_scalar, largest, node
+from symgrad.lower.products import match
 from symgrad.lower.regrouped import regrouped
 
 OF_INVERSES = (-2, -3, *(sp.Rational(-k, 2) for k in (3, 5, 7)))
@@ -279,7 +280,18 @@ def _transposed(s: Normalizer, z: Operand, axes: tuple[int, ...]) -> Node | None
         operands = [parts.get(k, y) for k, y in enumerate(operands)]
     else:
         return None
-    return s.make(z.operation, operands, extents, attributes=attributes, kind=z.kind, lead=z.lead)
+    made = s.make(z.operation, operands, extents, attributes=attributes, kind=z.kind, lead=z.lead)
+    return None if _takes_more_products(made, z, s.batch) else made
+
+
+def _takes_more_products(made: Node, z: Node, batch: int) -> bool:
+    """Whether a contraction is made of more products, or of none, than in its old order: tokens of
+    all samples follow each other only where they come next to the samples."""
+    known = match(z)
+    if known is None:
+        return False
+    found = match(made)
+    return found is None or found.products(batch) > known.products(batch)
 
 
 def _pow(s: Normalizer, e: Equation, x: list) -> Operand:

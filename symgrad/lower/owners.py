@@ -189,7 +189,7 @@ def _product(s: Product, batch: int, axis: Axis | None) -> Iterator[Touch]:
             yield Touch(buffer.home, EVERY)
     m, n, k = s.sizes
     for matrix, rows, columns in ((s.a, m, k), (s.b, k, n), (s.c, m, n)):
-        found = _matrix(matrix, rows, columns, _shared_side(s, matrix), batch, axis)
+        found = _matrix(s, matrix, (rows, columns), batch, axis)
         yield Touch(matrix.buffer.home, found, written=matrix is s.c)
 
 
@@ -199,29 +199,33 @@ def _shared_side(s: Product, matrix: Matrix) -> str:
         return "" if matrix is s.b else "rows"
     if s.shared == "n":
         return "" if matrix is s.a else "columns"
+    if s.shared == "k":
+        return {s.a: "columns", s.b: "rows"}.get(matrix, "")
     return ""
 
 
 def _matrix(
-    m: Matrix, rows: Size, columns: Size, side: str, batch: int, axis: Axis | None
+    s: Product, m: Matrix, sizes: tuple[Size, Size], batch: int, axis: Axis | None
 ) -> Owner:
+    (rows, columns), side = sizes, _shared_side(s, m)
     if m.offset.terms and m.offset.terms[0][0] == THREAD:
         return OWN
     if m.transposed:  # as it lies in memory
         rows, columns = columns, rows
         side = {"rows": "columns", "columns": "rows", "": ""}[side]
-    down, across = (batch if e is None else e for e in (rows, columns))
+    down, across = (s.longest(batch) if e is None else e for e in (rows, columns))
     if side:
-        return _side(m, rows, columns, side, across)
+        extent = rows if side == "rows" else columns
+        return _side(m, extent, side, across, s.rows if extent is None else 1)
     if axis is None:
         return EVERY
     return _along(m.offset, 1, max((down - 1) * m.leading + across, 2), axis) or EVERY
 
 
-def _side(m: Matrix, rows: Size, columns: Size, side: str, across: int) -> Owner:
+def _side(m: Matrix, extent: Size, side: str, across: int, many: int) -> Owner:
+    """many: rows or columns for each element of the axis that is shared"""
     row, column = divmod(m.offset.constant, m.leading)
-    if m.offset.terms or column + across > m.leading:
+    first = row if side == "rows" else column
+    if m.offset.terms or column + across > m.leading or first % many:
         return EVERY
-    if side == "rows":
-        return stretch(m.leading, rows, ix.constant(row))
-    return stretch(1, columns, ix.constant(column))
+    return stretch((m.leading if side == "rows" else 1) * many, extent, ix.constant(first // many))

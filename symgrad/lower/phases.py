@@ -205,9 +205,9 @@ def _is_samplewise_product(s: Product, batch: int) -> bool:
     if s.sizes.count(None) != 1 or s.sizes[1] is None:
         return False
     sampled = [(s.c, False), (s.a, False)] if s.sizes[0] is None else [(s.a, True), (s.b, False)]
-    fits = all(_has_rows(m, batch) and m.transposed is way for m, way in sampled)
+    fits = all(_has_rows(m, batch, s.rows) and m.transposed is way for m, way in sampled)
     if s.sizes[0] is None:
-        return fits and not _has_rows(s.b, batch)
+        return fits and not _has_rows(s.b, batch, s.rows)
     whole = s.c.offset == ix.ZERO and s.c.buffer.nbytes == _nbytes(s)
     return fits and whole
 
@@ -217,11 +217,12 @@ def _nbytes(s: Product) -> int:
     return (m or 0) * (n or 0) * ITEM_BYTES[s.c.buffer.dtype]
 
 
-def _has_rows(m: Matrix, batch: int) -> bool:
+def _has_rows(m: Matrix, batch: int, rows: int) -> bool:
+    """Whether each sample has so many rows of a matrix, and they are all that it has there."""
     shape = m.buffer.shape
     if shape[:1] != (batch,) or m.buffer.role != "scratch":
         return False
-    return m.leading == ix.strides(shape)[0] and m.offset.is_constant
+    return m.leading * rows == ix.strides(shape)[0] and m.offset.is_constant
 
 
 def _is_aligned(index: At, axis: Axis | None) -> bool:

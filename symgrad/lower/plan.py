@@ -95,7 +95,7 @@ class Plan:
                 base = operand.base
                 if base.operation != "input":
                     self.forced.add(base)
-                elif base.attributes["role"] == "data" and base.lead and not m.for_each_sample:
+                elif operand.collected:
                     self.collected[base] = None
             if x not in self.absorbed:
                 self.forced.add(x)

@@ -5,21 +5,25 @@ The letters of a contraction of two operands fall into groups
     batch: in both operands and in the result        k: in both operands only
     m: in a and in the result                        n: in b and in the result
 
-and each group has to be one axis in memory.  Letters of which that is not so become batch letters:
-a product is made for each of their values.  If they are samples that are summed over, the products
-are added up.
+and each group has to be one axis in memory: the tokens of all samples, say, which follow each other
+there, so that their products with one matrix are one product.  Letters of which that is not so
+become batch letters: a product is made for each of their values.  If those are summed over, the
+products are added up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symgrad.lower import index as ix
-from symgrad.lower.nodes import SAMPLE, VIEWS, Extent, Node, Ragged
+from symgrad.lower.nodes import SAMPLE, VIEWS, Extent, Node, Ragged, largest
 
 SMALLEST_SIDE = 4  # a product with a thinner side is a loop nest
 SMALLEST_WORK = 256  # multiplications from which a product of its own pays
+MOST_APART = 3  # letters that leave their groups
 Groups = tuple[list[str], list[str], list[str], list[str]]  # batch, m, n, k
 
 
@@ -34,20 +38,30 @@ class Strided:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A matrix (rows, columns) in the memory of base, `steps` elements apart for batch letters."""
+    """A matrix (rows, columns) in the memory of base, `steps` elements apart for batch letters.
+
+    sample: which of the batch letters counts base's samples; None where they are all in the matrix
+    """
 
     base: Node
     offset: int
     transposed: bool
     leading: int
     steps: tuple[int, ...]
+    sample: int | None = None
+
+    @property
+    def collected(self) -> bool:
+        """Whether it consists of the rows of data that a mini-batch's samples have."""
+        is_data = self.base.operation == "input" and self.base.attributes["role"] == "data"
+        return is_data and bool(self.base.lead) and self.sample is None
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """A contraction as a product: c (m, n) = a (m, k) @ b (k, n), for each of the batch letters.
 
-    summed: whether the products of the samples, a batch letter, are added up
+    rows: how many each sample has where a size is None; summed: whether the products are added up
     """
 
     a: Operand
@@ -55,11 +69,12 @@ class Match:
     c: Operand
     sizes: tuple[int | None, int | None, int | None]
     batch: tuple[Extent, ...]
+    rows: int = 1
     summed: bool = False
 
-    @property
-    def for_each_sample(self) -> bool:
-        return None in self.batch
+    def products(self, batch: int) -> int:
+        """How many they are, in a mini-batch of so many samples."""
+        return math.prod(largest(e, batch) for e in self.batch)
 
 
 def strided(x: Node) -> Strided:
@@ -121,9 +136,11 @@ def _matched(x: Node, groups: Groups) -> Match | None:
         pb = _matrix(x, b, order, n, batch)
         pc = _matrix(x, c, m, n, batch)
         if pa and pb and pc:
-            sizes = (_size(x, m), _size(x, n), _size(x, order))
+            sizes, rows = _sizes(x, (m, n, order))
+            if sizes.count(None) > 1 and rows > 1:
+                return None
             extents = tuple(x.attributes["letters"][i] for i in batch)
-            return Match(pa, pb, pc, sizes, extents, summed=not out.keys() >= set(batch))
+            return Match(pa, pb, pc, sizes, extents, rows, summed=not out.keys() >= set(batch))
     return None
 
 
@@ -132,30 +149,30 @@ def _memory(x: Node, i: int) -> tuple[Strided, dict[str, int]]:
     return s, dict(zip(x.attributes["terms"][i], s.strides, strict=True))
 
 
-def _groups(x: Node) -> Iterator[Groups]:
-    """Batch, m, n and k, with ever more letters among the batch's."""
+def _groups(x: Node) -> list[Groups]:
+    """Batch, m, n and k, with ever more letters among the batch's, so that products are more."""
     (a, b), out = x.attributes["terms"], x.attributes["out"]
     if any(len(set(t)) < len(t) for t in (a, b, out)):
-        return
+        return []
     both = set(a) & set(b)
     lonely = (set(a) ^ set(b)) - set(out)
     if lonely or not set(out) <= set(a) | set(b):
-        return
+        return []
     batch, *sides = (
         [c for c in out if c in both],
         [c for c in out if c in a and c not in both],
         [c for c in out if c in b and c not in both],
         [c for c in a if c in both and c not in out],
     )
-    waiting = [(batch, sides)]
-    while waiting:
-        batch, sides = waiting.pop(0)
-        m, n, k = sides
-        yield batch, m, n, k
-        mixed = any(SAMPLE in side and len(side) > 1 for side in sides)
-        for letter in [SAMPLE] if mixed else [s[0] for s in sides[:2] if len(s) > 1]:
-            more = [SAMPLE, *batch] if letter == SAMPLE else [*batch, letter]
-            waiting.append((more, [[c for c in side if c != letter] for side in sides]))
+    movable = [c for side in sides if len(side) > 1 for c in side]
+    found: list[tuple[int, Groups]] = []
+    for many in range(min(MOST_APART, len(movable)) + 1):
+        for apart in itertools.combinations(movable, many):
+            m, n, k = ([c for c in side if c not in apart] for side in sides)
+            if all((m, n, k)) or not apart:
+                more = [c for c in apart if c == SAMPLE] + batch + [c for c in apart if c != SAMPLE]
+                found.append((math.prod(_limit(x, c) for c in more), (more, m, n, k)))
+    return [groups for _, groups in sorted(found, key=lambda f: f[0])]
 
 
 def _limit(x: Node, letter: str) -> int:
@@ -176,15 +193,16 @@ def _large(x: Node, groups: Groups) -> bool:
     return min(sizes) >= SMALLEST_SIDE and m * n * k >= SMALLEST_WORK
 
 
-def _size(x: Node, group: Sequence[str]) -> int | None:
-    """The product of a group's extents; n only stands alone."""
-    size = 1
-    for c in group:
-        extent = x.attributes["letters"][c]
-        if extent is None:
-            return None
-        size *= extent
-    return size
+def _sizes(x: Node, groups: Sequence[Sequence[str]]) -> tuple[tuple, int]:
+    """The products of groups' extents, None where there are samples among them, and how many rows a
+    sample has then."""
+    sizes, rows = [], 1
+    for group in groups:
+        extents = [x.attributes["letters"][c] for c in group]
+        known = math.prod(e for e in extents if e is not None)
+        sizes.append(None if None in extents else known)
+        rows = max(rows, known) if None in extents else rows
+    return tuple(sizes), rows
 
 
 def _matrix(
@@ -199,10 +217,12 @@ def _matrix(
     if r is None or c is None:
         return None
     steps = tuple(step.get(letter, 0) for letter in batch)
+    letters = x.attributes["letters"]
+    sample = next((i for i, c in enumerate(batch) if c in step and letters[c] is None), None)
     if c[0] == 1 and r[0] >= c[1]:
-        return Operand(s.base, s.offset, False, r[0], steps)
+        return Operand(s.base, s.offset, False, r[0], steps, sample)
     if r[0] == 1 and c[0] >= r[1]:
-        return Operand(s.base, s.offset, True, c[0], steps)
+        return Operand(s.base, s.offset, True, c[0], steps, sample)
     return None
 
 
@@ -214,9 +234,7 @@ def _merged(x: Node, step: dict[str, int], group: Sequence[str]) -> tuple[int, i
         if limit == 1:
             continue
         if x.attributes["letters"][letter] is None and position != len(group) - 1:
-            return None
-        if x.attributes["letters"][letter] is None and len(group) > 1:
-            return None
+            return None  # of fewer samples the stretches would lie apart
         if size == 1:
             stride = step[letter]
         elif step[letter] != stride * size:

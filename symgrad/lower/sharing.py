@@ -88,7 +88,8 @@ def ways(s: Statement, around: Surroundings) -> list[Way]:
         shares = [replace(s, shared=side) for side, size in zip("mn", s.sizes, strict=False)
                   if _large(size, around)]  # fmt: skip
         return [Way("alone", ((Alone((s,)),),)),
-                *(Way(f"share of {p.shared}", ((p,),)) for p in shares)]  # fmt: skip
+                *(Way(f"share of {p.shared}", ((p,),)) for p in shares),
+                *([_of_own_terms(s, around)] if _is_over_tokens(s, around) else [])]  # fmt: skip
     if isinstance(s, Collect):
         return [Way("share of samples", ((replace(s, shared=True),),))]
     if isinstance(s, Call | Distinct) or (isinstance(s, Store | Update) and not s.buffer.is_local):
@@ -182,43 +183,22 @@ class _Shared:
             if not self.outermost:
                 return False
             if buffer in self.around.private:
-                self.apart[buffer] = self._parts(buffer)
+                self.apart[buffer] = _parts(buffer, self.around.threads)
             elif not self._adds_up(buffer, touched):
                 return False
         return True
-
-    def _parts(self, buffer: Buffer) -> Buffer:
-        gap = APART // ITEM_BYTES[buffer.dtype] if buffer.shape else 0
-        size = padded(math.prod(buffer.shape) + gap, buffer.dtype)
-        return Buffer("scratch", buffer.label, (self.around.threads, size), buffer.dtype)
 
     def _adds_up(self, buffer: Buffer, touched: list[Touch]) -> bool:
         """Make parts of a sum over the axis, unless something else happens to its memory."""
         combine = _combines(self.loop).get(buffer)
         if combine is None or any(not t.written for t in touched) or buffer.role == "output":
             return False
-        parts = self.apart[buffer] = self._parts(buffer)
+        parts = self.apart[buffer] = _parts(buffer, self.around.threads)
         start = Number(start_of(combine, buffer.dtype), buffer.dtype)
         size = (math.prod(buffer.shape),)
         self.before.append(_over(size, lambda at: Store(parts, (MINE, ix.flat(at, size)), start)))
-
-        def total(at: At) -> Statement:
-            terms = Load(buffer, at, buffer.dtype), *self._of_all(parts, ix.flat(at, buffer.shape))
-            return Store(buffer, at, Apply(combine, terms, buffer.dtype))
-
-        self.sums.append(self._once_each(_over(buffer.shape, total)))
+        self.sums.append(_added_up(buffer, parts, combine, lambda old: [old]))
         return True
-
-    def _once_each(self, s: Statement) -> Statement:
-        """A loop over all elements of a sum: shared where it is long, else for one thread."""
-        loops = [t for t in statements((s,)) if isinstance(t, Loop)]
-        longest = max(loops, key=lambda t: t.axis.limit, default=None)
-        if longest is None or longest.axis.limit < LONG * self.around.threads:
-            return Alone((s,))
-        return _marked(s, longest.axis)
-
-    def _of_all(self, parts: Buffer, at: ix.Index) -> list[Expression]:
-        return [Load(parts, (ix.constant(t), at), parts.dtype) for t in range(self.around.threads)]
 
     def _locals_fit(self) -> bool:
         """Local variables that differ between threads may not leave their loops, but as sums."""
@@ -239,11 +219,68 @@ class _Shared:
             return False
         if known.value != start_of(combine, local.dtype):
             return False
-        parts = self._parts(local)
+        parts = _parts(local, self.around.threads)
         self.after.append(Store(parts, (MINE, ix.ZERO), Load(local, (), local.dtype)))
-        total = Apply(combine, tuple(self._of_all(parts, ix.ZERO)), local.dtype)
+        total = Apply(combine, tuple(_of_all(parts, ix.ZERO)), local.dtype)
         self.sums.append(Store(local, (), total))
         return True
+
+
+def _parts(buffer: Buffer, threads: int) -> Buffer:
+    """Memory like it for each thread."""
+    gap = APART // ITEM_BYTES[buffer.dtype] if buffer.shape else 0
+    size = padded(math.prod(buffer.shape) + gap, buffer.dtype)
+    return Buffer("scratch", buffer.label, (threads, size), buffer.dtype)
+
+
+def _of_all(parts: Buffer, at: ix.Index) -> list[Expression]:
+    return [Load(parts, (ix.constant(t), at), parts.dtype) for t in range(parts.shape[0])]
+
+
+def _added_up(
+    buffer: Buffer, parts: Buffer, combine: str, kept: Callable[[Expression], list[Expression]]
+) -> Statement:
+    """What is kept of the old elements with all parts: shared where that is long, else alone."""
+
+    def total(at: At) -> Statement:
+        old = kept(Load(buffer, at, buffer.dtype))
+        terms = *old, *_of_all(parts, ix.flat(at, buffer.shape))
+        return Store(buffer, at, Apply(combine, terms, buffer.dtype))
+
+    s, threads = _over(buffer.shape, total), parts.shape[0]
+    loops = [t for t in statements((s,)) if isinstance(t, Loop)]
+    longest = max(loops, key=lambda t: t.axis.limit, default=None)
+    if longest is None or longest.axis.limit < LONG * threads:
+        return Alone((s,))
+    return _marked(s, longest.axis)
+
+
+# ---- a product whose terms are shared
+
+
+def _is_over_tokens(s: Product, around: Surroundings) -> bool:
+    """Whether a product adds up what many samples have several rows of, to the whole of c."""
+    m, n, k = s.sizes
+    if k is not None or m is None or n is None or s.rows == 1:
+        return False
+    whole = s.c.offset == ix.ZERO and m * n == math.prod(s.c.buffer.shape)
+    return whole and s.samples is None and _large(k, around)
+
+
+def _of_own_terms(s: Product, around: Surroundings) -> Way:
+    """Each thread adds up the terms of its samples, which it has made; then the parts are added."""
+    c = s.c.buffer
+    parts, n = _parts(c, around.threads), s.sizes[1]
+    assert n is not None
+    place = ix.linear([(MINE, parts.shape[1])])
+    own = replace(s, c=Matrix(parts, place, False, n), beta=Number(0.0, c.dtype), shared="k")
+
+    def kept(old: Expression) -> list[Expression]:
+        if not isinstance(s.beta, Number):
+            return [Apply("mul", (s.beta, old), c.dtype)]
+        return [old] if s.beta.value else []
+
+    return Way("share of samples", ((own,), (_added_up(c, parts, "add", kept),)))
 
 
 def _marked(s: Statement, axis: Axis) -> Loop:

@@ -45,10 +45,12 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Product:
-    """c = alpha * a @ b + beta * c, with sizes (m, k) @ (k, n); None is the number of samples.
+    """c = alpha * a @ b + beta * c, with sizes (m, k) @ (k, n); None is that of all samples' rows.
 
-    shared: "m" or "n" where each thread computes its share of the rows or columns of c
-    samples, most: that number in a tile, and the largest that it may be
+    rows: how many a sample has; where two sizes are None, one
+    shared: "m" or "n" where each thread computes its share of the rows or columns of c, "k" where
+            it adds up its share of the terms
+    samples, most: all rows of a tile's samples, and the largest number that it may be
     """
 
     c: Matrix
@@ -60,6 +62,11 @@ class Product:
     shared: str = ""
     samples: Expression | None = None
     most: int | None = None
+    rows: int = 1
+
+    def longest(self, batch: int) -> int:
+        """What a size that is None may be, where mini-batches have up to so many samples."""
+        return self.most or batch * self.rows
 
 
 @dataclass(frozen=True, eq=False, slots=True)

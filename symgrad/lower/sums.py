@@ -104,29 +104,32 @@ class Sums:
         factors, y = term
         m: Match = self.plan.matches[y]
         axes, index = self.nests.axes.loops(m.batch)
-        a, b = self._matrix(m.a, m, index), self._matrix(m.b, m, index)
+        a, b = self._matrix(m.a, index), self._matrix(m.b, index)
         if buffer.home in (a.buffer.home, b.buffer.home):
             raise NotInPlace(buffer.home)
         alpha = self._factor(factors, buffer.dtype)
         c = self._placed(m.c, buffer, index)
-        statement = Product(c, a, b, m.sizes, alpha, beta)
+        statement = Product(c, a, b, m.sizes, alpha, beta, rows=m.rows)
         if c.transposed:  # (a b)' = b' a'
             flip = lambda t: Matrix(t.buffer, t.offset, not t.transposed, t.leading, t.collected)  # noqa: E731
             m_, n_, k_ = m.sizes
-            statement = Product(flip(c), flip(b), flip(a), (n_, m_, k_), alpha, beta)
+            turned = (n_, m_, k_)
+            statement = Product(flip(c), flip(b), flip(a), turned, alpha, beta, rows=m.rows)
         self.nests.add(statement, axes, y)
 
-    def _matrix(self, operand: Operand, m: Match, index: At) -> Matrix:
+    def _matrix(self, operand: Operand, index: At) -> Matrix:
         base, data = operand.base, self.elements.memory[operand.base]
         if data.role != "data":
             return self._placed(operand, data, index)
-        rows = self.nests.rows.get(base)
-        if rows is not None and not m.for_each_sample:
+        if operand.collected:
+            rows = self.nests.rows[base]
             placed = self._placed(operand, rows, index)
             return Matrix(rows, placed.offset, placed.transposed, placed.leading, data)
         sample = ix.ZERO
         if base.lead:  # its row of the data
-            sample, index = index[0], (ix.ZERO, *index[1:])
+            assert operand.sample is not None
+            sample = index[operand.sample]
+            index = tuple(ix.ZERO if i == operand.sample else x for i, x in enumerate(index))
         placed = self._placed(operand, data, index)
         first = ix.linear([(ix.of(self.elements.row(sample)), math.prod(base.shape[base.lead :]))])
         offset = ix.linear([(first, 1), (placed.offset, 1)])

@@ -127,9 +127,10 @@ def _operation(x: Expression) -> float:
 
 
 def _product(s: Product, threads: int, batch: int) -> float:
-    m, n, k = ((s.most or batch) if e is None else e for e in s.sizes)
+    m, n, k = (s.longest(batch) if e is None else e for e in s.sizes)
     m = -(-m // threads) if s.shared == "m" else m
     n = -(-n // threads) if s.shared == "n" else n
+    k = -(-k // threads) if s.shared == "k" else k
     size = ITEM_BYTES[s.c.buffer.dtype]
     filled = -(-n // WIDTH) * WIDTH * -(-m // 2) * 2
     work = filled * k * size / MULTIPLIED

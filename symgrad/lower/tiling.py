@@ -54,7 +54,10 @@ class Tile:
 
     def product(self, s: Product, beta: Expression) -> Product:
         c, a, b = (self._matrix(m, s) for m in (s.c, s.a, s.b))
-        return replace(s, c=c, a=a, b=b, beta=beta, samples=self.samples, most=self.size)
+        samples: Expression = self.samples
+        if s.rows > 1:
+            samples = Apply("mul", (Number(s.rows, "int64"), samples), "int64")
+        return replace(s, c=c, a=a, b=b, beta=beta, samples=samples, most=self.size * s.rows)
 
     def _matrix(self, m: Matrix, s: Product) -> Matrix:
         sampled = (s.c, s.a) if s.sizes[0] is None else (s.a, s.b)
@@ -62,7 +65,7 @@ class Tile:
             return replace(m, buffer=self.local[m.buffer])
         if all(m is not other for other in sampled):
             return m
-        first = ix.linear([(m.offset, 1), (ix.of(self.axis), m.leading)])
+        first = ix.linear([(m.offset, 1), (ix.of(self.axis), m.leading * s.rows)])
         return replace(m, offset=first)
 
     def collect(self, s: Collect) -> Collect:

@@ -12,7 +12,7 @@ from tests.selection import mostly_full
 from tests.train.torch_models import MODELS, N
 
 STEPS = 1000
-THOUSAND = ["two layers, relu", "matrix factorisation", "tied weights"]
+THOUSAND = ["two layers, relu", "matrix factorisation", "tied weights", "attention"]
 MOMENTUM = {2: 0.0, 7: 0.5, N: 0.5}  # by the size of mini-batches
 
 

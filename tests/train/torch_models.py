@@ -57,6 +57,12 @@ def _pairs(rng):
     return {"a": a, "p": a + rng.normal(size=(N, 4)) / 3}, {"W": rng.normal(size=(3, 4)) / 2}
 
 
+def _sentences(rng):
+    """Six tokens of eight numbers."""
+    weights = {name: rng.normal(size=(8, 8)) / 3 for name in "QKVO"}
+    return {"x": rng.normal(size=(N, 6, 8)), "y": rng.normal(size=(N, 6, 8))}, weights
+
+
 def vectors(**shapes):
     return [sg.data(name, shape=shape) for name, shape in shapes.items()]
 
@@ -131,6 +137,20 @@ def _ours_decayed(W, V):
     return sg.huber(V @ sp.tanh(W @ x), y) + sg.sum(W**2) / 100 + sg.sum(V**4) / 100
 
 
+def _ours_attention(Q, K, V, O):
+    x, y = vectors(x=(6, 8), y=(6, 8))
+    q, k, v = (sg.transpose(sg.reshape(x @ W, (6, 2, 4)), (1, 0, 2)) for W in (Q, K, V))
+    later = np.triu(np.full((6, 6), -1e9), 1)
+    seen = sg.softmax(q @ sg.transpose(k, (0, 2, 1)) / 2 + later) @ v
+    return sg.mse(x + sg.reshape(sg.transpose(seen, (1, 0, 2)), (6, 8)) @ O, y)
+
+
+def _torch_attention(w, d):
+    q, k, v = ((d["x"] @ w[name]).reshape(-1, 6, 2, 4).transpose(1, 2) for name in "QKV")
+    seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    return F.mse_loss(d["x"] + seen.transpose(1, 2).reshape(-1, 6, 8) @ w["O"], d["y"])
+
+
 MODELS = {
     "line": Model(_line, _ours_line, lambda w, d: F.mse_loss(w["w"] * d["x"] + w["b"], d["y"])),
     "two layers, relu": Model(
@@ -145,6 +165,7 @@ MODELS = {
     "matrix factorisation": Model(_factors, _ours_factors, _torch_factors),
     "contrastive": Model(_pairs, _ours_contrastive, _torch_contrastive),
     "normalised by the mini-batch": Model(_regression, _ours_normalised, _torch_normalised),
+    "attention": Model(_sentences, _ours_attention, _torch_attention),
     "penalties": Model(
         _regression, _ours_decayed,
         lambda w, d: F.huber_loss(torch.tanh(d["x"] @ w["W"].T) @ w["V"].T, d["y"])
