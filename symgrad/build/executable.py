@@ -19,6 +19,7 @@ from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
 from symgrad.build.threads import process, together
 from symgrad.language.aligned import aligned_zeros
+from symgrad.language.free_memory import check_free
 from symgrad.language.garbage import imports, rare_collections
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Compiled:
 
     def __init__(self, source: Source, loaded: Loaded) -> None:
         self._source, self._loaded = source, loaded
+        check_free(source.scratch_bytes, "what is computed in between")
         first = leading(source.threads)
         *places, length = words_of((*first, *(b.dtype for b in source.buffers)))
         # a table for each thread; they differ in the thread's number

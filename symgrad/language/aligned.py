@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.language.free_memory import check_free
+
 LINE = 64  # bytes: a cache line, and the widest vector
 
 
@@ -22,7 +24,9 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     >>> aligned_empty((3, 5), "float32").ctypes.data % 64
     0
     """
-    return _aligned(np.empty, shape, np.dtype(dtype))
+    kind = np.dtype(dtype)
+    check_free(math.prod(shape) * kind.itemsize, f"an array of shape {shape}")
+    return _aligned(np.empty, shape, kind)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import sympy as sp
 
 from symgrad.calculus.block import Name
+from symgrad.language.free_memory import check_free
 from symgrad.language.symbols import batch_size
 from symgrad.train.targets import Executable
 
@@ -51,4 +53,6 @@ def _sizes(shape: tuple, n: int) -> tuple[int, ...]:
 def _room(shape: tuple[int, ...], name: Name, dtype: np.dtype) -> np.ndarray:
     if not name.per_sample and not name.shape:
         return np.empty(shape)  # rank 0 comes as float64, one value for each mini-batch
-    return np.empty(shape, KINDS.get(name.kind, dtype))
+    kind = KINDS.get(name.kind, dtype)
+    check_free(math.prod(shape) * kind.itemsize, f"an output of shape {shape}")
+    return np.empty(shape, kind)

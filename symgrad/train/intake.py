@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from symgrad.language.arguments import array_of
+from symgrad.language.free_memory import check_free
+
 PIECE = 2**20  # samples looked at together
 UNSIGNED = np.dtype(np.uint64)
 WRONG_KINDS = {
@@ -26,6 +29,8 @@ def as_array(given: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> 
     """
     array = real_array(given, name)
     _check_shape(array, name, shape)
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        check_free(array.size * dtype.itemsize, f"data {name!r} as {dtype} in C order, a copy,")
     if array.dtype != dtype:
         array = _integers(array, name) if dtype.kind == "i" else _floats(array, name, dtype)
     return np.require(array, requirements=["C_CONTIGUOUS", "ALIGNED"])
@@ -39,10 +44,7 @@ def real_array(given: Any, name: str) -> np.ndarray:
         getattr(given, "dtype", None), np.dtype | None
     ):
         given = _from_nullable(given)
-    try:
-        array = np.asarray(given)
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"data {name!r} is not a regular array of numbers: {error}") from None
+    array = array_of(given, f"data {name!r}")
     if array.dtype.kind == "O":
         raise TypeError(f"data {name!r} holds {_culprit(array)}; expected real numbers")
     if array.dtype.kind not in "fiub":
