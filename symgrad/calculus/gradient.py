@@ -13,6 +13,7 @@ from symgrad.calculus.capture import PER_SAMPLE, capture_into, role_of
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.express import Expressions
 from symgrad.calculus.stabilize import STABLE
+from symgrad.language.arguments import several
 from symgrad.language.garbage import rare_collections
 from symgrad.language.symbols import Let, TensorSymbol
 from symgrad.language.tensor import Shaped, describe, sympify
@@ -69,7 +70,7 @@ def gradient(e: Any, v: Any) -> Any:
         from symgrad.language.matrices import matrix_gradient
 
         return matrix_gradient(e, v)
-    symbols = check_symbols([v] if isinstance(v, sp.Basic) else list(v))
+    symbols = check_symbols([v] if isinstance(v, sp.Basic) else several(v, "sg.gradient"))
     parts = _gradient(sympify(e), symbols)
     if isinstance(v, sp.Basic):
         return parts[0]

@@ -17,6 +17,7 @@ from symgrad.calculus.derive import derive_into
 from symgrad.calculus.express import Expressions
 from symgrad.calculus.gradient import Gradient, captured, check_symbols, gradient
 from symgrad.calculus.splice import splice
+from symgrad.language.arguments import several
 from symgrad.language.pointwise import stop_gradient
 from symgrad.language.reductions import sum as sum_over
 from symgrad.language.tensor import describe, sympify
@@ -48,7 +49,7 @@ def jvp(e: Any, v: Any, t: Any) -> sp.Expr:
     >>> sg.jvp(W @ x, x, sg.data("t", shape=3))
     W @ t
     """
-    e, symbols = sympify(e), check_symbols(_listed(v))
+    e, symbols = sympify(e), _listed(v)
     sweeps = _Sweeps(e, symbols)
     tangents = [
         _fixed(one, symbols, getattr(s, "shape", ()), "sg.jvp")
@@ -91,12 +92,12 @@ def jacobian(e: Any, v: Any, *, sparsity: Any = None) -> Any:
     (2, 3)
     """
     e = sympify(e)
-    check_symbols(_listed(v))
+    symbols = _listed(v)
     if isinstance(v, sp.Basic):
         return _jacobian(e, v, sparsity)
     if sparsity is not None:
         raise TypeError("sg.jacobian: sparsity is known of one symbol, not of several")
-    return Gradient(e, {s: _jacobian(e, s, None) for s in v})
+    return Gradient(e, {s: _jacobian(e, s, None) for s in symbols})
 
 
 def hessian(e: Any, v: Any) -> Any:
@@ -201,7 +202,7 @@ def total(x: Value) -> Value:
 
 
 def _listed(v: Any) -> list[sp.Symbol]:
-    return [v] if isinstance(v, sp.Basic) else list(v)
+    return check_symbols([v] if isinstance(v, sp.Basic) else several(v, "a derivative's symbols"))
 
 
 def _paired(symbols: list[sp.Symbol], t: Any) -> list[Any]:

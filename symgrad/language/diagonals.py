@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.arguments import whole
 from symgrad.language.choice import where
 from symgrad.language.indexing import take
 from symgrad.language.reductions import sum as sum_over
@@ -23,6 +24,11 @@ def _matrix(z: Any, what: str) -> tuple[sp.Expr, tuple]:
     return z, shape
 
 
+def _diagonal(k: Any, shape: tuple, what: str) -> int:
+    """The number of a diagonal; those outside the matrix on a side are alike."""
+    return max(-shape[-2] - 1, min(whole(k, what), shape[-1] + 1))
+
+
 def tril(z: Any, k: int = 0) -> sp.Expr:
     """The matrix with 0 above its k-th diagonal.
 
@@ -31,13 +37,13 @@ def tril(z: Any, k: int = 0) -> sp.Expr:
     (3, 3)
     """
     z, shape = _matrix(z, "tril")
-    return _masked(z, np.tri(shape[-2], shape[-1], k))
+    return _masked(z, np.tri(shape[-2], shape[-1], _diagonal(k, shape, "sg.tril: k")))
 
 
 def triu(z: Any, k: int = 0) -> sp.Expr:
     """The matrix with 0 below its k-th diagonal."""
     z, shape = _matrix(z, "triu")
-    return _masked(z, 1 - np.tri(shape[-2], shape[-1], k - 1))
+    return _masked(z, 1 - np.tri(shape[-2], shape[-1], _diagonal(k, shape, "sg.triu: k") - 1))
 
 
 def _masked(z: sp.Expr, mask: np.ndarray) -> sp.Expr:

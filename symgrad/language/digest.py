@@ -14,7 +14,9 @@ from symgrad.language.walk import postorder
 
 
 def digest(*parts: object) -> str:
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:20]
+    return hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogatepass")).hexdigest()[
+        :20
+    ]
 
 
 def expression_digests(expr: sp.Basic) -> tuple[str, str]:

@@ -230,7 +230,8 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> sp.Expr:
     """
     if min is None and max is None:
         raise ValueError("sg.clamp wants a lower bound, an upper bound, or both")
-    x, low, high = (z if z is None else anonymous(sympify(z)) for z in (x, min, max))
+    x = anonymous(sympify(x))
+    low, high = (z if z is None else anonymous(sympify(z)) for z in (min, max))
     if high is None:
         return where(x < low, low, x)
     kept = where(x > high, high, x)

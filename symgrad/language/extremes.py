@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.language.operation import Operation
-from symgrad.language.reductions import normalize_axes, reduced_shape
+from symgrad.language.reductions import normalize_axes, one_axis, reduced_shape
 from symgrad.language.row import Row, op, register
 from symgrad.language.symbols import batch_size
 from symgrad.language.tensor import describe, sympify
@@ -75,7 +75,7 @@ def _place(cls: type, what: str, z: Any, axis: Any, keepdims: bool) -> sp.Expr:
     else:
         kept = reduced_shape(own, normalize_axes(axis, len(own), what), True)
     shape = describe(z)[0]
-    (at,) = normalize_axes(axis, len(shape), what)
+    at = one_axis(axis, len(shape), what)
     if shape[at] in (0, batch_size):
         remedy = ": samples are no places; sg.indicator(sp.Eq(z, sg.max(sg.batch(z)))) marks one"
         raise ValueError(

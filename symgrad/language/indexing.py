@@ -8,11 +8,14 @@ import numpy as np
 import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 
+from symgrad.language.arguments import array_of, whole
 from symgrad.language.operation import Operation, shown_operand
 from symgrad.language.row import Row, broadcast, op, register
 from symgrad.language.symbols import constant
 from symgrad.language.tensor import Shaped, describe, sympify
 from symgrad.language.views import Slice, reshape, transpose
+
+COUNTED = 2**10  # the last index of an axis of symbolic size that may be a plain int
 
 
 def _gather(leads: tuple[int, ...], table: np.ndarray, *index: np.ndarray) -> np.ndarray:
@@ -105,7 +108,7 @@ def take(z: Any, index: Any, *, axis: int = 0) -> sp.Expr:
     z = sympify(z)
     shape = describe(z)[0]
     index = index if isinstance(index, tuple) else (index,)
-    if axis:
+    if axis := whole(axis, "sg.take: the axis"):
         if not -len(shape) <= axis < len(shape):
             raise IndexError(f"sg.take: axis {axis} does not exist in {z} of shape {shape}")
         index = (slice(None),) * (axis % len(shape)) + index
@@ -193,6 +196,11 @@ def _bounded(z: sp.Expr, i: int, size: Any, axis: int) -> int:
         raise IndexError(f"index {i} is out of range for axis {axis} of {z}, which has {size}")
     if not isinstance(size, int) and i < 0:
         raise IndexError(f"index {i}: axis {axis} of {z} has the symbolic size {size}")
+    if not isinstance(size, int) and i > COUNTED:  # `for part in z` counts until an IndexError
+        raise TypeError(
+            f"index {i}: axis {axis} of {z} has the symbolic size {size}, so that one cannot go "
+            f"through its parts; a single one is sg.take(z, np.array([{i}]))[0]"
+        )
     return i % size if isinstance(size, int) else i
 
 
@@ -210,7 +218,7 @@ def _range(z: sp.Expr, s: slice, size: Any) -> tuple:
 
 def _integer_tensor(z: sp.Expr, e: Any, size: Any, axis: int) -> sp.Expr:
     if isinstance(e, list | np.ndarray):
-        array = np.asarray(e)
+        array = array_of(e, f"the index of axis {axis} of {z}")
         if array.dtype.kind == "b" and array.ndim == 1:
             if array.size != size:
                 raise IndexError(

@@ -46,7 +46,7 @@ def _error(prediction: Any, target: Any, what: str) -> sp.Expr:
 def number(value: Any, holds: Callable[[Any], Any], wanted: str) -> sp.Expr:
     """A loss's own number after a look at it; what is not a number yet passes."""
     value = sympify(value)
-    if value.is_number and not holds(value):
+    if value.is_number and not (value.is_extended_real and holds(value)):
         raise ValueError(f"{wanted}, not {value}")
     return value
 

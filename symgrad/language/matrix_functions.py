@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.arguments import switch
 from symgrad.language.linear_algebra import ROWS
 from symgrad.language.operation import Operation
 from symgrad.language.row import broadcast, register
@@ -117,7 +118,8 @@ def solve(A: Any, b: Any) -> sp.Expr:
 
 def triangular_solve(A: Any, b: Any, *, lower: bool = True, transposed: bool = False) -> sp.Expr:
     """The x with T x = b (or T' x = b) for A's lower or upper triangle T; A's rest is not read."""
-    return _solved(TriangularSolve, A, b, lower=bool(lower), transposed=bool(transposed))
+    lower, transposed = switch(lower, "lower"), switch(transposed, "transposed")
+    return _solved(TriangularSolve, A, b, lower=lower, transposed=transposed)
 
 
 def _solved(cls: type, A: Any, b: Any, **attributes: Any) -> sp.Expr:

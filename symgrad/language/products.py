@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.arguments import several, wholes
 from symgrad.language.contractions import Einsum, letters
 from symgrad.language.rearrange import roll
-from symgrad.language.reductions import normalize_axes
+from symgrad.language.reductions import one_axis
 from symgrad.language.symbols import anonymous
 from symgrad.language.tensor import describe, sympify
 
@@ -26,12 +27,13 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> sp.Expr:
     """
     a, b = sympify(a), sympify(b)
     ranks = len(describe(a)[0]), len(describe(b)[0])
-    if isinstance(axes, int):
-        axes = range(ranks[0] - axes, ranks[0]), range(axes)
+    axes = _axes(axes, ranks[0])
     left, right = (
-        [normalize_axes(k, rank, "tensordot")[0] for k in np.atleast_1d(side).tolist()]
+        [one_axis(k, rank, "tensordot") for k in wholes(side, "sg.tensordot: an axis")]
         for side, rank in zip(axes, ranks, strict=True)
     )
+    if len(left) != len(right):
+        raise ValueError(f"sg.tensordot: {len(left)} axes of a, and {len(right)} of b")
     first = list(letters(ranks[0]))
     second = list(letters(ranks[1], "".join(first)))
     for i, j in zip(left, right, strict=True):
@@ -40,6 +42,18 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> sp.Expr:
     out += [c for k, c in enumerate(second) if k not in right]
     subscripts = f"{''.join(first)},{''.join(second)}->{''.join(out)}"
     return Einsum(a, b, subscripts=subscripts) if all(ranks) else a * b
+
+
+def _axes(axes: Any, rank: int) -> list[Any]:
+    """The axes of a and those of b."""
+    if isinstance(axes, int | np.integer) and not isinstance(axes, bool):
+        if not 0 <= axes <= rank:
+            raise ValueError(f"sg.tensordot: {axes} axes are to be joined, and a has {rank}")
+        return [range(rank - axes, rank), range(axes)]
+    pair = several(axes, "sg.tensordot: the axes")
+    if len(pair) != 2:
+        raise ValueError(f"sg.tensordot: axes are (axes of a, axes of b), not {axes!r}")
+    return pair
 
 
 def cross(a: Any, b: Any, *, axis: int = -1) -> sp.Expr:
@@ -52,7 +66,7 @@ def cross(a: Any, b: Any, *, axis: int = -1) -> sp.Expr:
     a, b = anonymous(sympify(a)), anonymous(sympify(b))
     for x in (a, b):
         shape = describe(x)[0]
-        if not shape or shape[normalize_axes(axis, len(shape), "cross")[0]] != 3:
+        if not shape or shape[one_axis(axis, len(shape), "cross")] != 3:
             raise ValueError(f"sg.cross wants three elements along axis {axis}; {x} has {shape}")
 
     def turned(x: sp.Expr, places: int) -> sp.Expr:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.language import counters  # noqa: F401  (the rows of draws)
+from symgrad.language.arguments import array_of
 from symgrad.language.digest import digest
 from symgrad.language.names import each_name
 from symgrad.language.symbols import TensorSymbol, check_shape
@@ -128,7 +129,7 @@ def checked(name: str, distribution: str, parameter: Any) -> Draw:
 
 
 def _bound(what: str, high: Any) -> np.ndarray:
-    array = np.asarray(high)
+    array = array_of(high, what)
     if array.ndim or array.dtype.kind not in "iuO" or not isinstance(array.item(), int):
         raise TypeError(f"{what}: high is a whole number, not {high!r}")
     if not 1 <= array.item() < 2**63:
@@ -141,8 +142,8 @@ def _bound(what: str, high: Any) -> np.ndarray:
 
 def _weights(what: str, weights: Any) -> np.ndarray:
     try:
-        array = np.array(weights, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = array_of(weights, what).astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{what}: the weights are an array of numbers, not {weights!r}") from None
     if array.ndim != 1 or not array.size:
         raise ValueError(

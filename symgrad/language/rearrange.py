@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.arguments import array_of, several, whole, wholes
 from symgrad.language.indexing import take
-from symgrad.language.reductions import normalize_axes
+from symgrad.language.reductions import normalize_axes, one_axis
 from symgrad.language.tensor import describe, sympify
 from symgrad.language.views import Unslice, broadcast_to, concatenate, reshape, transpose
 
@@ -40,7 +41,7 @@ def unsqueeze(z: Any, *, axis: int) -> sp.Expr:
     """
     z = sympify(z)
     shape = list(describe(z)[0])
-    (at,) = normalize_axes(axis, len(shape) + 1, "unsqueeze")
+    at = one_axis(axis, len(shape) + 1, "unsqueeze")
     return reshape(z, (*shape[:at], 1, *shape[at:]))
 
 
@@ -60,11 +61,11 @@ def stack(values: Any, *, axis: int = 0) -> sp.Expr:
     >>> sg.shape(sg.stack([x, x*y, 1]))
     (3,)
     """
-    values = [sympify(v) for v in values]
+    values = [sympify(v) for v in several(values, "sg.stack")]
     shapes = {describe(v)[0] for v in values if v.free_symbols or describe(v)[0]} or {()}
     if not values or len(shapes) > 1:
         raise ValueError(f"sg.stack wants values of one shape, not {sorted(map(str, shapes))}")
-    shape = shapes.pop()
+    shape, axis = shapes.pop(), whole(axis, "sg.stack: the axis")
     return concatenate(
         [unsqueeze(broadcast_to(v, shape) if shape else v, axis=axis) for v in values],
         axis=axis if axis >= 0 else axis + len(shape) + 1,
@@ -81,7 +82,7 @@ def split(z: Any, sizes: Any, *, axis: int = 0) -> tuple[sp.Expr, ...]:
     """
     z = sympify(z)
     shape = describe(z)[0]
-    (at,) = normalize_axes(axis, len(shape), "split")
+    at = one_axis(axis, len(shape), "split")
     total = shape[at]
     if not isinstance(total, int):
         raise ValueError(f"sg.split wants an axis of a known size; {z} has shape {shape}")
@@ -89,7 +90,8 @@ def split(z: Any, sizes: Any, *, axis: int = 0) -> tuple[sp.Expr, ...]:
         if sizes < 1:
             raise ValueError(f"sg.split wants pieces of a size from 1, not {sizes}")
         sizes = [min(int(sizes), total - k) for k in range(0, total, int(sizes))]
-    if sum(sizes) != total:
+    sizes = wholes(sizes, "sg.split: a size")
+    if sum(sizes) != total or min(sizes, default=0) < 0:
         raise ValueError(
             f"sg.split: sizes {list(sizes)} do not add up to {total}, axis {at} of {z}"
         )
@@ -122,18 +124,15 @@ def roll(z: Any, shift: Any, *, axis: Any = None) -> sp.Expr:
     shape = describe(z)[0]
     if axis is None:
         return reshape(roll(flatten(z), shift, axis=0), shape)
-    pairs = zip(
-        shift if isinstance(shift, tuple | list) else (shift,),
-        axis if isinstance(axis, tuple | list) else (axis,),
-        strict=True,
-    )
-    for places, a in pairs:
-        (at,) = normalize_axes(a, len(shape), "roll")
+    shifts = shift if isinstance(shift, tuple | list) else (shift,)
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    if len(shifts) != len(axes):
+        raise ValueError(f"sg.roll: {len(shifts)} shifts for {len(axes)} axes")
+    for places, a in zip(shifts, axes, strict=True):
+        at = one_axis(a, len(shape), "roll")
         if not isinstance(shape[at], int):
             raise ValueError(f"sg.roll wants an axis of a known size; {z} has shape {shape}")
-        if places != int(places):
-            raise TypeError(f"sg.roll moves by whole places, not by {places}")
-        cut = -int(places) % shape[at] if shape[at] else 0
+        cut = -whole(places, "sg.roll: the number of places") % shape[at] if shape[at] else 0
         if cut:
             z = concatenate([_part(z, at, slice(cut, None)), _part(z, at, slice(cut))], axis=at)
     return z
@@ -165,7 +164,7 @@ def pad(z: Any, width: Any, *, mode: str = "constant", value: Any = 0) -> sp.Exp
 
 
 def _widths(width: Any, rank: int) -> list[tuple[int, int]]:
-    given = np.asarray(width)
+    given = array_of(width, "sg.pad: the width")
     fits = given.shape in ((), (1,), (2,), (1, 2), (rank, 2), (rank, 1))
     pairs = np.broadcast_to(given, (rank, 2)).tolist() if fits else []
     if not fits or any(not isinstance(n, int) or n < 0 for pair in pairs for n in pair):
@@ -221,7 +220,7 @@ BORDERS: dict[str, Callable[..., list[sp.Expr]]] = {
 def tile(z: Any, times: Any) -> sp.Expr:
     """The whole value repeated along its axes, `times` for each, as NumPy's and torch's tile."""
     z = sympify(z)
-    times = (times,) if isinstance(times, int | np.integer) else tuple(times)
+    times = wholes(times, "sg.tile: a number of times")
     shape = describe(z)[0]
     rank = max(len(times), len(shape))
     times, shape = (1,) * (rank - len(times)) + times, (1,) * (rank - len(shape)) + shape

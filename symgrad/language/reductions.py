@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.arguments import switch
 from symgrad.language.operation import Operation
 from symgrad.language.others import product_of_others
 from symgrad.language.ragged import is_length
@@ -153,6 +154,14 @@ def normalize_axes(axis: Any, rank: int, what: str) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
+def one_axis(axis: Any, rank: int, what: str) -> int:
+    """The same where one axis is meant."""
+    found = normalize_axes((None,) if axis is None else axis, rank, what)
+    if len(found) != 1:
+        raise ValueError(f"sg.{what}: one axis is expected, not {axis!r}")
+    return found[0]
+
+
 def reduce_over(cls: type, what: str, z: Any, axis: Any, **attributes: Any) -> sp.Expr:
     """The operation `cls` over axes of z as a user names them."""
     z = sympify(z)
@@ -163,6 +172,8 @@ def reduce_over(cls: type, what: str, z: Any, axis: Any, **attributes: Any) -> s
         z = indicator(z)
     if not shape:
         raise ValueError(f"sg.{what} has no axes to work on: {z} has shape (). {VANISHED}")
+    if "keepdims" in attributes:
+        attributes["keepdims"] = switch(attributes["keepdims"], f"sg.{what}: keepdims")
     return cls(z, axes=normalize_axes(axis, len(shape), what), **attributes)
 
 
@@ -173,27 +184,27 @@ def sum(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     >>> sg.sum(sg.data("x", shape=3)**2)
     sum(x**2)
     """
-    return reduce_over(ReduceSum, "sum", z, axis, keepdims=bool(keepdims))
+    return reduce_over(ReduceSum, "sum", z, axis, keepdims=keepdims)
 
 
 def mean(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     """The mean over axes of one sample's value; the mini-batch's mean is `sg.expectation`."""
-    return reduce_over(ReduceMean, "mean", z, axis, keepdims=bool(keepdims))
+    return reduce_over(ReduceMean, "mean", z, axis, keepdims=keepdims)
 
 
 def prod(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     """The product over axes of one sample's value."""
-    return reduce_over(ReduceProduct, "prod", z, axis, keepdims=bool(keepdims))
+    return reduce_over(ReduceProduct, "prod", z, axis, keepdims=keepdims)
 
 
 def max(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     """The largest element along axes; k-way ties share the gradient, 1/k each."""
-    return reduce_over(ReduceMax, "max", z, axis, keepdims=bool(keepdims))
+    return reduce_over(ReduceMax, "max", z, axis, keepdims=keepdims)
 
 
 def min(z: Any, *, axis: Any = None, keepdims: bool = False) -> sp.Expr:
     """The smallest element along axes; k-way ties share the gradient, 1/k each."""
-    return reduce_over(ReduceMin, "min", z, axis, keepdims=bool(keepdims))
+    return reduce_over(ReduceMin, "min", z, axis, keepdims=keepdims)
 
 
 amax, amin = max, min  # torch's names

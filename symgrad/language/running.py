@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.language.operation import Operation
-from symgrad.language.reductions import normalize_axes
+from symgrad.language.reductions import one_axis
 from symgrad.language.row import Row, op, register
 from symgrad.language.symbols import batch_size
 from symgrad.language.tensor import describe, sympify
@@ -69,7 +69,7 @@ def cumsum(z: Any, *, axis: Any = None, reverse: bool = False) -> sp.Expr:
     if axis is None:
         z, axis = reshape(z, (-1,)), 0
     shape = describe(z)[0]
-    (at,) = normalize_axes(axis, len(shape), "cumsum")
+    at = one_axis(axis, len(shape), "cumsum")
     if shape[at] == batch_size:
         raise ValueError(
             f"sg.cumsum: axis {at} of {z} has the symbolic size {shape[at]}, and samples have no "

@@ -10,7 +10,7 @@ import sympy as sp
 from symgrad.language.indexing import take
 from symgrad.language.pointwise import indicator
 from symgrad.language.rearrange import unsqueeze
-from symgrad.language.reductions import normalize_axes
+from symgrad.language.reductions import one_axis
 from symgrad.language.symbols import anonymous, constant
 from symgrad.language.tensor import describe, sympify
 from symgrad.language.views import transpose
@@ -28,7 +28,10 @@ def one_hot(label: Any, classes: int) -> sp.Expr:
         raise TypeError(f"sg.one_hot wants integers: sg.data({str(label)!r}, dtype=int)")
     if not isinstance(classes, int | np.integer | sp.Integer):
         raise TypeError(f"sg.one_hot wants a number of classes, not {classes!r}")
-    places = constant(np.arange(int(classes)))
+    count = int(classes)
+    if not 1 <= count < 2**63:
+        raise ValueError(f"sg.one_hot: {count} classes are given, and there should be some")
+    places = constant(np.arange(count))
     if not describe(label)[0]:
         return indicator(sp.Eq(places, anonymous(label)))
     return indicator(sp.Eq(places, anonymous(unsqueeze(label, axis=-1))))
@@ -46,8 +49,10 @@ def gather(z: Any, index: Any, *, axis: int) -> sp.Expr:
     """
     z, index = sympify(z), sympify(index)
     shape, (sizes, kind) = describe(z)[0], describe(index)
-    (at,) = normalize_axes(axis, len(shape), "gather")
+    at = one_axis(axis, len(shape), "gather")
     others = [k for k in range(len(shape)) if k != at]
+    if not all(isinstance(n, int) for n in (*shape, *sizes)):
+        raise ValueError(f"sg.gather wants known sizes, not {shape} of {z} and {sizes} of {index}")
     if kind != "int" or len(sizes) != len(shape) or any(sizes[k] > shape[k] for k in others):
         raise ValueError(
             f"sg.gather wants integers of z's rank, and at most its sizes but along axis {at}: "

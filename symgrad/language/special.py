@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.arguments import whole
 from symgrad.language.pointwise import HALF, Pointwise, register_heads
 from symgrad.language.rewritten import REWRITTEN
 from symgrad.language.row import Domain, Row, op, register
@@ -156,7 +157,7 @@ def polygamma(n: Any, x: Any) -> sp.Expr:
     >>> sg.polygamma(1, sg.data("x"))
     trigamma(x)
     """
-    if n not in range(len(POLYGAMMA)):
+    if whole(n, "polygamma: n") not in range(len(POLYGAMMA)):
         raise ValueError(f"polygamma is known for n = 0, 1, 2 and 3, not for {n}")
     return POLYGAMMA[n](x)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.arguments import whole
 from symgrad.language.choice import where
 from symgrad.language.elementary import safe_sqrt
 from symgrad.language.pointwise import indicator
@@ -29,7 +30,7 @@ def var(z: Any, *, axis: Any = None, keepdims: bool = False, correction: int = 1
     z = anonymous(sympify(z))
     shape = describe(z)[0]
     axes = normalize_axes(axis, len(shape), "var")
-    n = count(shape, axes) - correction
+    n = count(shape, axes) - whole(correction, "sg.var: the correction")
     if isinstance(n, int) and n <= 0:
         raise ValueError(
             f"sg.var: {count(shape, axes)} elements less the correction {correction} leave none; "

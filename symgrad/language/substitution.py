@@ -34,6 +34,8 @@ def substitute(e: Any, values: Mapping[Any, Any]) -> sp.Expr:
     >>> sg.inline(sg.substitute(sg.let("h", x + 1)**2, {x: 2}))
     9
     """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"sg.substitute: new values are given by symbol, {{x: 2}}, not {values!r}")
     rule = {sympify(k): sympify(v) for k, v in values.items()}
     return _rebuild(sympify(e), rule, keep_lets=True)
 

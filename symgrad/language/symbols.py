@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 from sympy.core.kind import UndefinedKind
 
+from symgrad.language.arguments import array_of, switch
 from symgrad.language.digest import digest, expression_digests
 from symgrad.language.names import each_name, printable, split_names
 from symgrad.language.tensor import Shaped, describe, sympify
@@ -167,7 +168,7 @@ def _is_size(s: Any) -> bool:
 def _kind(dtype: Any, what: str) -> str:
     try:
         kind = {"f": "float", "i": "int", "u": "int", "b": "int"}.get(np.dtype(dtype).kind)
-    except TypeError:
+    except Exception:  # whatever NumPy, or the `dtype` of what was given, says
         kind = None
     if kind is None:
         raise TypeError(f"{what}: dtype must be float or int, not {dtype!r}")
@@ -200,7 +201,7 @@ def data(
 
     def make(n: str) -> TensorSymbol:
         sizes, kind = check_shape(shape, f"data {n!r}"), _kind(dtype, f"data {n!r}")
-        if sparse:
+        if switch(sparse, f"data {n!r}: sparse"):
             _check_sparse(n, sizes, kind, ragged)
         if ragged is not False:
             sizes = (_length(n, ragged), *sizes)
@@ -289,10 +290,7 @@ def constant(value: Any) -> sp.Expr:
 
 
 def _real_array(value: Any, what: str) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"{what} wants numbers in a regular array: {error}") from None
+    array = array_of(value, what)
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{what} wants real numbers; an array of dtype {array.dtype} was given"

@@ -1,5 +1,5 @@
 """What importing symgrad adds to SymPy's expressions, where they hold a symgrad symbol: `@`, `.T`,
-and NumPy's arrays and functions.  Other expressions behave as they did before."""
+`[]`, and NumPy's arrays and functions.  Other expressions behave as they did before."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from sympy.core.function import Application
 from sympy.logic.boolalg import Boolean
 
 from symgrad.language.contractions import matmul
+from symgrad.language.indexing import take
 from symgrad.language.numpy_functions import apply_ufunc, refuse_function
 from symgrad.language.tensor import Shaped
 from symgrad.language.views import transpose
@@ -49,6 +51,13 @@ def _transposed(self: sp.Expr) -> sp.Expr:
     return transpose(self)
 
 
+def _part(self: sp.Basic, index: Any) -> sp.Expr:
+    """`(x + y)[1:3]`."""
+    if not holds_tensor(self):
+        raise TypeError(f"{type(self).__name__!r} object is not subscriptable")
+    return take(self, index)
+
+
 def _array_ufunc(self: sp.Basic, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     """`A * (x + 1)`: without this, an array of one expression for each element of A."""
     if any(holds_tensor(x) for x in inputs):
@@ -83,6 +92,9 @@ def _array_function(self: sp.Basic, func: Any, types: Any, args: Any, kwargs: An
 
 
 def install() -> None:
+    for composite in (sp.Add, sp.Mul, sp.Pow, Application):
+        composite.__getitem__ = _part
+        composite._iterable = False  # else SymPy takes what has [] for a sequence
     sp.Expr.__matmul__ = _matmul
     sp.Expr.__rmatmul__ = _rmatmul
     sp.Expr.T = property(_transposed)

@@ -82,6 +82,8 @@ def sympify(x: Any) -> sp.Expr:
                 f"{type(x).__name__} {x} cannot be mixed with symgrad tensors; "
                 "write the whole model with MatrixSymbols, or all of it with sg.data/sg.parameter"
             )
+        if isinstance(x, sp.Lambda) or not isinstance(x, sp.Expr | Boolean):
+            raise TypeError(f"SymPy's {type(x).__name__} {x} is neither a number nor an expression")
         return x
     if isinstance(x, bool | np.bool_):
         raise TypeError(

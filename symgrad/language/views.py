@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 
+from symgrad.language.arguments import several, whole, wholes
 from symgrad.language.operation import Operation
 from symgrad.language.row import Row, broadcast, op, register
 from symgrad.language.tensor import describe, sympify
@@ -161,7 +162,7 @@ def broadcast_to(z: Any, shape: Any) -> sp.Expr:
     >>> sg.shape(sg.broadcast_to(sg.data("x", shape=3), (2, 3)))
     (2, 3)
     """
-    z, shape = sympify(z), tuple([shape] if isinstance(shape, int) else shape)
+    z, shape = sympify(z), _sizes(shape, "sg.broadcast_to")
     own = describe(z)[0]
     try:
         fits = broadcast(own, shape) == shape
@@ -172,11 +173,21 @@ def broadcast_to(z: Any, shape: Any) -> sp.Expr:
     return z if own == shape and own != () else BroadcastTo(z, shape=shape)
 
 
+def _sizes(shape: Any, what: str) -> tuple[Any, ...]:
+    """A shape as a tuple, of whole numbers and of expressions that stand for such."""
+    alone = isinstance(shape, int | np.integer | sp.Basic)
+    sizes = [shape] if alone else several(shape, f"{what}: a shape")
+    return tuple(
+        s if isinstance(s, sp.Expr) and not s.is_Number else whole(s, f"{what}: a size")
+        for s in sizes
+    )
+
+
 def transpose(z: Any, axes: Any = None) -> sp.Expr:
     """The axes of one sample's value permuted; reversed by default."""
     z = sympify(z)
     rank = len(describe(z)[0])
-    order = tuple(reversed(range(rank))) if axes is None else tuple(int(a) for a in axes)
+    order = tuple(reversed(range(rank))) if axes is None else wholes(axes, "sg.transpose: an axis")
     order = tuple(a % rank if -rank <= a < rank else a for a in order)
     if sorted(order) != list(range(rank)):
         raise ValueError(f"sg.transpose: axes {axes} are not a permutation of {rank} axes")
@@ -192,7 +203,7 @@ def reshape(z: Any, shape: Any) -> sp.Expr:
     """
     z = sympify(z)
     own = describe(z)[0]
-    wanted = tuple([shape] if isinstance(shape, int | sp.Symbol) else shape)
+    wanted = _sizes(shape, "sg.reshape")
     fixed = math.prod(s for s in wanted if s != -1)
     if wanted.count(-1) == 1 and fixed and sp.sympify(math.prod(own)) % fixed == 0:
         wanted = tuple(math.prod(own) // fixed if s == -1 else s for s in wanted)
@@ -208,14 +219,14 @@ def concatenate(values: Any, *, axis: int = 0) -> sp.Expr:
     >>> sg.shape(sg.concatenate([sg.data("p", shape=3), sg.data("q", shape=2)]))
     (5,)
     """
-    values = [sympify(v) for v in values]
+    values = [sympify(v) for v in several(values, "sg.concatenate")]
     if not values:
         raise ValueError("sg.concatenate wants at least one value")
     ranks = {len(describe(v)[0]) for v in values}
     if len(ranks) > 1 or 0 in ranks:
         shapes = ", ".join(str(describe(v)[0]) for v in values)
         raise ValueError(f"sg.concatenate wants values of one rank from 1, not shapes {shapes}")
-    rank = ranks.pop()
+    rank, axis = ranks.pop(), whole(axis, "sg.concatenate: the axis")
     if not -rank <= axis < rank:
         raise IndexError(f"sg.concatenate: axis {axis} does not exist in {rank} axes")
     return Concatenate(*values, axis=axis % rank)

@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.arguments import real, switch
 from symgrad.language.symbols import step
 from symgrad.optimize.numbers import checked, split
 from symgrad.optimize.rule import Rule
@@ -36,7 +37,9 @@ def Adagrad(
     numbers = checked("Adagrad", {
         "lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps,
     })  # fmt: skip
-    start = checked("Adagrad", {"initial_accumulator_value": initial_accumulator_value})
+    start = real(initial_accumulator_value, "Adagrad: initial_accumulator_value")
+    checked("Adagrad", {"initial_accumulator_value": start})
+    maximize = switch(maximize, "Adagrad: maximize")
     kept, absent = split(numbers, ("lr_decay", "weight_decay"))
 
     def update(
@@ -46,4 +49,4 @@ def Adagrad(
         s = s + g**2
         return p - lr / (1 + step * lr_decay) * g / (sp.sqrt(s) + eps), s
 
-    return Rule(update, kept, {"s": float(*start.values())}, absent, "Adagrad", lazy, alike=True)
+    return Rule(update, kept, {"s": start}, absent, "Adagrad", lazy, alike=True)

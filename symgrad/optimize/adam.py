@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.arguments import switch
 from symgrad.language.symbols import step
 from symgrad.optimize.numbers import checked, split
 from symgrad.optimize.rule import Rule
@@ -41,6 +42,7 @@ def Adam(
     numbers = checked("Adam", {
         "lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay,
     }, {"beta1": 1, "beta2": 1})  # fmt: skip
+    amsgrad, maximize = switch(amsgrad, "Adam: amsgrad"), switch(maximize, "Adam: maximize")
     kept, absent = split(numbers, ("weight_decay",))
 
     def update(

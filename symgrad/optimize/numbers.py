@@ -8,6 +8,9 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.arguments import real
+from symgrad.language.tensor import describe
+
 
 def checked(rule: str, given: Mapping[str, Any], below: Mapping[str, float] | None = None
             ) -> dict[str, Any]:  # fmt: skip
@@ -32,13 +35,13 @@ def split(numbers: Mapping[str, Any], optional: tuple[str, ...]
 
 def _number(rule: str, name: str, value: Any, below: float) -> Any:
     if isinstance(value, sp.Expr) and not value.is_number:
+        if isinstance(value, sp.Lambda | sp.MatrixExpr) or describe(value)[0]:
+            raise TypeError(f"{rule}: {name} is a number or a scalar expression, not {value}")
         return value
-    wrong = f"{rule}: {name} is a number or an expression in sg.step, not {value!r}"
-    if isinstance(value, bool | str):
-        raise TypeError(wrong)
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = real(value, name)
+    except TypeError:
+        wrong = f"{rule}: {name} is a number or an expression in sg.step, not {value!r}"
         raise TypeError(wrong) from None
     if not 0 <= number < below:
         limit = "finite number from 0 on" if below == math.inf else f"number from 0 below {below:g}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.arguments import switch
 from symgrad.optimize.numbers import checked, split
 from symgrad.optimize.rule import Rule
 
@@ -37,6 +38,10 @@ def RMSprop(
     numbers = checked("RMSprop", {
         "lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum,
     })  # fmt: skip
+    centered, maximize = (
+        switch(centered, "RMSprop: centered"),
+        switch(maximize, "RMSprop: maximize"),
+    )
     kept, absent = split(numbers, ("weight_decay", "momentum"))
 
     def update(

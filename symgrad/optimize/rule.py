@@ -66,8 +66,11 @@ class Rule:
     def __post_init__(self) -> None:
         if not callable(self.update):
             raise TypeError(f"a rule's update is a function of p and g, not {self.update!r}")
-        if self.lazy not in LAZY:
+        if type(self.lazy) not in (bool, str) or self.lazy not in LAZY:
             raise ValueError(f"{self.name}: lazy is False, True or 'catch_up', not {self.lazy!r}")
+        for what in ("numbers", "state", "absent"):
+            if not isinstance(given := getattr(self, what), Mapping):
+                raise TypeError(f"{self.name}: {what} are values by name, not {given!r}")
         clash = sorted(set(self.numbers).intersection({*self.state, *self.absent}))
         if clash:
             raise ValueError(f"{self.name}: {clash[0]!r} names two things")

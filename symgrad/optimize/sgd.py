@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgrad.language.arguments import switch
 from symgrad.language.symbols import step
 from symgrad.optimize.numbers import checked, split
 from symgrad.optimize.rule import Rule
@@ -42,6 +43,7 @@ def SGD(
     kept, absent = split(numbers, ("momentum", "dampening", "weight_decay"))
     if "momentum" in absent:  # torch ignores the dampening then
         absent["dampening"] = kept.pop("dampening", 0.0)
+    nesterov, maximize = switch(nesterov, "SGD: nesterov"), switch(maximize, "SGD: maximize")
     if nesterov and ("momentum" in absent or "dampening" not in absent):
         raise ValueError(
             "SGD: nesterov wants a momentum above 0 and no dampening; momentum is "

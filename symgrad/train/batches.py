@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language.arguments import array_of
 from symgrad.language.ragged import entries_of, is_length, is_sparse
 from symgrad.train.entries import Entries, is_scipy_sparse, ragged_entries, sparse_entries
 from symgrad.train.indices import ComputedIndices
@@ -60,7 +61,7 @@ class Column:
 
     def is_one_sample(self, given: Any) -> bool:
         """Whether it lacks the sample axis."""
-        return np.ndim(given) == len(self.shape)
+        return array_of(given, self.name).ndim == len(self.shape)
 
 
 class SparseColumn(Column):

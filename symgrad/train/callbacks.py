@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from symgrad.language.arguments import several
 from symgrad.train.batches import at_least_one
 from symgrad.train.history import History
 
@@ -62,7 +63,7 @@ def sort_callbacks(callbacks: Iterable[Any]) -> tuple[list[Every], list[Callback
     """Callbacks for every so many mini-batches, and those for every epoch."""
     if callable(callbacks) or isinstance(callbacks, Every):
         callbacks = [callbacks]
-    given = list(callbacks)
+    given = several(callbacks, "callbacks")
     often = [c for c in given if isinstance(c, Every)]
     return often, [_check(c) for c in given if not isinstance(c, Every)]
 

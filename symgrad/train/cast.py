@@ -10,6 +10,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Block
 from symgrad.calculus.capture import role_of
+from symgrad.language.arguments import several
 from symgrad.train.names import nearest
 
 
@@ -41,7 +42,8 @@ def choose(parameters: Any) -> Cast:
     """Read the argument `parameters`: None, symbols, or {symbol: init}."""
     if parameters is None:
         return Cast({}, None, {})
-    chosen = [parameters] if isinstance(parameters, sp.Basic) else list(parameters)
+    given = list(parameters) if isinstance(parameters, Mapping) else parameters
+    chosen = [given] if isinstance(given, sp.Basic) else several(given, "parameters")
     for p in chosen:
         if not isinstance(p, sp.Symbol):
             raise TypeError(f"parameters are symbols such as sg.parameter('w'), not {p!r}")

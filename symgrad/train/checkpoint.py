@@ -39,7 +39,8 @@ def save(model: Model, path: Any) -> None:
 
     The file appears whole or not at all.
     """
-    data, path = as_bytes(model), Path(path)
+    path = _file(path)
+    data = as_bytes(model)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -48,6 +49,16 @@ def save(model: Model, path: Any) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _file(path: Any) -> Path:
+    """A path that has a file's name."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a model's file is a path, not {path!r}")
+    file = Path(path)
+    if not file.name or file.is_dir():
+        raise ValueError(f"a model is one file, and {str(path)!r} is none, or a folder")
+    return file
 
 
 def as_bytes(model: Model) -> bytes:
@@ -83,6 +94,7 @@ def load(path: Any, target: str | None = None) -> Model:
     """
     from safetensors import SafetensorError, safe_open
 
+    path = _file(path)
     try:
         with safe_open(str(path), framework="numpy") as file:
             record = json.loads((file.metadata() or {})["symgrad"])

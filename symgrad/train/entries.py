@@ -33,7 +33,7 @@ class Entries:
 
 def is_scipy_sparse(given: Any) -> bool:
     """Whether it is one of SciPy's sparse arrays; SciPy itself is not needed to say no."""
-    return type(given).__module__.startswith("scipy.sparse")
+    return str(type(given).__module__).startswith("scipy.sparse")
 
 
 # ---- sparse data

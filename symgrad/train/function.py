@@ -16,6 +16,7 @@ from symgrad.calculus.program import Program
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
+from symgrad.language.arguments import array_of, several
 from symgrad.language.dims import dims_of
 from symgrad.language.substitution import substitute
 from symgrad.language.symbols import data
@@ -125,6 +126,9 @@ def function(
     40.0
     """
     settings = check_settings("mean", dtype, target, seed=0)
+    for s in (inputs := several(inputs, "sg.function: the inputs")):
+        if not isinstance(s, sp.Symbol):
+            raise TypeError(f"inputs are data, parameters and hypers; {s!r} is none")
     draws = {s: data(s.name, s.shape, s.dtype) for s in inputs if is_random(s)}
     single = not isinstance(expressions, list | tuple)
     given = [expressions] if single else list(expressions)
@@ -143,9 +147,10 @@ def function(
 
 def _one(column: Column, value: Any) -> Any:
     """A value without the sample axis, checked, with it."""
-    if np.shape(value) != column.shape:
-        raise ValueError(f"{column.name!r} has shape {np.shape(value)}; expected {column.shape}")
-    return column.accept(np.asarray(value)[None])
+    array = array_of(value, f"the value of {column.name!r}")
+    if array.shape != column.shape:
+        raise ValueError(f"{column.name!r} has shape {array.shape}; expected {column.shape}")
+    return column.accept(array[None])
 
 
 def _samples(counts: dict[str, int]) -> int:
@@ -161,7 +166,7 @@ def _samples(counts: dict[str, int]) -> int:
 
 def _check_inputs(block: Block, inputs: list[sp.Symbol]) -> None:
     for s in inputs:
-        if not isinstance(s, sp.Symbol) or getattr(s, "role", "") in FIXED:
+        if getattr(s, "role", "") in FIXED:
             raise TypeError(f"inputs are data, parameters and hypers; {s!r} is none")
     needed = [s for s in block.inputs if getattr(s, "role", "") not in FIXED]
     missing = [s.name for s in needed if s not in inputs]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.language.aligned import aligned_copy, aligned_empty
+from symgrad.language.arguments import array_of, real, whole
 from symgrad.train.names import unknown
 
 Shape = tuple[int, ...]
@@ -73,10 +74,7 @@ def initial(name: str, shape: Shape, init: Any, seed: int, dtype: Any = np.float
 
 def as_values(value: Any, shape: Shape, what: str, dtype: Any = np.float64) -> np.ndarray:
     """Real numbers of exactly this shape, or one number for all, as a new array."""
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"{what} wants numbers in a regular array: {error}") from None
+    array = array_of(value, what)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what} wants real numbers, not {value!r} of dtype {array.dtype}")
     if array.shape not in ((), shape):
@@ -95,16 +93,27 @@ def _named(parameter: str, name: str) -> Draw:
 
 def uniform(a: float = 0.0, b: float = 1.0) -> Elementwise:
     """U(a, b)."""
+    a, b = real(a, "init 'uniform': a"), real(b, "init 'uniform': b")
+    if not 0 <= b - a < math.inf:
+        raise ValueError(f"init 'uniform' draws from a to b, which are {a:g} and {b:g}")
     return Elementwise(lambda whole: lambda rng, shape: rng.uniform(a, b, shape))
 
 
 def normal(mean: float = 0.0, std: float = 1.0) -> Elementwise:
     """N(mean, std**2)."""
+    mean, std = _normal("normal", mean, std)
     return Elementwise(lambda whole: lambda rng, shape: rng.normal(mean, std, shape))
 
 
 def trunc_normal(mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Draw:
     """N(mean, std**2) within [a, b], by the inverse of its distribution function."""
+
+    mean, std = _normal("trunc_normal", mean, std)
+    a, b = real(a, "init 'trunc_normal': a"), real(b, "init 'trunc_normal': b")
+    if not (a < b and std):
+        raise ValueError(
+            f"init 'trunc_normal' draws between a and b, which are {a:g} and {b:g}, std {std:g}"
+        )
 
     def draw(rng: np.random.Generator, shape: Shape) -> np.ndarray:
         from scipy.special import ndtr, ndtri
@@ -115,7 +124,15 @@ def trunc_normal(mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float 
     return Elementwise(lambda whole: draw)
 
 
-def zeros() -> Draw:
+def _normal(name: str, mean: Any, std: Any) -> tuple[float, float]:
+    """The two numbers of a normal distribution, checked."""
+    mean, std = real(mean, f"init {name!r}: mean"), real(std, f"init {name!r}: std")
+    if not (math.isfinite(mean) and 0 <= std < math.inf):
+        raise ValueError(f"init {name!r}: mean {mean:g} and std {std:g} are no distribution's")
+    return mean, std
+
+
+def zeros() -> Elementwise:
     """All 0."""
     return Elementwise(lambda whole: lambda rng, shape: np.zeros(shape))
 
@@ -143,6 +160,8 @@ def orthogonal(gain: float = 1.0) -> Draw:
     How to generate random matrices from the classical compact groups, 2007.
     """
 
+    gain = _gain("orthogonal", gain)
+
     def draw(rng: np.random.Generator, shape: Shape) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(f"init 'orthogonal' wants rank 2 or more, not the shape {shape}")
@@ -160,7 +179,7 @@ def orthogonal(gain: float = 1.0) -> Draw:
 
 def linear(fan_in: int | None = None) -> Draw:
     """U(-k, k) with k = 1/sqrt(fan_in), as torch.nn.Linear starts its weight and bias."""
-    return _scaled("linear", lambda n, _: 1 / math.sqrt(3 * n), "uniform", fan_in, 0)
+    return _scaled("linear", lambda n, _: 1 / math.sqrt(3 * n), "uniform", fan_in, 1)
 
 
 def xavier_uniform(
@@ -189,11 +208,21 @@ def kaiming_normal(
     return _scaled("kaiming_normal", _kaiming(a, mode), "normal", fan_in, fan_out)
 
 
+def _gain(name: str, gain: Any) -> float:
+    """What a draw is multiplied by, checked."""
+    number = real(gain, f"init {name!r}: the gain")
+    if not math.isfinite(number):
+        raise ValueError(f"init {name!r}: the gain is {number:g}")
+    return number
+
+
 def _xavier(gain: float) -> Callable[[float, float], float]:
+    gain = _gain("xavier", gain)
     return lambda n_in, n_out: gain * math.sqrt(2 / (n_in + n_out))
 
 
 def _kaiming(a: float, mode: str) -> Callable[[float, float], float]:
+    a = _gain("kaiming", a)
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"kaiming: mode is 'fan_in' or 'fan_out', not {mode!r}")
     gain = math.sqrt(2 / (1 + a * a))
@@ -205,6 +234,9 @@ def _scaled(
     fan_in: int | None, fan_out: int | None,
 ) -> Draw:  # fmt: skip
     """A distribution around 0 with the standard deviation that follows from the fans."""
+    for fan, given in (("fan_in", fan_in), ("fan_out", fan_out)):
+        if given is not None and not 0 < whole(given, f"init {name!r}: {fan}") < 2**63:
+            raise ValueError(f"init {name!r}: {fan} is {given}, and counts connections")
 
     def of(shape: Shape) -> Draw:
         if len(shape) < 2 and None in (fan_in, fan_out):
@@ -212,6 +244,8 @@ def _scaled(
                 f"init {name!r} cannot tell fan_in and fan_out from the shape {shape}: give them, "
                 f"as in sg.init.{name}(fan_in=784)"
             )
+        if 0 in shape:  # no elements, and no connections
+            return zeros().of(shape)
         kernel = math.prod(shape[2:])
         std = deviation(
             shape[1] * kernel if fan_in is None else fan_in,

@@ -33,14 +33,14 @@ class Arrays(MutableMapping):
         self._before = before
         self._arrays, self._what, self._fixed = dict(arrays), what, dict(fixed or {})
 
-    def __getitem__(self, name: str) -> Any:
-        if name in self._fixed:
+    def __getitem__(self, name: Any) -> Any:
+        if isinstance(name, str) and name in self._fixed:
             return self._fixed[name][0]
         self._before()
         return lookup(self._arrays, name, self._what)
 
-    def __setitem__(self, name: str, value: Any) -> None:
-        if name in self._fixed:
+    def __setitem__(self, name: Any, value: Any) -> None:
+        if isinstance(name, str) and name in self._fixed:
             kept, why = self._fixed[name]
             if isinstance(kept, int | float) and np.array_equal(value, kept):
                 return

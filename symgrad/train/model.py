@@ -12,6 +12,7 @@ import sympy as sp
 
 from symgrad.calculus.gradient import Gradient
 from symgrad.calculus.update import Applied
+from symgrad.language.arguments import switch
 from symgrad.language.symbols import step
 from symgrad.optimize.rule import DenseUpdateWarning
 from symgrad.show.model import expressions, model_text
@@ -150,10 +151,12 @@ class Model:
         parameters after a whole step; RuntimeError where it trains the same model, too.
         """
         self._check_trainable()
+        flags = {"shuffle": shuffle, "progress": progress, "resume": resume}
+        shuffle, progress, resume = (switch(given, name) for name, given in flags.items())
         with self.turns.fit():
             return train(
-                self, data, epochs, batch_size, bool(shuffle), accumulate, validation, callbacks,
-                bool(progress), parallel, resume,
+                self, data, epochs, batch_size, shuffle, accumulate, validation, callbacks,
+                progress, parallel, resume,
             )  # fmt: skip
 
     def partial_fit(self, data: Any, batch_size: int | None = 32, accumulate: int = 1) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ def check_settings(
     check_target(target)
     if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is 'mean' or 'sum', not {reduction!r}")
-    if updates:
+    if updates is not None and not (isinstance(updates, Mapping) and not updates):
         raise ValueError("updates assign sg.state symbols, which this version does not have yet")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise TypeError(f"seed is a whole number from 0, not {seed!r}")
@@ -41,7 +42,7 @@ def check_settings(
 def _dtype(given: Any) -> np.dtype:
     try:
         dtype = np.dtype(given)
-    except TypeError:
+    except Exception:  # whatever NumPy, or the `dtype` of what was given, says
         dtype = None
     if given is None or dtype is None or dtype.name not in DTYPES or not dtype.isnative:
         raise ValueError(f"dtype is 'float32' or 'float64', not {given!r}")

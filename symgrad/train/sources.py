@@ -73,7 +73,9 @@ def _batches(given: Any) -> Iterator[Any]:
 
 def _is_stream(data: Any) -> bool:
     """Whether data are several batches, one after the other, or a function that gives them."""
-    if isinstance(data, Mapping | str | bytes | np.ndarray) or hasattr(data, "columns"):
+    if isinstance(data, Mapping | str | bytes | np.ndarray):
+        return False
+    if hasattr(data, "columns") or hasattr(data, "__array__"):
         return False
     return isinstance(data, Iterable) or callable(data)
 

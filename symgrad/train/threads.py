@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from symgrad.language.arguments import whole
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of processor, in so many
 MOST = 256
@@ -29,9 +30,7 @@ def set_threads(n: int | None) -> None:
     """
     global _chosen
     if n is not None:
-        if isinstance(n, bool) or not hasattr(n, "__index__"):
-            raise TypeError(f"the number of threads is a whole number from 1 or None, not {n!r}")
-        n = operator.index(n)
+        n = whole(n, "the number of threads")
         if not 1 <= n <= MOST:
             raise ValueError(f"the number of threads is {n}, and should be 1 to {MOST}")
     _chosen = n

@@ -91,5 +91,5 @@ def test_widths_and_places_that_do_not_fit_are_refused():
     z = sg.data("z", shape=(2, 3, 4))
     with pytest.raises(ValueError, match="pair for each of the 3 axes, not .1, 1, 2, 2."):
         sg.pad(z, (1, 1, 2, 2))
-    with pytest.raises(TypeError, match="whole places, not by 1.5"):
+    with pytest.raises(TypeError, match="places is a whole number, not 1.5"):
         sg.roll(z, 1.5, axis=0)
