@@ -10,12 +10,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from symgrad.calculus.block import Equation, Name, Operand
 from symgrad.calculus.builder import Builder, Value
 
 COMMUTATIVE = ("add", "mul")
+NUMBER = "a number"  # also what is given, which matches no operation either
 Bindings = dict[str, Any]
 
 
@@ -24,6 +26,12 @@ class Rewrite:
     identity: str  # the identity, as a person writes it; also the rewrite's name
     pattern: tuple
     replacement: Callable[..., Any]
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """The kinds of operands that an equation has to have, as `_kinds` names them."""
+        parts = (x for x in self.pattern[1:] if not isinstance(x, str))
+        return frozenset(x[0] if isinstance(x, tuple) else NUMBER for x in parts)
 
     def apply(self, builder: Builder, equation: Equation) -> Value | None:
         """The replacement where the equation matches, else None.
@@ -46,11 +54,21 @@ def improved(builder: Builder, value: Value, rewrites: Mapping[str, Sequence[Rew
     made = builder.definition(value.operand) if isinstance(value.operand, Name) else None
     if made is None:
         return value
+    kinds = _kinds(builder, made)
     for rewrite in rewrites.get(made.operation, ()):
-        better = rewrite.apply(builder, made)
+        better = rewrite.apply(builder, made) if rewrite.needs <= kinds else None
         if better is not None and better.shape == value.shape:
             return better
     return value
+
+
+def _kinds(builder: Builder, equation: Equation) -> set[str]:
+    """The operations that make its operands: of thousands of equations few match any pattern."""
+    found = set()
+    for x in equation.operands:
+        made = builder.definition(x) if isinstance(x, Name) else None
+        found.add(made.operation if made else NUMBER)
+    return found
 
 
 def by_operation(rewrites: Iterable[Rewrite]) -> dict[str, list[Rewrite]]:

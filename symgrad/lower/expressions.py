@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -77,8 +78,16 @@ def _inside(i: Index) -> list[Any]:
     return found
 
 
-def accesses(statement: Statement) -> list[Access]:
-    """What a statement itself reads, a loop for its bounds; not what an update adds to."""
+@lru_cache(2**16)
+def accesses(statement: Statement) -> tuple[Access, ...]:
+    """What a statement itself reads, a loop for its bounds; not what an update adds to.
+
+    Every stage asks for it, of thousands of statements in large programs.
+    """
+    return tuple(_accesses(statement))
+
+
+def _accesses(statement: Statement) -> list[Access]:
     if isinstance(statement, Loop):
         return [(x.buffer, x.index) for x in loads(*statement.bounds)]
     if isinstance(statement, Store | Update):

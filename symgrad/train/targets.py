@@ -60,10 +60,14 @@ def cpu_source(
     with imports():
         from symgrad.generate.cpu import generate
         from symgrad.lower.driver import lower
+        from symgrad.lower.expressions import accesses
         from symgrad.lower.parallel import parallel
         from symgrad.lower.reuse import reused
 
-    return generate(reused(parallel(lower(program, dtype, batch_size, layout), threads)))
+    try:
+        return generate(reused(parallel(lower(program, dtype, batch_size, layout), threads)))
+    finally:
+        accesses.cache_clear()  # it knows statements, and the model's symbols with them
 
 
 TARGETS: dict[str, Make] = {

@@ -13,7 +13,7 @@ from symgrad.calculus.builder import Builder
 from symgrad.calculus.capture import capture
 from symgrad.calculus.derive import derive_into
 from symgrad.calculus.reference import evaluate
-from symgrad.calculus.rewrite import Rewrite
+from symgrad.calculus.rewrite import NUMBER, Rewrite
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
 from symgrad.language.row import op
@@ -302,3 +302,13 @@ def test_a_sum_along_some_axes_is_no_softmax():
     x = sg.parameter("x", shape=(3, 3), init=0)
     block = simplify(capture({"y": sp.exp(x) / sg.sum(sp.exp(x), axis=1)}), STABLE)
     assert "softmax" not in {e.operation for e in block.equations}
+
+
+def test_rewrites_are_tried_where_their_operations_are(monkeypatch):
+    """Of thousands of equations few match anything."""
+    tried: list[Rewrite] = []
+    monkeypatch.setattr(Rewrite, "apply", lambda self, *_: tried.append(self))
+    x, y = sg.data("x y")
+    simplify(capture({"loss": E(x) * y + sp.sin(x * y) + 2 * y}))
+    assert {"log", "sigmoid"} & {kind for r in STABLE for kind in r.needs}
+    assert all(r.needs <= {"exp", "mul", "sin", NUMBER} for r in tried)

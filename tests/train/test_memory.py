@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import symgrad as sg
+from symgrad.lower.expressions import accesses
 from symgrad.train.memory import Arrays
 from tests.train.models import line, points
 
@@ -87,3 +88,10 @@ def test_the_mapping_prints():
     model.step(points())
     assert [row.split(":")[0] for row in repr(model.parameters).splitlines()] == ["w", "b"]
     assert repr(Arrays({}, "hyper")) == "no hypers"
+
+
+def test_code_is_written_without_a_trace():
+    """What stages remember of statements is forgotten with them."""
+    x, w = sg.data("x"), sg.parameter("w")
+    sg.compile((w * x) ** 2, sg.SGD(0.1)).step({"x": np.ones(3)})
+    assert not accesses.cache_info().currsize
