@@ -54,6 +54,7 @@ CODE = {
     "erfc": Code("erfc({0})"), "gelu": Code("gelu({0})"), "gelu_slope": Code("gelu_slope({0})"),
     "mish": Code("mish({0})"), "mish_slope": Code("mish_slope({0})"),
     "logcosh": Code("logcosh({0})"), "gamma": Code("gamma({0})"),
+    "digamma": Code("digamma({0})"),
     "lgamma": Code("lgamma({0})"),
     # ---- random draws
     "mixed": Code("mixed({0}, {1})"), "below": Code("below({0}, {1})"),
@@ -81,8 +82,8 @@ LIBRARY = (
     "logdet", "solve", "triangular_solve",
 )  # fmt: skip
 VECTOR_MATH = (
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "erfc",
-    "exp", "exp_product", "expm1", "gamma", "gelu", "gelu_slope", "lgamma", "log", "log1p",
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "digamma", "erf",
+    "erfc", "exp", "exp_product", "expm1", "gamma", "gelu", "gelu_slope", "lgamma", "log", "log1p",
     "logcosh", "logit", "mish", "mish_slope", "raised", "sigmoid", "sin",
     "sinh", "softplus", "tan", "tanh",
 )  # fmt: skip

@@ -159,8 +159,8 @@ CODE = {
     **{name: _called(name) for name in (
         "exp", "expm1", "log", "log1p", "sigmoid", "softplus", "raised", "sin", "cos", "tan",
         "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf",
-        "erfc", "exp_product", "gamma", "gelu", "gelu_slope", "lgamma", "logcosh", "logit",
-        "mish", "mish_slope",
+        "erfc", "digamma", "exp_product", "gamma", "gelu", "gelu_slope", "lgamma",
+        "logcosh", "logit", "mish", "mish_slope",
     )},
 }
 # fmt: on

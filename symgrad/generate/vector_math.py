@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 
 from symgrad.generate import (
     vector_angles,
+    vector_digamma,
     vector_erf,
     vector_formulas,
     vector_gamma,
@@ -91,6 +92,7 @@ mish = _vectorised("mish", vector_mish.mish)
 mish_slope = _vectorised("mish_slope", vector_mish.mish_slope)
 logcosh = _vectorised("logcosh", vector_logarithms.logcosh)
 logit = _vectorised("logit", vector_logarithms.logit)
+digamma = _vectorised("digamma", vector_digamma.digamma)
 gamma = _vectorised("gamma", vector_gamma.gamma)
 lgamma = _vectorised("lgamma", vector_gamma.lgamma)
 sin = _vectorised("sin", vector_angles.sin)

@@ -95,21 +95,14 @@ def _expand_polygamma(n: int, x: Any) -> Any:
     """Recurrence and Stirling's series above 0, the reflection formula below (DLMF 5.15, 5.11)."""
     above = op.gt(x, 0)
     value = _polygamma_above(n, op.select(above, x, 1 - x))
-    below = (-1) ** n * value - _cotangent(n, x)
-    if n == 0:  # infinite of either sign beside the poles below 0; at 0 its sign tells
-        pole = getattr(op, "and")(op.eq(x, op.floor(x)), op.lt(x, 0))
-        below = op.select(pole, sp.nan, below)
-    return op.select(above, value, below)
+    return op.select(above, value, (-1) ** n * value - _cotangent(n, x))
 
 
 def _polygamma_above(n: int, x: Any) -> Any:
     sign = (-1) ** (n + 1)
     y = x + SHIFT
     terms = [sign * sp.factorial(n) * (x + k) ** -(n + 1) for k in range(SHIFT)]
-    if n == 0:
-        terms += [op.log(y), -HALF / y]
-    else:
-        terms += [sign * sp.factorial(n - 1) * y**-n, sign * sp.factorial(n) * HALF * y ** -(n + 1)]
+    terms += [sign * sp.factorial(n - 1) * y**-n, sign * sp.factorial(n) * HALF * y ** -(n + 1)]
     for k in range(1, TERMS):
         factor = sp.bernoulli(2 * k) * sp.factorial(2 * k + n - 1) / sp.factorial(2 * k)
         terms.append(sign * factor * y ** -(2 * k + n))
@@ -139,7 +132,7 @@ def _expand_beta(a: Any, b: Any) -> Any:
 def _polygamma_row(n: int, cls: type) -> Row:
     f = special("psi") if n == 0 else functools.partial(special("polygamma"), n)
     pull = lambda g, y, x: g * _derivative(n + 1, x)  # noqa: E731
-    expand = functools.partial(_expand_polygamma, n)
+    expand = functools.partial(_expand_polygamma, n) if n else None
     return Row(cls.__name__, numpy=f, head=cls, pullback=(pull,), expand=expand,
                domain=Domain(((0.5, 4.0),)), **_pole)  # fmt: skip
 

@@ -29,12 +29,11 @@ EXACT = DEFINITIONS | {
 }
 # the size of what is subtracted: (operands, value) -> size
 SCALES = {
-    "digamma": lambda x, y: max(abs(y), 4),
     "logaddexp": lambda a, b, y: max(abs(a), abs(b), abs(y)),
     "sinc_slope": lambda x, y: 1 / abs(x) if abs(x) > 1 else y,
     "beta": lambda a, b, y: y * (1 + sum(abs(mp.loggamma(x)) for x in (a, b, a + b))),
 }
-BELOW_0 = {"digamma", "trigamma", "tetragamma", "pentagamma", "beta"}  # not next to their poles
+BELOW_0 = {"trigamma", "tetragamma", "pentagamma", "beta"}  # not next to their poles
 
 
 def operands(rng, row, dtype):
