@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 
 from symgrad.generate.blocks import Blocks
 from symgrad.generate.cpu_expressions import Printer
@@ -34,14 +33,15 @@ class Matrices:
             for x in (s.alpha, s.beta)
         )
         a, b, c = (self._matrix(x, self.products.start(s, x)) for x in (s.a, s.b, s.c))
-        if not is_made(s):
-            whole = self.products.whole(s)
-            if whole:
-                with self.lines.block(f"if n == {self.kernel.batch_size}:"):
-                    self.lines.add(f"{whole}(0, {alpha}, {a}, {b}, {beta}, {c})")
-            with self.lines.block("else:") if whole else nullcontext():
-                self._by_library(s, alpha, a, b, beta, c)
+        if is_made(s):
+            self._by_ways(s, alpha, a, b, beta, c)
             return
+        with self.lines.block(f"if n == {self.kernel.batch_size}:"):
+            self._by_ways(s, alpha, a, b, beta, c)
+        with self.lines.block("else:"):
+            self._by_library(s, alpha, a, b, beta, c)
+
+    def _by_ways(self, s: Product, alpha: str, a: str, b: str, beta: str, c: str) -> None:
         size = self._text(self.products.size(s))
         size = size if s.samples is None else self.printer.text(s.samples)
         for k, way in enumerate(self.products.ways(s)):

@@ -27,6 +27,11 @@ def _many(s: Product, extent: int | None) -> int:
     return s.rows if extent is None else 1
 
 
+def _sampled(s: Product) -> str:
+    """The size that may be less than it is made for; "" where there is none."""
+    return "mnk"[s.sizes.index(None)] if None in s.sizes and is_made(s) else ""
+
+
 @dataclass(frozen=True)
 class Way:
     """A product for some sizes.
@@ -55,10 +60,10 @@ class Products:
         return ix.linear([(end, many), (begin, -many)])
 
     def size(self, s: Product) -> Index:
-        """The size that is not known before, 0 where all are."""
-        if None not in s.sizes:
+        """The size that is not known before, 0 where all are or a product is for one n alone."""
+        along = _sampled(s)
+        if not along:
             return ix.ZERO
-        along = "mnk"[s.sizes.index(None)]
         return self.length(s) if along == s.shared else ix.linear([(ix.of(Counter("n")), s.rows)])
 
     def start(self, s: Product, m: Matrix) -> Index:
@@ -77,9 +82,10 @@ class Products:
     def ways(self, s: Product) -> list[Way]:
         """The product for each size that a thread's share may have, the longest first.
 
-        The one for the longest also serves the shorter ones of a smaller mini-batch.
+        The one for the longest also serves the shorter ones of a smaller mini-batch.  Where two of
+        its sizes are n, they are for whole mini-batches.
         """
-        sampled = "mnk"[s.sizes.index(None)] if None in s.sizes else ""
+        sampled = _sampled(s)
         if not s.shared:
             return [Way(self._made(s, s.sizes, sampled))]
         side = "mnk".index(s.shared)
@@ -93,11 +99,6 @@ class Products:
                 most = ways[-1].above if ways else None
                 ways.append(Way(self._made(s, sizes, sampled), above, most))
         return ways
-
-    def whole(self, s: Product) -> str:
-        """The name of a product for whole mini-batches, where two of its sizes are n; "" where
-        threads share it."""
-        return "" if s.shared else self._made(s, s.sizes, "")
 
     def _made(self, s: Product, sizes: Sequence[int | None], sampled: str) -> str:
         """The name of the product for these sizes."""

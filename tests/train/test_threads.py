@@ -185,6 +185,28 @@ def test_sizes_that_do_not_divide(dtype, counts):
         assert_close(model, reference, 1e-10 if dtype == "float64" else 1e-4)
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_products_of_samples_with_samples(threads, everywhere):
+    """Made for whole mini-batches and each thread's share of them; the last one is smaller."""
+    x, y = sg.data("x", shape=6), sg.data("y", shape=5)
+    A, B = (
+        sg.parameter("A", shape=(8, 6), init="linear"),
+        sg.parameter("B", shape=(8, 5), init="linear"),
+    )
+    z, q = sg.let("z", A @ x), sg.let("q", B @ y)
+    loss = sg.logsumexp(sg.batch(q) @ z) + sg.logsumexp(sg.batch(z) @ q) - 2 * sg.dot(z, q)
+    rng, models = np.random.default_rng(0), []
+    data = {"x": rng.standard_normal((100, 6)), "y": rng.standard_normal((100, 5))}
+    for target in ("reference", "cpu"):
+        sg.set_threads(threads)
+        models.append(sg.compile(loss, sg.SGD(0.01), target=target, dtype="float64"))
+        models[-1].fit(data, epochs=2, batch_size=64, progress=False)
+    source = models[1].source
+    assert f"barrier(sync, {threads})" in source
+    assert source.count("gemm(") == source.count("if n == 64:") > 0
+    assert_close(models[1], models[0])
+
+
 def test_outputs_losses_and_gradients(everywhere):
     data, found = numbers(90), []
     sg.set_threads(3)
