@@ -12,14 +12,14 @@ from collections import Counter
 from llvmlite import ir
 
 from symgrad.generate import vector_code
-from symgrad.generate.ir_text import CALLING
+from symgrad.generate.ir_text import ROLLED
 from symgrad.generate.vector_formats import FORMATS, Format
 from symgrad.generate.vector_math import FORMULAS
 
 CALLED = re.compile(r"call \S[^@\n]* @symgrad\.(\w+)\.(float\d\d)(?:x(\d+))?\(")
 LOOP = re.compile(r"^(loop[.\d]*)\.body:$.*?^\1\.end:$", re.M | re.S)  # one that is in no other
 MOST_INLINED = 4  # calls of one function in a text; beyond, its code is not repeated
-# A loop that calls looks short: LLVM would unroll it, and then it has no vectors.
+# LLVM unrolls what is short, and a loop that calls looks short; then it has no vectors.
 MARK = '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}\n'
 
 
@@ -31,7 +31,7 @@ def with_definitions(assembly: str) -> str:
         name, dtype, lanes = called
         format = FORMATS[dtype].across(int(lanes or 1))
         _define(module, name, format, inlined=uses <= MOST_INLINED, repeated=called in repeated)
-    mark = MARK if CALLING in assembly else ""
+    mark = MARK if ROLLED in assembly else ""
     return assembly + re.sub(r"(?m)^(target|; ModuleID).*$", "", str(module)) + mark
 
 

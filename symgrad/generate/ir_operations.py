@@ -47,12 +47,11 @@ def _in_order(name: str) -> Row:
 
 
 def _extreme(real: str, whole: str) -> Row:
-    """The first where it lies beyond the second or is NaN: for a constant one instruction."""
+    """LLVM's own, of which it makes vectors where a loop looks for an extreme; NaN where one is."""
     return Row(
-        (f"beyond = fcmp {{F}} {real} {{T}} {{0}}, {{1}}", "nan = fcmp uno {T} {0}, {0}",
-         "first = or {B} {beyond}, {nan}", "select {B} {first}, {T} {0}, {T} {1}"),
+        (f"call nsz {{T}} @llvm.{real}.{{S}}({{T}} {{0}}, {{T}} {{1}})",),
         (f"first = icmp {whole} {{T}} {{0}}, {{1}}", "select {B} {first}, {T} {0}, {T} {1}"),
-    )  # fmt: skip
+    )
 
 
 def _rounding(name: str) -> Row:
@@ -140,7 +139,7 @@ CODE = {
         ("above = icmp sgt {T} {0}, {k[0]}", "below = icmp slt {T} {0}, {k[0]}",
          "low = select {B} {below}, {T} {k[-1]}, {T} {0}",
          "select {B} {above}, {T} {k[1]}, {T} {low}")),
-    "max": _extreme("ogt", "sgt"), "min": _extreme("olt", "slt"),
+    "max": _extreme("maximum", "sgt"), "min": _extreme("minimum", "slt"),
     "floor": _rounding("floor"), "ceiling": _rounding("ceil"),
     "mod": Row(
         called="modulo",

@@ -21,8 +21,8 @@ SUFFIXES = {
 }  # fmt: skip
 FLAGS = "reassoc nsz arcp contract afn"  # NaN and infinity keep their meaning
 CONSTANT = re.compile(r"[^%]")
-# The mark of a loop over a known number of elements that calls functions.
-CALLING = ", !llvm.loop !0"
+# The mark of a loop over a known number of elements that is to become vectors.
+ROLLED = ", !llvm.loop !0"
 
 
 class Value(NamedTuple):
@@ -142,10 +142,12 @@ class Lines:
 
     @contextmanager
     def loop(
-        self, start: Value, stop: Value, stem: str, step: int = 1, hidden: bool = False
-    ) -> Iterator[Value]:
+        self, start: Value, stop: Value, stem: str, step: int = 1, hidden: bool = False,
+        rolled: bool = False,
+    ) -> Iterator[Value]:  # fmt: skip
         """What is written meanwhile is repeated for start, start + step, ... below stop.
 
+        rolled: LLVM is not to unroll it before it looks for vectors; nor where functions are called
         hidden: LLVM is not told how often.  It would compare what iterations of a long body read
                 and write, pair by pair, and find nothing.
         """
@@ -159,7 +161,8 @@ class Lines:
         self.label(f"{label}.body")
         outside, self.calls = self.calls, 0
         yield i
-        mark = CALLING if self.calls and CONSTANT.match(stop.text) else ""
+        known = CONSTANT.match(stop.text)
+        mark = ROLLED if known and (rolled or self.calls) else ""
         self.calls = outside
         then = self.value(f"add nsw {i.typed}, {step}", "int64")
         if hidden:

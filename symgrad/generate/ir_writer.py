@@ -14,9 +14,10 @@ from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_sums import Sums
 from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_totals import Total
+from symgrad.generate.pieces import VECTOR
 from symgrad.generate.shares import stretch
 from symgrad.generate.text import Names, remark
-from symgrad.lower.kernel import Buffer, Comment, Loop, Statement, Store, Update
+from symgrad.lower.kernel import ITEM_BYTES, Buffer, Comment, Loop, Statement, Store, Update
 
 ORDERED_WORD = 2  # its place in the table: LEADING of build/entry.py
 
@@ -128,7 +129,7 @@ class Writer:
         if lanes > 1:
             ir_lanes.loop(self, s, lanes, start, stop)
             return
-        with self.lines.loop(start, stop, axis_name(s.axis)) as i:
+        with self.lines.loop(start, stop, axis_name(s.axis), rolled=_is_vector(s)) as i:
             self.memory.axes[s.axis] = i
             self.statements(s.body)
         del self.memory.axes[s.axis]
@@ -144,3 +145,10 @@ class Writer:
         if s.axis.extent is None:
             return start, self.memory.integer("n")
         return start, constant(s.axis.extent, "int64")
+
+
+def _is_vector(s: Loop) -> bool:
+    """Whether a loop computes a vector or more of elements, and nothing beside them."""
+    parts = [t for t in s.body if isinstance(t, Store | Update)]
+    least = min((ITEM_BYTES.get(t.buffer.dtype, 1) for t in parts), default=0)
+    return len(parts) == len(s.body) and (s.axis.extent or 0) * least >= VECTOR

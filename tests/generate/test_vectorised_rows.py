@@ -123,6 +123,17 @@ def test_functions_that_are_not_put_in_place_are_called_on_vectors(size, dtype, 
     assert not re.search(r"call \w+ @symgrad\.(exp|log1p)", code)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("size", [16, 32])
+def test_short_rows_in_assembly_become_vectors(size, dtype, monkeypatch):
+    """LLVM is not to unroll them first, and knows what looks for an extreme."""
+    monkeypatch.setattr(blocks, "LARGEST", -1)
+    scores = 3 * sg.data("x", shape=(4, size)) + 1
+    code = optimised(Program(capture({"y": sg.softmax(scores)})), dtype, f"rows_{size}_{dtype}")
+    assert "llvm.vector.reduce.fmaximum" in code
+    assert not re.search(rf"= fmul [a-z ]*{TYPES[dtype]} ", code)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_several_functions_with_branches_in_one_kernel(dtype, rng):
     """LLVM is told of all of them that they are in use: one list, which has one name."""
