@@ -56,6 +56,7 @@ CODE = {
     "logcosh": Code("logcosh({0})"), "gamma": Code("gamma({0})"),
     "digamma": Code("digamma({0})"),
     "lgamma": Code("lgamma({0})"),
+    "whole_quotient": Code("whole_quotient({0}, {1})"),
     # ---- random draws
     "mixed": Code("mixed({0}, {1})"), "below": Code("below({0}, {1})"),
     "either": Code("either({0}, {1}, {2})"), "unit": Code("unit({0}, {1})"),
@@ -73,7 +74,7 @@ CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "n
 NATIVE = (
     "apart", "barrier", "clamp", "distinct", "divided", "external", "float32_in", "float64_in",
     "maximum", "minimum", "modulo", "pointer", "power", "prefetch", "scaled", "select", "shared",
-    "sign", "square",
+    "sign", "square", "whole_quotient",
 )  # fmt: skip
 GROUPS = ("joined",)
 RANDOM = ("below", "either", "mixed", "unit")

@@ -96,6 +96,14 @@ BELOW = (
     "ac = mul {T} {a}, {c}", "middle1 = lshr {T} {middle}, {k[32]}",
     "low1 = lshr {T} {low}, {k[32]}", "high = add {T} {ac}, {middle1}",
 )  # fmt: skip
+# What is left of {0} by {1} rounded towards 0, and whether that is not what is left rounded down.
+DIVIDED = (
+    "nil = icmp eq {T} {1}, {k[0]}", "minus = icmp eq {T} {1}, {k[-1]}",
+    "stops = or {B} {nil}, {minus}", "by = select {B} {stops}, {T} {k[1]}, {T} {1}",
+    "rest = srem {T} {0}, {by}", "below = icmp slt {T} {rest}, {k[0]}",
+    "under = icmp slt {T} {1}, {k[0]}", "turned = xor {B} {below}, {under}",
+    "some = icmp ne {T} {rest}, {k[0]}", "other = and {B} {turned}, {some}",
+)  # fmt: skip
 EITHER = (
     *BELOW, "found = add {T} {high}, {low1}", "product = mul {T} {0}, {1}",
     "rest = lshr {T} {product}, {k[1]}", "most = sub {T} {1}, {k[1]}",
@@ -145,12 +153,13 @@ CODE = {
         called="modulo",
         # the processor stops at a remainder by 0, and of the least number by -1
         whole=(
-            "nil = icmp eq {T} {1}, {k[0]}", "minus = icmp eq {T} {1}, {k[-1]}",
-            "stops = or {B} {nil}, {minus}", "by = select {B} {stops}, {T} {k[1]}, {T} {1}",
-            "rest = srem {T} {0}, {by}", "below = icmp slt {T} {rest}, {k[0]}",
-            "under = icmp slt {T} {1}, {k[0]}", "turned = xor {B} {below}, {under}",
-            "some = icmp ne {T} {rest}, {k[0]}", "other = and {B} {turned}, {some}",
-            "moved = add {T} {rest}, {1}", "select {B} {other}, {T} {moved}, {T} {rest}")),
+            *DIVIDED, "moved = add {T} {rest}, {1}",
+            "select {B} {other}, {T} {moved}, {T} {rest}")),
+    "whole_quotient": Row(whole=(
+        *DIVIDED, "rounded = sdiv {T} {0}, {by}", "one = zext {B} {other} to {T}",
+        "lower = sub {T} {rounded}, {one}", "opposite = sub {T} {k[0]}, {0}",
+        "found = select {B} {minus}, {T} {opposite}, {T} {lower}",
+        "select {B} {nil}, {T} {k[0]}, {T} {found}")),
     # ---- random draws
     "mixed": Row(whole=_mixed()), "below": Row(whole=(*BELOW, "add {T} {high}, {low1}")),
     "either": Row(whole=EITHER), "unit": Row(whole=UNIT),

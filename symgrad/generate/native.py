@@ -263,19 +263,40 @@ def _multiplied(builder: Any, x: Any, k: int) -> Any:
     return by_squaring(x, k, builder.mul if isinstance(x.type, ir.IntType) else builder.fmul)
 
 
+def _divided(builder: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+    """What a is divided by, what is left rounded towards 0, and whether rounded down it is another.
+
+    The processor stops at a division by 0, and of the least number by -1.
+    """
+    zero, compare = a.type(0), builder.icmp_signed
+    stops = builder.or_(compare("==", b, zero), compare("==", b, b.type(-1)))
+    b = builder.select(stops, b.type(1), b)
+    rest = builder.srem(a, b)
+    turned = builder.xor(compare("<", rest, zero), compare("<", b, zero))
+    return b, rest, builder.and_(turned, compare("!=", rest, zero))
+
+
+@intrinsic
+def whole_quotient(context: Any, a: Any, b: Any) -> Any:
+    """floor(a / b) of whole numbers; 0 by 0, as in NumPy."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b = arguments
+        compare, zero = builder.icmp_signed, a.type(0)
+        by, _, other = _divided(builder, a, b)
+        lower = builder.sub(builder.sdiv(a, by), builder.zext(other, a.type))
+        found = builder.select(compare("==", b, b.type(-1)), builder.sub(zero, a), lower)
+        return builder.select(compare("==", b, zero), zero, found)
+
+    return (a(a, b), code) if a == b and isinstance(a, types.Integer) else None
+
+
 @intrinsic
 def modulo(context: Any, a: Any, b: Any) -> Any:
     """a - b floor(a / b), with the sign of b; 0 for whole numbers by 0, as in NumPy."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, b = arguments
-        zero, compare = a.type(0), builder.icmp_signed
-        # the processor stops at a remainder by 0, and of the least number by -1
-        stops = builder.or_(compare("==", b, zero), compare("==", b, b.type(-1)))
-        b = builder.select(stops, b.type(1), b)
-        rest = builder.srem(a, b)
-        turned = builder.xor(compare("<", rest, zero), compare("<", b, zero))
-        other = builder.and_(turned, compare("!=", rest, zero))
+        b, rest, other = _divided(builder, *arguments)
         return builder.select(other, builder.add(rest, b), rest)
 
     if a != b:

@@ -8,8 +8,9 @@ import numpy as np
 import sympy as sp
 
 from symgrad.language.choice import where
+from symgrad.language.operation import Operation
 from symgrad.language.pointwise import HALF, Pointwise, register_heads
-from symgrad.language.row import Domain, Row, op, register
+from symgrad.language.row import Domain, Row, kind_of, op, register
 from symgrad.language.symbols import anonymous
 from symgrad.language.tensor import sympify
 
@@ -54,7 +55,16 @@ class floor_divide(Pointwise):
 SMALL, LARGER = sp.Float(2.0**-100), sp.Float(2.0**64)  # in range of both dtypes
 
 
+def _whole(*operands: Any) -> bool:
+    """Whether they are integers: those of 64 bits are not looked at as floats."""
+    return all(kind_of(x.operand) == "int" for x in operands)
+
+
 def _expand_fmod(a: Any, b: Any) -> Any:
+    if _whole(a, b):
+        rest = op.mod(a, b)  # with the sign of b
+        other = op.ne(op.lt(a, 0), op.lt(b, 0))
+        return op.select(op.ne(rest, 0), op.select(other, rest - b, rest), 0)
     size = op.abs(b)
     return op.select(op.lt(a, 0), -op.mod(-a, size), op.mod(a, size))
 
@@ -62,6 +72,8 @@ def _expand_fmod(a: Any, b: Any) -> Any:
 def _expand_floor_divide(a: Any, b: Any) -> Any:
     """As Python divides: what is left after the remainder with a's sign is a whole number of b,
     which is made larger where it is so small that it has no inverse."""
+    if _whole(a, b):
+        return op.whole_quotient(a, b)
     rest = op.fmod(a, b)
     below = op.indicator(op.lt(rest * op.sign(b), 0))
     scale = op.select(op.lt(op.abs(b), SMALL), LARGER, 1)
@@ -90,8 +102,16 @@ register(
     Row("floor_divide", "pointwise", np.floor_divide, (None, None), head=floor_divide,
         result="same", kinked=True, expand=_expand_floor_divide,
         domain=Domain(((0.1, 0.9), (1.0, 2.0)))),
+    Row("whole_quotient", "random", np.floor_divide, (None, None), result="int"),
 )
 # fmt: on
+
+
+class WholeQuotient(Operation):
+    """floor(a/b) of integers; 0 by 0."""
+
+    row = "whole_quotient"
+
 
 register_heads()
 

@@ -167,7 +167,7 @@ def _position(s: Elements, x: Node, index: At, get: Get) -> Any:
     return s.whole(ix.linear([(s.base, 1), (index[0] if x.lead else ix.ZERO, 1)]))
 
 
-def _random(s: Elements, x: Node, index: At, get: Get) -> Any:
+def _of_integers(s: Elements, x: Node, index: At, get: Get) -> Any:
     """Integers go in as they are; a float comes out in double precision first."""
     operands = [get(y, s.below(x, y, index)) for y in x.operands]
     if None in operands:
@@ -179,5 +179,6 @@ def _random(s: Elements, x: Node, index: At, get: Get) -> Any:
 RULES: dict[str, Callable[..., Any]] = {
     "einsum": _einsum, "broadcast_to": _broadcast, "transpose": _transpose, "reshape": _reshape,
     "slice": _slice, "batch": _batch, "own": _own, "gather": _gather, "input": _position,
-    "mixed": _random, "below": _random, "either": _random, "unit": _random,
+    "mixed": _of_integers, "below": _of_integers, "either": _of_integers, "unit": _of_integers,
+    "whole_quotient": _of_integers,
 }  # fmt: skip

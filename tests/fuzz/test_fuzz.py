@@ -19,6 +19,7 @@ UNDRAWN = {  # rows that one operation alone need not have in its value or gradi
     **dict.fromkeys(
         ("mixed", "unit", "below", "either"), "what draws are made of: inputs until then"
     ),
+    "whole_quotient": "what floor_divide of integers becomes when it is lowered",
     "cofactor_along": "the derivative of cofactor: in a second derivative of det",
     "pentagamma": "the derivative of polygamma(2, x): where x depends on a parameter",
     "own": "arises where an adjoint of the whole mini-batch meets a sample: in longer programs",

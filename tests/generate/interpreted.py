@@ -186,8 +186,8 @@ MODULES = {
     "symgrad.generate.native": SimpleNamespace(
         pointer=_Pointer, select=lambda c, a, b: a if c else b, maximum=np.maximum,
         minimum=np.minimum, sign=np.sign, clamp=_clamp, distinct=_distinct, square=np.square,
-        modulo=np.mod, power=lambda x, k: x**k, scaled=lambda x, c: x * c,
-        divided=lambda x, c: c / x,
+        modulo=np.mod, whole_quotient=np.floor_divide, power=lambda x, k: x**k,
+        scaled=lambda x, c: x * c, divided=lambda x, c: c / x,
         prefetch=lambda memory, i: None, apart=lambda: None, float32_in=_in_table("float32"),
         float64_in=_in_table("float64"),
     ),

@@ -60,3 +60,23 @@ def test_floor_divide_by_numbers_without_an_inverse(dtype, rng):
     found = sg.function([sg.floor_divide(*symbols)], [*symbols], dtype=dtype)(a, b)[0]
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(found, np.floor_divide(a, b))
+
+
+EDGES = (-(2**63), -(2**63) + 1, -(2**53) - 1, -7, -1, 0, 1, 2, 7, 2**24 + 1, 2**53 + 1, 2**63 - 1)
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["fmod", "floor_divide", "remainder"])
+def test_integers_are_divided_as_such(name, dtype, target):
+    """Of 64 bits, in a model of floats that do not hold them; by 0 there is 0, as in NumPy."""
+    a, b = (sg.data(n, dtype=int) for n in "ab")
+    p, q = (x.ravel() for x in np.meshgrid(np.int64(EDGES), np.int64(EDGES)))
+    f, expected = getattr(sg, name), getattr(np, name)
+    outputs = [f(a, b), f(a, 7), f(a, -3), f(sp.Integer(5), b)]
+    found = sg.function(outputs, [a, b], dtype=dtype, target=target)(p, q)
+    with np.errstate(all="ignore"):
+        wanted = expected(p, q), expected(p, 7), expected(p, -3), expected(5, q)
+    for got, want in zip(found, wanted, strict=True):
+        assert got.dtype == np.int64
+        np.testing.assert_array_equal(got, want)
