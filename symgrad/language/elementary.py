@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgrad.language import reciprocals  # noqa: F401  (its rows)
 from symgrad.language.choice import where
 from symgrad.language.pointwise import HALF, Pointwise, register_heads
 from symgrad.language.row import Domain, Row, op, register

@@ -42,6 +42,12 @@ def operands(rng, row, dtype):
     for k in range(arity(row)):
         x = rng.permutation(numbers(rng, dtype, -60, 60, N // 3))[:N]
         x = np.clip(x, -0.999999, 0.999999) if row.name == "erfinv" else x
+        if row.name in ("asec", "acsc", "acoth"):
+            x = np.where(abs(x) < 1, 1 + abs(x), x)
+        if row.name in ("asech", "acsch"):  # 1/x is a number
+            x = np.clip(
+                np.where(abs(x) > 1, 1 / np.maximum(abs(x), 1), abs(x)), 4 * np.finfo(dtype).tiny, 1
+            )
         positive = row.name in BELOW_0 or row.name == "safe_sqrt" or (k and row.name in (
             "xlogy", "root_sum", "root_slope"))  # fmt: skip
         if row.name in ("root_sum", "root_slope"):  # x**2 + c as it is written, without underflow

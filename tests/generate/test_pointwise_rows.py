@@ -65,7 +65,8 @@ DEFINITIONS = {
     "expm1": lambda x: M.exp(x) - 1,
     "log1p": lambda x: M.log(1 + x),
     **{name: getattr(M, name) for name in (
-        "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
+        "sin", "cos", "tan", "asin", "acos", "atan", "sech", "csch", "coth", "acot", "asec", "acsc",
+        "acoth", "asech", "acsch", "sinh", "cosh", "tanh", "asinh", "acosh",
         "atanh", "atan2", "erf", "erfc", "erfinv", "gamma", "digamma", "hypot", "beta")},
     "steady_tanh": M.tanh,
     "root_sum": lambda x, c: M.sqrt(x * x + c),
