@@ -1,7 +1,8 @@
 """A whole product as one LLVM function: loops over panels of k, strips of columns, tiles, edges.
 
-Where the number of rows or columns is only known when the code runs, the tiles are for the largest;
-fewer, as in the last mini-batch of an epoch, are left to `micro_edge`.
+Where the number of rows or columns is only known when the code runs, the tiles are for the largest.
+Of fewer, as in the last mini-batch of an epoch, whole tiles are as ever, and what is left over goes
+to `micro_edge`.
 """
 
 from __future__ import annotations
@@ -245,23 +246,57 @@ class _Emitter:
             "c": v.at(self.given["c"], (i, view.c[0]), (j, view.c[1])),
         }
 
-    # ---- edges, where there are fewer rows or columns than was planned for
+    # ---- where there are fewer rows or columns than was planned for
 
     def _edges(self, work: dict) -> None:
-        builder, view, width = self.v.builder, self.view, self.plan.width
-        size = {view.sampled: self.given["size"]}
-        rows, columns = size.get("rows", view.rows), i64(size.get("columns", view.columns))
+        if self.view.sampled == "rows":
+            self._some_rows(work)
+        else:
+            self._some_columns(work)
 
-        def strip(t: Any) -> None:
+    def _some_rows(self, work: dict) -> None:
+        """Strip by strip, whole tiles and the rows that are left over."""
+        builder, high = self.v.builder, self.plan.rows
+        whole, rest = divide(builder, self.given["size"], high)
+        below = builder.mul(i64(whole), i64(high))
+
+        def strip(tile: Tile, j: Any) -> None:
+            here = self._strip(work, j)
+            if self.view.packed:
+                here["b"] = self._packed(here, tile.columns, tile.width)
+            repeat(builder, whole, lambda t: self._apart(here, builder.mul(t, i64(high)), j, tile))
+            self._edge(self._placed(here, below, j), rest, tile.columns)
+
+        self._each_column(self.view.columns, strip)
+
+    def _apart(self, work: dict, i: Any, j: Any, tile: Tile) -> None:
+        """A tile by itself."""
+        if self.view.gathered:
+            self._gather(work, tile.rows, i)
+        self._cell(work, i, j, tile)
+
+    def _some_columns(self, work: dict) -> None:
+        """Whole strips, then what is left over."""
+        builder, width = self.v.builder, self.plan.width
+        whole, rest = divide(builder, self.given["size"], width)
+        tile = Tile(self.plan.rows, self.plan.vectors, self.plan.lanes, self.plan.lanes)
+
+        def strip(columns: Count, t: Any, cover: Callable[[dict, Any], None]) -> None:
             j = builder.mul(t, i64(width))
-            some = smaller(builder, width, builder.sub(columns, j))
-            here = self._placed(self._strip(work, j), 0, j)
-            if view.packed:
-                here["b"] = self._packed(here, some, width)
-            self._edge(here, rows, some)
+            here = self._strip(work, j)
+            if self.view.packed:
+                here["b"] = self._packed(here, columns, width)
+            cover(here, j)
 
-        pieces, _ = divide(builder, builder.add(columns, i64(width - 1)), width)
-        repeat(builder, pieces, strip)
+        def tiles(here: dict, j: Any) -> None:
+            self._each_row(lambda rows, i: self._apart(here, i, j, replace(tile, rows=rows)))
+
+        def edge(here: dict, j: Any) -> None:
+            self._edge(self._placed(here, 0, j), self.view.rows, rest)
+
+        some = builder.zext(builder.icmp_signed(">", i64(rest), i64(0)), I64)
+        repeat(builder, whole, lambda t: strip(width, t, tiles))
+        repeat(builder, some, lambda _: strip(rest, whole, edge))
 
     # ---- calls
 
