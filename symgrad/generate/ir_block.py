@@ -4,12 +4,14 @@
     define internal void @block_0.body(ptr noalias %d0_x, ..., ptr noalias %words, i64 %at, i64 %n)
 
 The first takes the arrays' addresses from the run's table; the second is the mathematics, told
-that no two arrays overlap.  Numbers that other parts of the run know too are loaded at its
-beginning and stored at its end.
+that no two arrays overlap.  Numbers that other parts of the run know too are loaded before the
+first statement that reads them, and stored after the last that sets them: for hundreds at a time
+there are no registers, and LLVM takes long to see that.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from symgrad.generate.ir_locals import Use, uses
@@ -27,9 +29,18 @@ class Block(Writer):
         self.uses = uses(body)
         for home, use in self.uses.items():
             use.shared = home in table.cells
-        self._open()
-        self.statements(body)
-        self._close()
+        self.read_ordered()
+        first: dict[int, list[Buffer]] = defaultdict(list)
+        last: dict[int, list[Buffer]] = defaultdict(list)
+        for home, use in self.uses.items():
+            first[use.first].append(home)
+            if use.written and use.shared:
+                last[use.last].append(home)
+        for k, s in enumerate(body):
+            self._begin(first[k])
+            self.statements((s,))
+            self._keep(last[k])
+        self.lines.add("ret void")
 
     # ---- the function around the statements
 
@@ -62,13 +73,12 @@ class Block(Writer):
     def _integers(self) -> str:
         return "".join(f", i64 %{i}" for i in self.integers)
 
-    def _open(self) -> None:
-        """Memory for variables; what they and other values are at the beginning."""
+    def _begin(self, homes: Sequence[Buffer]) -> None:
+        """Memory for variables; what they and other values are before they are touched."""
         lines, memory = self.lines, self.memory
-        self.read_ordered()
-        for home, use in self.uses.items():
-            start = self._at_first(home, use)
-            if use.is_value:
+        for home in homes:
+            start = self._at_first(home, self.uses[home])
+            if self.uses[home].is_value:
                 if start:
                     memory.current[home] = start
                 continue
@@ -84,10 +94,9 @@ class Block(Writer):
             return None
         return self.cell_value(home)
 
-    def _close(self) -> None:
-        for home, use in self.uses.items():
-            if use.written and home in self.table.cells:
-                x = self.memory.read(home, ())
-                x = self.lines.cast(x, self.table.cells[home][0].dtype)
-                self.lines.add(f"store volatile {x.typed}, ptr {self.cell(home)}")  # see ir_parts
-        self.lines.add("ret void")
+    def _keep(self, homes: Sequence[Buffer]) -> None:
+        """Store numbers that other parts of the run know, now that nothing changes them."""
+        for home in homes:
+            x = self.memory.read(home, ())
+            x = self.lines.cast(x, self.table.cells[home][0].dtype)
+            self.lines.add(f"store volatile {x.typed}, ptr {self.cell(home)}")  # see ir_parts

@@ -28,8 +28,13 @@ Path = tuple[Loop, ...]
 
 @dataclass
 class Use:
-    """Where a variable is set and read: the loops around."""
+    """Where a variable is set and read: the loops around.
 
+    first, last: the statements of the body that touch it first, and that set it last
+    """
+
+    first: int = 0
+    last: int = 0
     stores: list[Path] = field(default_factory=list)
     updates: list[Path] = field(default_factory=list)
     reads: list[Path] = field(default_factory=list)
@@ -64,18 +69,20 @@ def walked(body: Iterable[Statement], path: Path = ()) -> Iterator[tuple[Stateme
 def uses(body: Iterable[Statement]) -> dict[Buffer, Use]:
     """Every local variable of these statements, by its home."""
     found: dict[Buffer, Use] = {}
-    for s, path in walked(body):
-        if isinstance(s, Comment | Alone | Barrier):
-            continue
-        for buffer, _ in accesses(s):
-            if buffer.is_local and buffer.role != "batch_size":
-                home = buffer.home
+    for k, outermost in enumerate(body):
+        for s, path in walked((outermost,)):
+            if isinstance(s, Comment | Alone | Barrier):
+                continue
+            for buffer, _ in accesses(s):
+                if buffer.is_local and buffer.role != "batch_size":
+                    home = buffer.home
+                    if home not in found:
+                        found[home] = Use(k)
+                    found[home].reads.append(path)
+            if isinstance(s, Store | Update | Distinct) and s.buffer.is_local:
+                home, added = s.buffer.home, isinstance(s, Update)
                 if home not in found:
-                    found[home] = Use()
-                found[home].reads.append(path)
-        if isinstance(s, Store | Update | Distinct) and s.buffer.is_local:
-            home, added = s.buffer.home, isinstance(s, Update)
-            if home not in found:
-                found[home] = Use(set_first=not added)
-            (found[home].updates if added else found[home].stores).append(path)
+                    found[home] = Use(k, set_first=not added)
+                (found[home].updates if added else found[home].stores).append(path)
+                found[home].last = k
     return found

@@ -87,8 +87,16 @@ class Writer:
     def cell(self, home: Buffer) -> str:
         """The address of a number."""
         array, slot = self.table.cells[home]
-        code = f"getelementptr {type_of(array.dtype)}, ptr {self.address(array)}, i64 {slot}"
+        code = f"getelementptr {type_of(array.dtype)}, ptr {self._array(array)}, i64 {slot}"
         return self.lines.value(code, "int64").text
+
+    def _array(self, array: Buffer) -> str:
+        """The address of an array of cells, which is passed where there are several in it."""
+        if not array.shape or array.shape[0] == 1:
+            return self.address(array)
+        name = f"%{self.names(array)}"
+        self.memory.pointers[name] = None
+        return name
 
     def cell_value(self, home: Buffer) -> Value:
         kind = self.table.cells[home][0].dtype

@@ -250,3 +250,15 @@ def test_products_alone_in_a_loop_over_tiles_know_how_many_samples_it_has(rng):
         found[target] = model.gradients({"x": np.linspace(-1, 1, 520).reshape(130, 4, 1)})
     for name, g in found["reference"].items():
         np.testing.assert_allclose(found["cpu"][name], g, rtol=1e-11, atol=1e-13)
+
+
+def test_numbers_of_the_run_are_loaded_where_they_are_read(monkeypatch):
+    """For hundreds of parameters at a time there are no registers."""
+    monkeypatch.setattr(ir_lanes, "SHORTEST", 10**6)
+    x, ps = sg.data("x"), [sg.parameter(f"p{k}") for k in range(30)]
+    loss = sum(p * sp.sin(k * x) for k, p in enumerate(ps, 1)) ** 2
+    text = generate(lower(trained(loss, ps, sg.SGD(0.1)), "float64", 8)).text
+    update = text[text.rindex("define internal void @block") :]
+    loads = [m.start() for m in re.finditer(r"%p\d+_p\d+ = load", update)]
+    stores = [m.start() for m in re.finditer("store volatile", update)]
+    assert len(loads) >= 30 and stores[0] < loads[-1]
