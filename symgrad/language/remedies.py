@@ -17,6 +17,14 @@ OURS = {
     "clip": "sg.clamp(x, low, high)",
     "eigh": "sg.eigvalsh(A)", "hstack": "sg.concatenate([a, b], axis=-1)", "mm": "a @ b",
     "slice": "z[1:3]", "swapaxes": "sg.transpose(z, axes)", "vstack": "sg.concatenate([a, b])",
+    "cond": "sg.where(condition, a, b)", "detach": "sg.stop_gradient(z)",
+    "dropout": "sg.where(sg.random.uniform('u', shape) < p, 0, z)/(1 - p)",
+    "embedding": "P[u] with integer data u", "grad": "sg.gradient(loss, w)",
+    "jit": "sg.function(expression, inputs)",
+    "layer_norm": "(z - sg.mean(z))/sympy.sqrt(sg.var(z, correction=0) + 1e-5)",
+    "linear": "W @ x + b", "masked_fill": "sg.where(mask, value, z)",
+    "scan": "a Python loop whose carried value sg.let names",
+    "vmap": "one sample's expression: mini-batches are symgrad's affair",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from symgrad.calculus.columns import read_by_columns
 from symgrad.calculus.draws import check_draws, seed_word
 from symgrad.calculus.ragged import by_entries
 from symgrad.calculus.update import Applied, apply_rule
+from symgrad.language.free_memory import check_free
 from symgrad.language.symbols import seed as SEED
 from symgrad.language.symbols import step
 from symgrad.optimize.rule import DenseUpdateWarning, Rule, as_rule
@@ -147,16 +149,23 @@ def _arrays(
     """Every array that outlives a step, with its first value."""
     shared = {} if share is None else _shared(share, cast.of(blocks, "parameter"), settings)
     own = [p for p in cast.of(blocks, "parameter") if p not in shared]
-    states = rule.initial if rule else {}
     return {
         **shared,
         **starting_values(own, cast.inits, settings.dtype, settings.seed),
-        **{s: filled(s, value, settings.dtype) for s, value in states.items()},
+        **(_states(rule, settings.dtype) if rule else {}),
         **hypers([*cast.of(blocks, "hyper"), *(rule.hypers if rule else ())]),
         **constants(cast.of(blocks, "constant"), settings.dtype),
         step: np.zeros((), np.int64),
         SEED: seed_word(settings.seed),
     }
+
+
+def _states(rule: Applied, dtype: np.dtype) -> dict[sp.Symbol, np.ndarray]:
+    """What the optimiser keeps; zeros of which steps touch some rows need no more memory yet."""
+    by_rows = {s for p in rule.sparse for s in rule.states[p].values()}
+    whole = [s for s, value in rule.initial.items() if value or s not in by_rows]
+    check_free(sum(math.prod(s.shape) for s in whole) * dtype.itemsize, "the optimiser's state")
+    return {s: filled(s, value, dtype) for s, value in rule.initial.items()}
 
 
 def _shared(

@@ -86,3 +86,12 @@ def test_a_copy_and_a_table_too_large_are_refused(little):
     P = sg.parameter("P", shape=(1000, 9), init="normal")
     with pytest.raises(MemoryError, match=r"an array of shape \(1000, 9\) takes 36,000 bytes"):
         sg.compile(sg.sum(P[sg.data("u", dtype=int)]), sg.SGD(0.1))
+
+
+@pytest.mark.filterwarnings("ignore::symgrad.optimize.rule.DenseUpdateWarning")
+def test_a_state_that_every_step_fills_is_refused(little):
+    P = sg.parameter("P", shape=(400, 9), init=0.5)
+    loss = sg.sum(P[sg.data("u", dtype=int)])
+    with pytest.raises(MemoryError, match="the optimiser's state takes 28,800 bytes"):
+        sg.compile(loss, sg.Adam(0.1), target="reference")
+    sg.compile(loss, sg.Adam(0.1, lazy=True), target="reference")

@@ -13,6 +13,7 @@ import symgrad as sg
         ("maximum", "sympy.Max"),
         ("mse_loss", "write sg.mse"),
         ("eigh", "write sg.eigvalsh"),
+        ("scan", "write a Python loop whose carried value sg.let names"),
         ("conv17d", "symgrad has no 'conv17d'$"),
         ("__wrapped__", "symgrad has no '__wrapped__'$"),
     ],
