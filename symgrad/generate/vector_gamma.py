@@ -1,23 +1,27 @@
-"""The gamma function and the logarithm of its size; in float32 by way of float64, but for the
-logarithm of positive numbers, which is what losses have (vector_lgamma).
+"""The gamma function and the logarithm of its size, where not all numbers of a vector are positive:
+those have formulas of their own (vector_gamma_above, vector_lgamma).
 
-Lanczos' sum: Gamma(z + 1) = sqrt(2 pi) t**(z + 1/2) exp(-t) A(z), t = z + 15/2, from 1/2 on; the
-reflection formula Gamma(x) Gamma(1 - x) = pi / sin(pi x) below.  Its error of some units in
-float64's last place is none in float32; for float64 itself see vector_gamma_long.
+Float32 is computed in float64, by Lanczos' sum from 1/2 on, Gamma(z + 1) = sqrt(2 pi) t**(z + 1/2)
+exp(-t) A(z) with t = z + 15/2, and the reflection formula Gamma(x) Gamma(1 - x) = pi / sin(pi x)
+below.  Its error of some units in float64's last place is none in float32; for float64 itself see
+vector_gamma_long.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from symgrad.generate import vector_gamma_long, vector_lgamma
+from symgrad.generate import vector_gamma_above, vector_gamma_long, vector_lgamma
 from symgrad.generate.vector_branches import out_of_line, unless_sure
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import COS, SIN
 from symgrad.generate.vector_formats import DOUBLE
 from symgrad.generate.vector_formulas import exp
 from symgrad.generate.vector_logarithms import log
+
+Formula = Callable[[Real], Real]
 
 # P. Godfrey's, for 15/2 and nine terms
 LANCZOS = (
@@ -29,16 +33,25 @@ LANCZOS = (
 
 def lgamma(x: Real) -> Real:
     """log |Gamma(x)|: infinite at 0, -1, -2 ..., and at both infinities."""
+    return _unless_positive("lgamma", vector_lgamma.lgamma, _lgamma, x)
+
+
+def gamma(x: Real) -> Real:
+    """NaN at -1, -2 ..., infinite of either sign at 0."""
+    return _unless_positive("gamma", vector_gamma_above.gamma, _gamma, x)
+
+
+def _unless_positive(name: str, above: Formula, everywhere: Formula, x: Real) -> Real:
     positive = x.reaches(0.0)
-    y = vector_lgamma.lgamma(x)
+    y = above(x)
 
-    def elsewhere() -> Real:
-        return y.where(positive, out_of_line("lgamma.everywhere", lgamma_everywhere, x))
+    def otherwise() -> Real:
+        return y.where(positive, out_of_line(f"{name}.everywhere", everywhere, x))
 
-    return unless_sure(positive, y, elsewhere)
+    return unless_sure(positive, y, otherwise)
 
 
-def lgamma_everywhere(x: Real) -> Real:
+def _lgamma(x: Real) -> Real:
     if x.format.name == DOUBLE.name:
         return vector_gamma_long.lgamma(x)
     wide, above, y = _reflected(x)
@@ -50,8 +63,7 @@ def lgamma_everywhere(x: Real) -> Real:
     return x.of(math.inf).where(infinite, x.of(0.0).where(root, size.to(x.format)))
 
 
-def gamma(x: Real) -> Real:
-    """NaN at -1, -2 ..., infinite of either sign at 0."""
+def _gamma(x: Real) -> Real:
     if x.format.name == DOUBLE.name:
         return vector_gamma_long.gamma(x)
     wide, above, y = _reflected(x)

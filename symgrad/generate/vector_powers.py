@@ -48,7 +48,7 @@ def _parity(y: Real) -> tuple[Any, Any]:
 
 def _size(a: Real, y: Real) -> Real:
     """a**y; the logarithm is infinite or NaN where a is 0 or no finite number."""
-    high, low = (precise_log if a.format.name == DOUBLE.name else _short_log)(a)
+    high, low = (precise_log if a.format.name == DOUBLE.name else short_log)(a)
     high = a.of(-math.inf).where(a.equals(0.0), high.where(a < math.inf, a))
     y = y.at_least(-(2.0**100)).at_most(2.0**100)  # decided long before; its halves are finite
     p = y.times(high)
@@ -56,7 +56,7 @@ def _size(a: Real, y: Real) -> Real:
     return exp_of_sum(p, rest.where(abs(p) < LARGEST, 0.0))
 
 
-def _short_log(a: Real) -> tuple[Real, Real]:
+def short_log(a: Real) -> tuple[Real, Real]:
     """log a = e log 2 + 2 s + s**3 p(s**2) in float32, to 30 bits: the cube is a hundredth of s."""
     e, m = split(a)
     s, s_low = _quotient(m)
