@@ -48,14 +48,14 @@ def gamma(x: Real) -> Real:
 
 def _low(x: Real, inverse: Real) -> Real:
     """Gamma(x + 1) / x below 3/2, (x - 1) ... (x - n) Gamma(x - n) from 5/2 on."""
-    one = x < 1.5
-    t = (x - 1.0).where(one, x - x.rounded())
+    one, n = x < 1.5, x.rounded()
+    t = (x - 1.0).where(one, x - n)
     y = polynomial(t, NEXT_TO_2[x.format.name])
     quotient = y * inverse
     quotient = quotient + quotient.fused(-x, y) * inverse  # rounded as often as a division
     y = inverse.where(x < SMALL, quotient.where(one, y))
     for k in range(1, math.ceil(HIGH) - 2):
-        y = y * (x - float(k)).where(x >= k + 1.5, 1.0)
+        y = y * (x - float(k)).where(n >= k + 2.0, 1.0)
     return y
 
 

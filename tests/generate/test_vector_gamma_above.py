@@ -1,5 +1,7 @@
 """Gamma and log Gamma of positive numbers: polynomials, and values at most 4 units off."""
 
+import math
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -64,7 +66,8 @@ def over_exact(x, dtype):
     ("low", "high"), [(0, 1), (1, 2.5), (2.5, 6.5), (6.5, 9), (9, 36), (36, 172)]
 )
 def test_accuracy_of_gamma(rng, low, high, dtype, share):
-    x = rng.uniform(low, high, share(1500)).astype(dtype)
+    halves = np.arange(math.floor(2 * low) + 1, 2 * high) / 2
+    x = np.concatenate([rng.uniform(low, high, share(1500)), halves]).astype(dtype)
     with mp.workprec(200):
         exact = [mp.gamma(mp.mpf(float(v))) for v in x]
         errors = [ulps(y, e, dtype) for y, e in zip(over("gamma", x), exact, strict=True)]
