@@ -12,6 +12,7 @@ from typing import Any
 import sympy as sp
 
 from symgrad.language import symbols
+from symgrad.language.arguments import real
 
 LAZY = (False, True, "catch_up")
 
@@ -71,6 +72,8 @@ class Rule:
         for what in ("numbers", "state", "absent"):
             if not isinstance(given := getattr(self, what), Mapping):
                 raise TypeError(f"{self.name}: {what} are values by name, not {given!r}")
+        for state, value in self.state.items():
+            real(value, f"{self.name}: the first value of {state!r}")
         clash = sorted(set(self.numbers).intersection({*self.state, *self.absent}))
         if clash:
             raise ValueError(f"{self.name}: {clash[0]!r} names two things")

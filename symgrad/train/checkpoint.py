@@ -40,6 +40,8 @@ def save(model: Model, path: Any) -> None:
     The file appears whole or not at all.
     """
     path = _file(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to save a model in")
     data = as_bytes(model)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -69,6 +69,8 @@ def _culprit(array: np.ndarray) -> str:
             kind = "None" if value is None else f"a {type(value).__name__}"
             return kind if array.ndim == 0 else f"{kind} (element {i}) in an array of objects"
     whole = all(isinstance(value, int | np.integer) for value in array.flat)
+    if whole and not all(-(2**63) <= value < 2**63 for value in array.flat):
+        return "whole numbers beyond 64 bits (dtype object; use .astype(float))"
     return f"Python objects (dtype object; use .astype({'int' if whole else 'float'}))"
 
 

@@ -260,6 +260,18 @@ def test_what_is_no_file_is_refused(path, trained):
             use(path)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    model = sg.compile(sg.sum(b * v), target="reference")
+    with pytest.raises(FileNotFoundError, match="no folder .*nowhere' to save a model in"):
+        model.save(tmp_path / "nowhere" / "model")
+
+
+@pytest.mark.parametrize("value", ["a", None, np.ones(3), True])
+def test_a_state_begins_with_a_number(value):
+    with pytest.raises(TypeError, match="heavy: the first value of 'v' is a real number"):
+        sg.Rule(lambda p, g, v: (p - v, v + g), state={"v": value}, name="heavy")
+
+
 def test_parts_of_sums_are_taken_as_those_of_names(rng):
     assert (v + u)[1:3].shape == (2,)
     a, *_ = sp.tanh(v)

@@ -78,6 +78,11 @@ def test_a_misaligned_array_is_copied():
         (np.array([1, {}], object), TypeError, "holds a dict (element 1)"),
         (np.array([1, 2.5], object), TypeError, "use .astype(float)"),
         (np.array([1, np.int32(2), True], object), TypeError, "use .astype(int)"),
+        (
+            [1, 10**400],
+            TypeError,
+            "whole numbers beyond 64 bits (dtype object; use .astype(float))",
+        ),
         ([1j, 2], TypeError, "holds complex numbers"),
         (np.array(["2020-01-01"], "M8[D]"), TypeError, "holds dates"),
         (np.zeros(2, [("a", float)]), TypeError, "holds records"),
