@@ -27,7 +27,7 @@ from symgrad.lower.sharing import Surroundings, Way, local_reads, local_writes, 
 from symgrad.lower.thread_costs import BARRIER, START, cycles
 from symgrad.lower.timeline import Timeline
 
-GAIN = 0.8  # of the time of one thread that several may need
+GAIN = 0.75  # of the time of one thread that several may need
 SWEEPS = 4  # over all statements, each time trying their other ways
 TRIALS = 20_000  # of statements at most, in all sweeps together
 SHORTEST = 4 * BARRIER  # a step that is no longer is not looked at

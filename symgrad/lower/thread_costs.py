@@ -36,7 +36,8 @@ from symgrad.lower.owners import EVERY, OWN, Owner
 
 BARRIER = 2000.0  # until all threads know that all have come, on cores that share no cache
 START = 60_000.0  # until other threads work, where a run is one step
-MOVED = 3.0  # bytes a cycle from another core's cache, with what it takes to write them again there
+FETCHED = 2000.0  # until the first of what another core has written comes
+MOVED = 6.0  # bytes a cycle of it
 VECTOR = 64  # bytes on which additions work in a cycle
 SCALAR = 0.5  # operations a cycle where vectors are not used
 SHORT = 8  # turns of a loop at most that is unrolled in a loop over vectors
@@ -142,7 +143,7 @@ def moved(owner: Owner, before: Owner, nbytes: int, threads: int) -> float:
     if owner == before or OWN in (owner, before):
         return 0.0
     read = nbytes if owner == EVERY else nbytes / threads
-    return read * (threads - 1) / threads / MOVED
+    return FETCHED + read * (threads - 1) / threads / MOVED
 
 
 def padded(items: int, dtype: str) -> int:

@@ -21,6 +21,7 @@ class Timeline:
         self.reads: dict[Buffer, dict[Owner, int]] = {}
         self.writer: dict[Buffer, Owner] = {}
         self.early: list[tuple[Buffer, Owner]] = []
+        self.fetched: set[tuple[Buffer, Owner]] = set()  # since it was written: it is read again
         self.local_writes: dict[Buffer, int] = {}
         self.local_reads: dict[Buffer, int] = {}
 
@@ -30,7 +31,7 @@ class Timeline:
         new.last, new.cycles, new.early = self.last, self.cycles, self.early.copy()
         new.writes = {b: at.copy() for b, at in self.writes.items()}
         new.reads = {b: at.copy() for b, at in self.reads.items()}
-        new.writer = self.writer.copy()
+        new.writer, new.fetched = self.writer.copy(), self.fetched.copy()
         new.local_writes, new.local_reads = self.local_writes.copy(), self.local_reads.copy()
         return new
 
@@ -52,8 +53,9 @@ class Timeline:
                 for owner, at in earlier.get(t.buffer, {}).items():
                     apart = owner != t.owner or owner == EVERY
                     phase = max(phase, at + apart)
-            if t.written:
+            if t.written or (t.buffer, t.owner) in self.fetched:
                 continue
+            self.fetched.add((t.buffer, t.owner))
             if t.buffer in self.writer:
                 cost += moved(t.owner, self.writer[t.buffer], t.buffer.nbytes, self.threads)
             else:
@@ -72,6 +74,7 @@ class Timeline:
             found[t.owner] = max(found.get(t.owner, 0), phase)
             if t.written:
                 self.writer[t.buffer] = t.owner
+                self.fetched = {key for key in self.fetched if key[0] is not t.buffer}
         for b in piece.reads:
             self.local_reads[b] = max(self.local_reads.get(b, 0), phase)
         for b in piece.writes:

@@ -4,7 +4,10 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.lower.driver import lower
-from symgrad.lower.parallel import Shared
+from symgrad.lower.kernel import Buffer
+from symgrad.lower.owners import EVERY, Touch, stretch
+from symgrad.lower.parallel import Piece, Shared, parallel
+from symgrad.lower.thread_costs import FETCHED, moved
 from symgrad.lower.timeline import Timeline
 from tests.lower.programs import network
 
@@ -28,3 +31,20 @@ def test_a_timeline_goes_on_in_another_way(rng):
 
 def pieces(section):
     return [piece for part in section.parts for piece in part.pieces]
+
+
+def test_what_another_thread_has_written_is_fetched_once():
+    memory = Buffer("scratch", "", (64,), "float32")
+    written = Piece((), 0.0, (Touch(memory, stretch(1, 64), True),), (), ())
+    read = Piece((), 0.0, (Touch(memory, EVERY),), (), ())
+    timeline = Timeline(2)
+    costs = [timeline.place(piece) for piece in (written, read, read, written, read)]
+    fetched = moved(EVERY, stretch(1, 64), memory.nbytes, 2)
+    assert costs == [0, fetched, 0, 0, fetched] and fetched > FETCHED
+
+
+def test_threads_that_would_wait_for_each_others_numbers_are_not_taken():
+    """Narrow layers and few samples: every gradient is of all samples, a few thousand cycles."""
+    deep = network((24,) * 12, sp.tanh, sg.SGD(0.1))
+    assert parallel(lower(deep, "float32", 32), 2).threads == 1
+    assert parallel(lower(deep, "float32", 4096), 2).threads == 2
