@@ -91,10 +91,11 @@ def _above(x: Real) -> Real:
     root, rest = ROOT[name]
     distance = (x - (root - 1.0)).where(one, x - root) - rest
     around = polynomial((x - 0.5).where(one, x - 1.5), AROUND[name])
-    low = distance * around.where(x < MIDDLE, polynomial(x - 4.0, ABOVE[name]))
+    slope = around.where(x < MIDDLE, polynomial(x - 4.0, ABOVE[name]))
+    low = distance.times_plus(slope, (-inverse).where(one, 0.0))
     w = inverse * inverse
-    high = log(x) - (w * polynomial(w, FAR[name]) + inverse * 0.5)
-    return (low - inverse.where(one, 0.0)).where(x < HIGH, high)
+    high = log(x) - w.times_plus(polynomial(w, FAR[name]), inverse.times(0.5))
+    return low.where(x < HIGH, high)
 
 
 def _below(x: Real) -> Real:

@@ -94,4 +94,4 @@ def _logarithm(x: Real) -> tuple[Real, Real]:
     z = t * t
     rest = t * z * polynomial(z, LOG[x.format.name])
     log = e.times(high) + (t + (rest + e.times(low)))
-    return log, (f * t * 0.5 - rest).where(m.equals(x), (x - 1.0) - log)
+    return log, (f * t).times(0.5).minus(rest).where(m.equals(x), (x - 1.0) - log)

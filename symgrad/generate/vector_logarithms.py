@@ -73,7 +73,7 @@ def logcosh(x: Real) -> Real:
     """a + log((1 + t) / 2), t = exp(-2 a), but below 1, where these cancel, a**2 / 2 and the rest
     of its power series."""
     a, z = abs(x), x * x
-    near = z * 0.5 + z * z * polynomial(z, LOG_COSH[x.format.name])
+    near = (z * z).times_plus(polynomial(z, LOG_COSH[x.format.name]), z.times(0.5))
     return near.where(a < 1.0, (a - math.log(2)) + _log_of_1_to_2(exp(a * -2.0)))
 
 

@@ -90,3 +90,11 @@ def test_ends(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_loops_with_digamma_are_vectorised(dtype):
     assert "fdiv contract <" in code_of("digamma", dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_left_over_by_vectors_is_computed_alike(dtype):
+    """What is fused with a sum is said, where LLVM could choose."""
+    x = np.linspace(0.05, 12, 4001).astype(dtype)
+    alone = [over("digamma", x[i : i + 1])[0] for i in range(x.size)]
+    np.testing.assert_array_equal(over("digamma", x), alone)
