@@ -11,7 +11,7 @@ from collections import Counter
 
 from llvmlite import ir
 
-from symgrad.generate import vector_code
+from symgrad.generate import vector_functions
 from symgrad.generate.ir_text import ROLLED
 from symgrad.generate.vector_formats import FORMATS, Format
 from symgrad.generate.vector_math import FORMULAS
@@ -38,11 +38,11 @@ def with_definitions(assembly: str) -> str:
 def _define(module: ir.Module, name: str, format: Format, inlined: bool, repeated: bool) -> None:
     """repeated: loops call it"""
     formula, n = FORMULAS[name]
-    made = vector_code.function(module, name, format, formula, n, repeated)
+    made = vector_functions.function(module, name, format, formula, n, repeated)
     if inlined:
         return
     if format.lanes == 1 and repeated:
-        vector_code.call_on_vectors(made, name, format, formula)
+        vector_functions.call_on_vectors(made, name, format, formula)
     else:
         made.attributes.discard("alwaysinline")
         made.attributes.add("noinline")

@@ -7,7 +7,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from symgrad.generate.vector_code import Real, function
+from symgrad.generate.vector_code import Real
+from symgrad.generate.vector_functions import function
 
 
 def unless_sure(sure: Any, usual: Real, otherwise: Callable[[], Real]) -> Real:

@@ -13,7 +13,7 @@ range reductions, so every instruction carries one: `contract`, or on exact sums
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,6 @@ from llvmlite import ir
 from symgrad.generate.vector_formats import DOUBLE, FLOAT, Format, has_fused, has_scaling
 
 CONTRACT, EXACT = ("contract",), ("arcp",)
-POINTER = ir.PointerType()
-LANES = (2, 4, 8, 16)  # of the vectors that LLVM may choose
 MANY_TERMS = 12  # of a polynomial; the turns of a loop overlap enough to hide the steps of fewer
 
 
@@ -339,10 +337,6 @@ def _intrinsic(module: Any, name: str, result: Any, given: Sequence[Any], *kinds
     return known or ir.Function(module, ir.FunctionType(result, given), name)
 
 
-def _signature(kind: Any, n: int) -> Any:
-    return ir.FunctionType(kind, [kind] * n)
-
-
 def _table(module: Any, name: str, numbers: Sequence[float]) -> Any:
     """A constant array of doubles, written as bytes: as text LLVM would take long to read it."""
     full_name = f"symgrad.{name}"
@@ -353,56 +347,3 @@ def _table(module: Any, name: str, numbers: Sequence[float]) -> Any:
         table.global_constant, table.linkage, table.align = True, "internal", 64
     array_of_doubles = ir.ArrayType(ir.DoubleType(), len(numbers))
     return module.globals[full_name].bitcast(array_of_doubles.as_pointer())
-
-
-def function(
-    module: Any, name: str, format: Format, formula: Callable[..., Real], n: int,
-    repeated: bool = True,
-) -> Any:  # fmt: skip
-    """The function of n arguments in a module, written when it is first asked for.
-
-    repeated: loops call it, whose numbers LLVM may take several at a time
-    """
-    lanes = f"x{format.lanes}" if format.lanes > 1 else ""
-    full_name = f"symgrad.{name}.{format.name}{lanes}"
-    found = module.globals.get(full_name)
-    if found is not None:
-        return found
-    made = ir.Function(module, _signature(format.type, n), full_name)
-    made.linkage = "internal"
-    builder = ir.IRBuilder(made.append_basic_block())
-    result = formula(*(Real(builder, format, a) for a in made.args))
-    builder.ret(result.value)
-    if len(made.blocks) == 1 or format.lanes > 1 or not repeated:
-        made.attributes.add("alwaysinline")
-    else:  # loops that branch have no vectors
-        call_on_vectors(made, name, format, formula)
-    return made
-
-
-def call_on_vectors(made: Any, name: str, format: Format, formula: Callable[..., Real]) -> None:
-    """Have LLVM call a function that is not put in place, in loops on vectors.
-
-    It is told of the same function on so many lanes by their names, and that they are in use.
-    """
-    if "noinline" in made.attributes:
-        return
-    n = len(made.args)
-    others = [function(made.module, name, format.across(k), formula, n) for k in LANES]
-    made.attributes.discard("alwaysinline")
-    made.attributes.update(("noinline", "nounwind", "readnone"))
-    arguments = "v" * len(made.args)
-    texts = []
-    for other, lanes in zip(others, LANES, strict=True):
-        other.attributes.discard("alwaysinline")
-        texts.append(f"_ZGV_LLVM_N{lanes}{arguments}_{made.name}({other.name})")
-    set.add(made.attributes, f'"vector-function-abi-variant"="{",".join(texts)}"')
-    module, name = made.module, "llvm.compiler.used"
-    used = module.globals.get(name)
-    kept = [*(used.initializer.constant if used else ())]
-    kept += [f.bitcast(POINTER) for f in (made, *others)]
-    kind = ir.ArrayType(POINTER, len(kept))
-    used = used or ir.GlobalVariable(module, kind, name)
-    used.value_type, used.type = kind, kind.as_pointer()  # of a list that grows
-    used.linkage, used.section = "appending", "llvm.metadata"
-    used.initializer = ir.Constant(used.value_type, kept)

@@ -33,8 +33,9 @@ from symgrad.generate import (
     vector_powers,
     vector_remainder,
 )
-from symgrad.generate.vector_code import Real, function
+from symgrad.generate.vector_code import Real
 from symgrad.generate.vector_formats import FORMATS
+from symgrad.generate.vector_functions import function
 
 FORMULAS: dict[str, tuple[Callable[..., Real], int]] = {}  # name -> formula, number of arguments
 
