@@ -30,7 +30,8 @@ TEXT: dict[str, str] = {
     # ---- trigonometry, hyperbolic functions
     **{name: f"mp.{name}(a)" for name in (
         "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
-        "atanh", "cot", "erf", "erfc", "erfinv", "gamma", "loggamma", "digamma")},
+        "atanh", "cot", "sech", "csch", "coth", "acot", "asec", "acsc", "acoth", "asech", "acsch",
+        "erf", "erfc", "erfinv", "gamma", "loggamma", "digamma")},
     "atan2": "mp.atan2(a, b)", "sinc": "mp.sincpi(a)", "sympy_sinc": "mp.sinc(a)",
     "beta": "mp.beta(a, b)", "trigamma": "mp.polygamma(1, a)", "polygamma": "mp.polygamma({n}, a)",
     # ---- kinks and steps

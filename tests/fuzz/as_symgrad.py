@@ -34,6 +34,8 @@ TEXT: dict[str, str] = {
     "sinc": "sg.sinc({a})", "sympy_sinc": "sp.sinc({a})", "sinh": "sp.sinh({a})",
     "cosh": "sp.cosh({a})", "tanh": "sp.tanh({a})", "asinh": "sp.asinh({a})",
     "acosh": "sp.acosh({a})", "atanh": "sp.atanh({a})", "cot": "sp.cos({a})/sp.sin({a})",
+    **{name: f"sp.{name}({{a}})" for name in (
+        "sech", "csch", "coth", "acot", "asec", "acsc", "acoth", "asech", "acsch")},
     # ---- special functions
     "erf": "sp.erf({a})", "erfc": "sg.erfc({a})", "erfinv": "sp.erfinv({a})",
     "gamma": "sp.gamma({a})", "loggamma": "sp.loggamma({a})", "beta": "sp.beta({a}, {b})",

@@ -43,6 +43,11 @@ TEXT: dict[str, str] = {
         "atanh")},
     "sinc": "torch.sin(math.pi*a)/(math.pi*a)", "sympy_sinc": "torch.sin(a)/a",
     "cot": "torch.cos(a)/torch.sin(a)",
+    **{name: f"1/torch.{of}(a)" for name, of in (
+        ("sech", "cosh"), ("csch", "sinh"), ("coth", "tanh"))},
+    **{f"a{name}": f"torch.a{of}(1/a)" for name, of in (
+        ("cot", "tan"), ("sec", "cos"), ("csc", "sin"), ("coth", "tanh"), ("sech", "cosh"),
+        ("csch", "sinh"))},
     # ---- special functions
     **{name: f"torch.{name}(a)" for name in ("erf", "erfc", "erfinv")},
     "gamma": "torch.exp(polygamma(-1, a))", "loggamma": "polygamma(-1, a)",

@@ -107,6 +107,9 @@ POINTWISE: dict[str, tuple[tuple, dict[str, list]]] = {
     "atan2": ((ANY, ANY), {}), "sinc": (((0.3, 6),), {}), "sympy_sinc": (((0.3, 6),), {}),
     "sinh": ((TAME,), {}), "cosh": ((TAME,), {}), "tanh": ((ANY,), {}), "asinh": ((ANY,), {}),
     "acosh": (((1.2, 6),), {}), "atanh": (((-0.9, 0.9),), {}), "cot": (((0.3, 2.8),), {}),
+    "sech": ((TAME,), {}), "csch": (((0.3, 4),), {}), "coth": (((0.3, 4),), {}),
+    "acot": (((0.2, 6),), {}), "asec": (((1.2, 6),), {}), "acsc": (((1.2, 6),), {}),
+    "acoth": (((1.2, 6),), {}), "asech": (((0.1, 0.9),), {}), "acsch": (((0.2, 6),), {}),
     # ---- special functions
     "erf": ((ANY,), {}), "erfc": ((TAME,), {}), "erfinv": (((-0.9, 0.9),), {}),
     "gamma": (((0.4, 5),), {}), "loggamma": (((0.3, 9),), {}),

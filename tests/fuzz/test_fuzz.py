@@ -26,7 +26,14 @@ UNDRAWN = {  # rows that one operation alone need not have in its value or gradi
 }
 
 
-MORE = 6 * ("polygamma", "not", "or", "det", "prod")  # where operands decide which row is met
+MORE = 6 * (
+    "polygamma",
+    "not",
+    "or",
+    "det",
+    "prod",
+    "gelu",
+)  # where operands decide which row is met
 
 
 def drawn_once(at, name):

@@ -303,7 +303,7 @@ def test_a_process_that_is_forked_off_works():
                 fit() if k % 2 else other.fit(data, epochs=1, batch_size=50, progress=False)
                 os._exit(7)
             _, status = os.waitpid(child, 0)
-            print(os.waitstatus_to_exitcode(status))
+            print(os.waitstatus_to_exitcode(status), flush=True)
         fit()
         os._exit(0)
     """
