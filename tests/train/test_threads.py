@@ -30,7 +30,8 @@ def everywhere(monkeypatch):
     monkeypatch.setattr(parallel, "GAIN", np.inf)
     monkeypatch.setattr(parallel, "SHORTEST", -1e9)
     monkeypatch.setattr(parallel, "BARRIER", 0.0)
-    monkeypatch.setattr(thread_costs, "MOVED", np.inf)
+    for name, free in (("MOVED", np.inf), ("FETCHED", 0.0)):
+        monkeypatch.setattr(thread_costs, name, free)
     monkeypatch.setattr(sharing, "FEWEST", 1)
 
 
