@@ -17,8 +17,9 @@ from symgrad.build.cache import object_code, text_path
 from symgrad.build.entry import NUMBERS, leading, words_of
 from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
-from symgrad.build.threads import process, together
+from symgrad.build.threads import together
 from symgrad.language.aligned import aligned_zeros
+from symgrad.language.forks import forks
 from symgrad.language.free_memory import check_free
 from symgrad.language.garbage import imports, rare_collections
 
@@ -86,7 +87,7 @@ class Compiled:
 
     def _begin(self) -> None:
         """Forget a call that was under way in another thread when this process was forked off."""
-        self._process, self._lock = process.number, Lock()
+        self._process, self._lock = forks.number, Lock()
         for array in self._scratch:
             array.fill(0)
 
@@ -147,7 +148,7 @@ class Compiled:
         """
         if not 0 <= first <= last or every < 1:
             raise ValueError(f"positions {first} to {last}, {every} mini-batches per update")
-        if self._process != process.number:
+        if self._process != forks.number:
             self._begin()
         with self._lock:
             ordered = self._place(arrays, order, last)

@@ -44,16 +44,13 @@ def _serve(queue: SimpleQueue[Callable[[], Any]]) -> None:
 
 
 class Process:
-    """What a process that is forked off begins anew: it has none of its parent's threads.
-
-    number: grows with every generation; locks and memory of an older one may be in any state
-    """
+    """What a process that is forked off begins anew: it has none of its parent's threads."""
 
     def __init__(self) -> None:
-        self.number, self.pool = 0, _Pool()
+        self.pool = _Pool()
 
     def fork(self) -> None:
-        self.number, self.pool = self.number + 1, _Pool()
+        self.pool = _Pool()
 
 
 process = Process()

@@ -14,7 +14,7 @@ constants were fitted to that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from symgrad.lower import index as ix
@@ -31,6 +31,7 @@ from symgrad.lower.kernel import (
     Statement,
     Store,
     Update,
+    remarked,
     statements,
     targets,
 )
@@ -48,6 +49,8 @@ def folded(section: list[Statement], others: Iterable[list[Statement]], batch: i
 
     others: the sections that may touch the same memory
     """
+    if not any(isinstance(s, Product) and _is_short(s, batch) for s in section):
+        return section
     parts = _parts(section)
     elsewhere = {b for other in others for p in _parts(other) for b in p.touched}
     for loop in [p for p in parts if p.is_over_rows]:
@@ -64,7 +67,7 @@ class _Part:
     """A statement of a section with the remarks in front of it."""
 
     statement: Statement
-    comments: list[Statement] = field(default_factory=list)
+    comments: list[Statement]
 
     @cached_property
     def reads(self) -> set[Buffer]:
@@ -97,15 +100,7 @@ class _Part:
 
 
 def _parts(section: Iterable[Statement]) -> list[_Part]:
-    found: list[_Part] = []
-    comments: list[Statement] = []
-    for s in section:
-        if isinstance(s, Comment):
-            comments.append(s)
-        else:
-            found.append(_Part(s, comments))
-            comments = []
-    return found
+    return [_Part(s, comments) for comments, s in remarked(section)]
 
 
 # ---- which products
@@ -201,7 +196,7 @@ def _together(products: list[_Part], loop: _Part, elsewhere: set[Buffer]) -> _Pa
     for part, product in zip(products, made, strict=True):
         body += [*part.comments, tile.product(product)]
     body += [*loop.comments, tile.loop(s)]
-    return _Part(Loop(tile.axis, tuple(body)))
+    return _Part(Loop(tile.axis, tuple(body)), [])
 
 
 def _is_own(s: Product, elsewhere: set[Buffer]) -> bool:

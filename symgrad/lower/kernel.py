@@ -28,6 +28,7 @@ from symgrad.lower.statements import Stack as Stack
 from symgrad.lower.statements import Statement as Statement
 from symgrad.lower.statements import Store as Store
 from symgrad.lower.statements import Update as Update
+from symgrad.lower.statements import remarked as remarked
 from symgrad.lower.statements import statements as statements
 from symgrad.lower.statements import targets as targets
 from symgrad.lower.values import AT as AT

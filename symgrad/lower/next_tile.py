@@ -11,6 +11,7 @@ that follow they foresee (0.91 of the time of a curve through a million points).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from symgrad.lower import index as ix
@@ -61,10 +62,7 @@ def _requests(b: Buffer, s: Loop) -> list[Prefetch]:
 
 def _row(b: Buffer) -> int:
     """Elements of a sample."""
-    size = 1
-    for extent in b.shape:
-        size *= extent
-    return size
+    return math.prod(b.shape)
 
 
 def _data(body: Iterable[Statement]) -> list[Buffer]:

@@ -25,6 +25,7 @@ from symgrad.lower.kernel import (
     Statement,
     Store,
     Update,
+    remarked,
     statements,
     targets,
 )
@@ -112,18 +113,13 @@ class Phase:
 def parts_of(section: Iterable[Statement], batch: int) -> list[Part]:
     """The section's statements with what they touch."""
     found: list[Part] = []
-    comments: list[Statement] = []
-    for s in section:
-        if isinstance(s, Comment):
-            comments.append(s)
-            continue
+    for comments, s in remarked(section):
         part = Part(s, comments)
         part.samplewise = _is_samplewise(s, batch)
         axis = s.axis if isinstance(s, Loop) and part.samplewise else None
         for t in _touches(s, axis, part.samplewise):
             part.touches.setdefault(t.home, set()).add(t)
         found.append(part)
-        comments = []
     return found
 
 

@@ -234,6 +234,17 @@ def targets(s: Statement) -> tuple[Buffer, ...]:
     return (s.buffer,) if isinstance(s, Store | Update | Call | Collect) else ()
 
 
+def remarked(section: Iterable[Statement]) -> Iterator[tuple[list[Statement], Statement]]:
+    """Every statement of a section with the remarks in front of it."""
+    comments: list[Statement] = []
+    for s in section:
+        if isinstance(s, Comment):
+            comments.append(s)
+        else:
+            yield comments, s
+            comments = []
+
+
 def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
     """Every statement, outer before inner."""
     stack = list(reversed(body))

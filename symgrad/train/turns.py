@@ -7,10 +7,11 @@ count each other's epochs: the second one is refused.  Single steps wait for eac
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock, get_ident
+
+from symgrad.language.forks import forks
 
 BUSY = (
     "another thread is fitting this model (or one that shares its parameters): two at a time would "
@@ -18,21 +19,6 @@ BUSY = (
     "`loss`, `predict` and `gradients` may be called meanwhile, and parallel='hogwild' trains one "
     "model in several threads"
 )
-
-
-class _Forks:
-    """How often this process and those before it were forked off."""
-
-    def __init__(self) -> None:
-        self.number = 0
-
-    def count(self) -> None:
-        self.number += 1
-
-
-_forks = _Forks()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forks.count)
 
 
 class Turns:
@@ -45,14 +31,14 @@ class Turns:
         self._begin()
 
     def _begin(self) -> None:
-        self._process = _forks.number
+        self._process = forks.number
         self._fitting: int | None = None  # the thread that fits
         self._door = RLock()  # who waits for the arrays waits behind it, so that fits let others in
         self._arrays = RLock()
 
     def _still_here(self) -> None:
         """A process that is forked off has none of the threads that may hold the locks."""
-        if self._process != _forks.number:
+        if self._process != forks.number:
             self._begin()
 
     @contextmanager

@@ -172,7 +172,6 @@ def test_a_fit_lets_others_have_their_turn():
     assert len(losses) == 5 and call.results()[0].interrupted
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_process_that_is_forked_off_holds_nothing():
     """While a thread fits, another one forks: the child has no such thread, and may train."""
     model, data = network(target=HERE), numbers()
@@ -183,7 +182,6 @@ def test_a_process_that_is_forked_off_holds_nothing():
     held.end()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_fork_within_a_callback():
     model, data = network(target=HERE), numbers()
     codes = []
