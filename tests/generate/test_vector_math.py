@@ -6,6 +6,7 @@ import math
 import platform
 import re
 import warnings
+from typing import Any
 
 import mpmath as mp
 import numba as nb
@@ -86,6 +87,17 @@ def ulps(y: float, exact: mp.mpf, dtype: str) -> float:
     return float(abs(mp.mpf(float(y)) - exact) / unit)
 
 
+def assert_accurate(name: str, x: np.ndarray, dtype: str, exact: Any, precision: int,
+                    most: float = MOST_ULPS) -> None:  # fmt: skip
+    """A function's values are at most so many units off, of exact ones with so many bits."""
+    with mp.workprec(precision):
+        errors = [
+            ulps(y, exact(mp.mpf(float(v))), dtype) for v, y in zip(x, over(name, x), strict=True)
+        ]
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= most, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
 def numbers(rng, dtype: str, low: float, high: float, n: int = 120) -> np.ndarray:
     """Numbers of every size, and many where functions bend, between low and high."""
     format = np.finfo(dtype)
@@ -105,12 +117,8 @@ def numbers(rng, dtype: str, low: float, high: float, n: int = 120) -> np.ndarra
 def test_accuracy(name, rng, dtype, share):
     exact, _, low, high = FUNCTIONS[name]
     x = numbers(rng, dtype, low, high, share(120))
-    with mp.workprec(1300 if name in ("sin", "cos", "tan") else 250):
-        errors = [
-            ulps(y, exact(mp.mpf(float(v))), dtype) for v, y in zip(x, over(name, x), strict=True)
-        ]
-    worst = int(np.argmax(errors))
-    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+    precision = 1300 if name in ("sin", "cos", "tan") else 250
+    assert_accurate(name, x, dtype, exact, precision)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -121,12 +129,7 @@ def test_logarithms_next_to_1(rng, name, dtype):
     near = 1 + np.arange(-40, 40) * np.finfo(dtype).epsneg
     x = np.concatenate([near, rng.uniform(0.1, 2.0, 2000), -rng.uniform(0.1, 1, 500)]).astype(dtype)
     x = x[(x > low) & (x < high)]
-    with mp.workprec(150):
-        errors = [
-            ulps(y, exact(mp.mpf(float(v))), dtype) for v, y in zip(x, over(name, x), strict=True)
-        ]
-    worst = int(np.argmax(errors))
-    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+    assert_accurate(name, x, dtype, exact, 150)
 
 
 def test_asinh_where_log_2_cancels_half_of_the_rest():
@@ -143,11 +146,7 @@ def test_exponentials_next_to_the_largest_number(rng, name, dtype):
     """Finite to the end, infinite beyond."""
     last = np.finfo(dtype).maxexp * math.log(2)
     x = rng.uniform(last - 2, last + 3, 500).astype(dtype)
-    with mp.workprec(150):
-        exact = [FUNCTIONS[name][0](mp.mpf(float(v))) for v in x]
-        errors = [ulps(y, e, dtype) for y, e in zip(over(name, x), exact, strict=True)]
-    worst = int(np.argmax(errors))
-    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+    assert_accurate(name, x, dtype, FUNCTIONS[name][0], 150)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="flags have other numbers elsewhere")
@@ -209,11 +208,7 @@ GAMMAS = {"gamma": (mp.gamma, scipy.special.gamma),
 
 def assert_gamma_is_accurate(name, x, dtype):
     x = x[((x > 0) & (x < 1e6)) | ((x > -1e5) & (x != np.floor(x)))].astype(dtype)
-    with mp.workprec(400):
-        exact = [GAMMAS[name][0](mp.mpf(float(v))) for v in x]
-        errors = [ulps(y, e, dtype) for y, e in zip(over(name, x), exact, strict=True)]
-    worst = int(np.argmax(errors))
-    assert errors[worst] <= MOST_ULPS, f"{name}({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+    assert_accurate(name, x, dtype, GAMMAS[name][0], 400)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
