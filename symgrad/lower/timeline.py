@@ -21,7 +21,7 @@ class Timeline:
         self.reads: dict[Buffer, dict[Owner, int]] = {}
         self.writer: dict[Buffer, Owner] = {}
         self.early: list[tuple[Buffer, Owner]] = []
-        self.fetched: set[tuple[Buffer, Owner]] = set()  # since it was written: it is read again
+        self.fetched: dict[Buffer, frozenset[Owner]] = {}  # since it was written: it is read again
         self.local_writes: dict[Buffer, int] = {}
         self.local_reads: dict[Buffer, int] = {}
 
@@ -53,9 +53,10 @@ class Timeline:
                 for owner, at in earlier.get(t.buffer, {}).items():
                     apart = owner != t.owner or owner == EVERY
                     phase = max(phase, at + apart)
-            if t.written or (t.buffer, t.owner) in self.fetched:
+            fetched = self.fetched.get(t.buffer, frozenset())
+            if t.written or t.owner in fetched:
                 continue
-            self.fetched.add((t.buffer, t.owner))
+            self.fetched[t.buffer] = fetched | {t.owner}
             if t.buffer in self.writer:
                 cost += moved(t.owner, self.writer[t.buffer], t.buffer.nbytes, self.threads)
             else:
@@ -74,7 +75,7 @@ class Timeline:
             found[t.owner] = max(found.get(t.owner, 0), phase)
             if t.written:
                 self.writer[t.buffer] = t.owner
-                self.fetched = {key for key in self.fetched if key[0] is not t.buffer}
+                self.fetched.pop(t.buffer, None)
         for b in piece.reads:
             self.local_reads[b] = max(self.local_reads.get(b, 0), phase)
         for b in piece.writes:
