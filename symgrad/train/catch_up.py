@@ -7,7 +7,8 @@ rule's numbers, has every row caught up first, with the numbers that held while 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
 class CatchUp:
     """Keeps a model's tables, and those of the models that share them, fit to be read.
 
-    family: of the models that have arrays in common, those of which rows may be behind
+    family: of the models that have arrays in common, those of which rows may be behind.  turn:
+    entered to bring them up to date, so that no other kernel runs meanwhile
     """
 
     def __init__(
         self, programs: Programs, arrays: Mapping[sp.Symbol, np.ndarray], executables: Executables,
-        share: CatchUp | None = None,
+        turn: Callable[[], AbstractContextManager[None]], share: CatchUp | None = None,
     ) -> None:  # fmt: skip
-        self._arrays, self._executables = arrays, executables
+        self._arrays, self._executables, self._turn = arrays, executables, turn
         self._needed = bool(programs.rule and programs.rule.sleepers)
         self.family: weakref.WeakSet[CatchUp] = share.family if share else weakref.WeakSet()
         if self._needed:
@@ -56,10 +58,12 @@ class CatchUp:
     def settle(self) -> None:
         """Bring every row of every table up to the step."""
         if self.family:
-            for one in self.family:
-                one.settle_own()
+            with self._turn():
+                for one in self.family:
+                    one.settle_own()
 
     def settle_own(self) -> None:
+        """Bring this model's rows up to the step, by whoever has the turn."""
         if self._behind:
             self._behind = False
             program = self._executables.exactly("settle", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,17 @@ class Arrays(MutableMapping):
     """Arrays by name.  Reading gives the model's own array; assigning copies into it.
 
     what: the kind of thing they are, for messages.  fixed: name -> (value, why it stays) for names
-    that may be read and not assigned.  before: called before anything is read or assigned
+    that may be read and not assigned.  before: called before anything is read or assigned.  turn:
+    entered to assign, so that no kernel runs meanwhile
     """
 
     def __init__(
         self, arrays: Mapping[str, np.ndarray], what: str,
         fixed: Mapping[str, tuple[Any, str]] | None = None,
         before: Callable[[], None] = _nothing,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:  # fmt: skip
-        self._before = before
+        self._before, self._turn = before, turn
         self._arrays, self._what, self._fixed = dict(arrays), what, dict(fixed or {})
 
     def __getitem__(self, name: Any) -> Any:
@@ -45,9 +48,10 @@ class Arrays(MutableMapping):
             if isinstance(kept, int | float) and np.array_equal(value, kept):
                 return
             raise ValueError(f"{self._what} {name!r} {why}")
-        self._before()
         array = lookup(self._arrays, name, self._what)
-        array[...] = as_values(value, array.shape, f"{self._what} {name!r}")
+        with self._turn():
+            self._before()
+            array[...] = as_values(value, array.shape, f"{self._what} {name!r}")
 
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"a model keeps its {self._what}s: {name!r} cannot be deleted")
@@ -61,7 +65,7 @@ class Arrays(MutableMapping):
     def __getstate__(self) -> dict[str, Any]:
         """Pickled or copied without their model, arrays are as training has left them so far."""
         self._before()
-        return {**self.__dict__, "_before": _nothing}
+        return {**self.__dict__, "_before": _nothing, "_turn": nullcontext}
 
     def __repr__(self) -> str:
         rows = [

@@ -55,17 +55,18 @@ class Model:
         self.turns: Turns = share.turns if share else Turns()
         self.executables, self.settings = executables, settings
         self.behind: CatchUp = CatchUp(
-            programs, arrays, executables, share.behind if share else None
+            programs, arrays, executables, self.turns.turn, share.behind if share else None
         )
         blocks = [programs.captured, *programs.predicted.values()]
         parameters = by_name(cast.of(blocks, "parameter"), "parameter")
         own_arrays = {k: arrays[s] for k, s in parameters.items()}
-        self.parameters = Arrays(own_arrays, "parameter", before=self.behind.settle)
+        access = {"before": self.behind.settle, "turn": self.turns.turn}
+        self.parameters = Arrays(own_arrays, "parameter", **access)
         rule = programs.rule
         hypers = cast.of([*blocks, *(rule.blocks if rule else ())], "hyper")
         own = set(rule.hypers) if rule else set()
         named = by_name([s for s in hypers if s not in own], "hyper")
-        self.hyper = _hypers(named, arrays, rule, self.behind.settle)
+        self.hyper = _hypers(named, arrays, rule, access)
         self.data = tuple(by_name(cast.of(blocks, "data"), "data symbol").values())
         self.cast = cast
         self.evaluator = Evaluator(
@@ -322,12 +323,12 @@ class Model:
 
 def _hypers(
     named: dict[str, sp.Symbol], arrays: dict[sp.Symbol, np.ndarray], rule: Applied | None,
-    before: Callable[[], None],
+    access: dict[str, Any],
 ) -> Arrays:  # fmt: skip
     """The loss's hypers and the optimiser's numbers; with the reason, those that are fixed."""
     values = {name: arrays[s] for name, s in named.items()}
     if rule is None:
-        return Arrays(values, "hyper", before=before)
+        return Arrays(values, "hyper", **access)
     fixed = {
         name: (
             value,
@@ -347,4 +348,4 @@ def _hypers(
         else:
             why = f"is the expression {value}, compiled in: assign the hypers in it"
             fixed[name] = (value, why)
-    return Arrays(values, "hyper", fixed, before)
+    return Arrays(values, "hyper", fixed, **access)

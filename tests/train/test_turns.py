@@ -158,6 +158,44 @@ def test_evaluation_beside_a_fit_is_of_whole_steps(target, tmp_path):
     assert not np.any(apart) and model.steps == 40 * 64
 
 
+def test_rows_are_caught_up_for_another_thread_between_steps():
+    """Whoever read a table beside a fit had its rows caught up while the fit's kernel ran."""
+    index, y = sg.data("index", dtype=int), sg.data("y")
+    rng, done = np.random.default_rng(0), threading.Event()
+    data = {"index": rng.integers(0, 50, 100), "y": rng.normal(size=100)}
+
+    def fresh():
+        P = sg.parameter("P", shape=(50, 3), init=0.1)
+        rule = sg.SGD(0.01, momentum=0.9, weight_decay=0.01, lazy="catch_up")
+        return sg.compile((sg.sum(P[index]) - y) ** 2, rule, dtype="float64", target=HERE)
+
+    read, alone = fresh(), fresh()
+
+    def fit():
+        read.fit(data, epochs=1, batch_size=1, progress=False)
+        done.set()
+
+    def look():
+        while not done.is_set():
+            read.parameters["P"]
+            time.sleep(1e-4)
+
+    InThreads(fit, look).results()
+    alone.fit(data, epochs=1, batch_size=1, progress=False)
+    np.testing.assert_allclose(read.parameters["P"], alone.parameters["P"], rtol=1e-9)
+
+
+def test_assigning_waits_for_its_turn():
+    """A kernel that runs meanwhile could write over what was assigned."""
+    model = network(target=HERE)
+    with model.turns.turn():
+        call = InThreads(lambda: model.parameters.update(b1=7.0), lambda: model.hyper.update(lr=0))
+        time.sleep(0.05)
+        assert not np.any(model.parameters["b1"] == 7) and model.hyper["lr"] != 0
+    call.results()
+    assert np.all(model.parameters["b1"] == 7) and model.hyper["lr"] == 0
+
+
 def test_a_fit_lets_others_have_their_turn():
     """Those who wait have theirs at the end of a call, and not of the fit."""
     model, data, over = network(target=HERE), numbers(), threading.Event()
