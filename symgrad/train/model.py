@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -60,13 +60,13 @@ class Model:
         blocks = [programs.captured, *programs.predicted.values()]
         parameters = by_name(cast.of(blocks, "parameter"), "parameter")
         own_arrays = {k: arrays[s] for k, s in parameters.items()}
-        access = {"before": self.behind.settle, "turn": self.turns.turn}
-        self.parameters = Arrays(own_arrays, "parameter", **access)
+        held = partial(Arrays, before=self.behind.settle, turn=self.turns.turn)
+        self.parameters: Arrays = held(own_arrays, "parameter")
         rule = programs.rule
         hypers = cast.of([*blocks, *(rule.blocks if rule else ())], "hyper")
         own = set(rule.hypers) if rule else set()
         named = by_name([s for s in hypers if s not in own], "hyper")
-        self.hyper = _hypers(named, arrays, rule, access)
+        self.hyper = _hypers(named, arrays, rule, held)
         self.data = tuple(by_name(cast.of(blocks, "data"), "data symbol").values())
         self.cast = cast
         self.evaluator = Evaluator(
@@ -323,12 +323,12 @@ class Model:
 
 def _hypers(
     named: dict[str, sp.Symbol], arrays: dict[sp.Symbol, np.ndarray], rule: Applied | None,
-    access: dict[str, Any],
+    held: Callable[..., Arrays],
 ) -> Arrays:  # fmt: skip
     """The loss's hypers and the optimiser's numbers; with the reason, those that are fixed."""
     values = {name: arrays[s] for name, s in named.items()}
     if rule is None:
-        return Arrays(values, "hyper", **access)
+        return held(values, "hyper")
     fixed = {
         name: (
             value,
@@ -348,4 +348,4 @@ def _hypers(
         else:
             why = f"is the expression {value}, compiled in: assign the hypers in it"
             fixed[name] = (value, why)
-    return Arrays(values, "hyper", fixed, **access)
+    return held(values, "hyper", fixed)
