@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sympy as sp
@@ -49,4 +50,5 @@ def Adagrad(
         s = s + g**2
         return p - lr / (1 + step * lr_decay) * g / (sp.sqrt(s) + eps), s
 
-    return Rule(update, kept, {"s": start}, absent, "Adagrad", lazy, alike=True)
+    limits = dict.fromkeys(kept, math.inf)
+    return Rule(update, kept, {"s": start}, absent, "Adagrad", lazy, True, limits)

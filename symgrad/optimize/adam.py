@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sympy as sp
@@ -59,4 +60,5 @@ def Adam(
         return (new, m, v) if top is None else (new, m, v, highest)
 
     state = {"m": 0.0, "v": 0.0, **({"top": 0.0} if amsgrad else {})}
-    return Rule(update, kept, state, absent, "Adam", lazy, alike=True)
+    limits = dict.fromkeys(kept, math.inf) | {"beta1": 1.0, "beta2": 1.0}
+    return Rule(update, kept, state, absent, "Adam", lazy, True, limits)

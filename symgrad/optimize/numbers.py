@@ -43,7 +43,12 @@ def _number(rule: str, name: str, value: Any, below: float) -> Any:
     except TypeError:
         wrong = f"{rule}: {name} is a number or an expression in sg.step, not {value!r}"
         raise TypeError(wrong) from None
+    check(rule, name, number, below)
+    return number
+
+
+def check(rule: str, name: str, number: float, below: float) -> None:
+    """Raise ValueError unless a number is from 0 on and less than `below`."""
     if not 0 <= number < below:
         limit = "finite number from 0 on" if below == math.inf else f"number from 0 below {below:g}"
         raise ValueError(f"{rule}: {name} is {number:g}, and should be a {limit}")
-    return number

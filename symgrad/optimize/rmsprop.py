@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sympy as sp
@@ -59,4 +60,5 @@ def RMSprop(
         return (p - lr * by, *new.values())
 
     names = ["v", *(["m"] if centered else []), *([] if "momentum" in absent else ["u"])]
-    return Rule(update, kept, dict.fromkeys(names, 0.0), absent, "RMSprop", lazy, alike=True)
+    limits = dict.fromkeys(kept, math.inf)
+    return Rule(update, kept, dict.fromkeys(names, 0.0), absent, "RMSprop", lazy, True, limits)

@@ -13,6 +13,7 @@ import sympy as sp
 
 from symgrad.language import symbols
 from symgrad.language.arguments import real
+from symgrad.optimize.numbers import check
 
 LAZY = (False, True, "catch_up")
 
@@ -44,6 +45,7 @@ class Rule:
               "catch_up" is exact again: what a row missed is applied in closed form when it is next
               touched, or read.  It wants a rule that is linear where g = 0, with numbers that do
               not depend on the step (SGD with weight decay and momentum)
+    limits:   name -> what a number from 0 on stays below; `model.hyper` refuses others, too
     alike:    the update looks at nothing of p but its shape: of parameters of one shape, only the
               first is asked for
 
@@ -63,13 +65,14 @@ class Rule:
     name: str = "rule"
     lazy: bool | str = False
     alike: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not callable(self.update):
             raise TypeError(f"a rule's update is a function of p and g, not {self.update!r}")
         if type(self.lazy) not in (bool, str) or self.lazy not in LAZY:
             raise ValueError(f"{self.name}: lazy is False, True or 'catch_up', not {self.lazy!r}")
-        for what in ("numbers", "state", "absent"):
+        for what in ("numbers", "state", "absent", "limits"):
             if not isinstance(given := getattr(self, what), Mapping):
                 raise TypeError(f"{self.name}: {what} are values by name, not {given!r}")
         for state, value in self.state.items():
@@ -77,6 +80,11 @@ class Rule:
         clash = sorted(set(self.numbers).intersection({*self.state, *self.absent}))
         if clash:
             raise ValueError(f"{self.name}: {clash[0]!r} names two things")
+
+    def check(self, name: str, number: Any) -> None:
+        """Raise ValueError where a number that has limits is beyond them."""
+        if name in self.limits:
+            check(self.name, name, float(number), self.limits[name])
 
     def arguments(self) -> dict[str, sp.Expr]:
         """The numbers as the update sees them: a hyper each, or the expression that was given."""

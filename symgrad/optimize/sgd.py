@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sympy as sp
@@ -62,4 +63,5 @@ def SGD(
         return p - lr * (g + momentum * v if nesterov else v), v
 
     state = {} if "momentum" in absent else {"v": 0.0}
-    return Rule(update, kept, state, absent, "SGD", lazy, alike=True)
+    limits = dict.fromkeys(kept, math.inf)
+    return Rule(update, kept, state, absent, "SGD", lazy, True, limits)

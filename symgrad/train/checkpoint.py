@@ -148,6 +148,7 @@ def _describe_rule(applied: Applied, symbols: Symbols) -> dict[str, Any]:
     return {
         "name": applied.rule.name, "lazy": applied.rule.lazy, "numbers": numbers, "absent": absent,
         "state": state, "parameters": parameters, "asleep": asleep,
+        "limits": {k: str(v) for k, v in applied.rule.limits.items()},
     }  # fmt: skip
 
 
@@ -224,8 +225,9 @@ def _read_rule(record: dict[str, Any], symbols: Symbols, objective: Objective) -
     for k, v in record["numbers"].items():
         numbers[k] = sp.Symbol(v) if isinstance(v, str) else symbols.all[v[0]]
         given[k] = 0.0 if isinstance(v, list) and v[1] else numbers[k]
+    limits = {k: float(v) for k, v in record.get("limits", {}).items()}  # older files have none
     rule = Rule(_applied, given, record["state"], record["absent"], str(record["name"]),
-                record["lazy"])  # fmt: skip
+                record["lazy"], limits=limits)  # fmt: skip
     parts = dict(zip(trained, record["parameters"], strict=True))
     states = {
         p: {k: symbols.all[n] for k, n in part["states"].items()} for p, part in parts.items()

@@ -79,7 +79,20 @@ def as_values(value: Any, shape: Shape, what: str, dtype: Any = np.float64) -> n
         raise TypeError(f"{what} wants real numbers, not {value!r} of dtype {array.dtype}")
     if array.shape not in ((), shape):
         raise ValueError(f"{what} has shape {array.shape}; expected {shape}")
-    return aligned_copy(np.broadcast_to(array, shape), dtype)
+    return held_in(np.broadcast_to(array, shape), np.dtype(dtype), what)
+
+
+def held_in(array: np.ndarray, dtype: np.dtype, what: str) -> np.ndarray:
+    """A copy of this dtype; ValueError where it would make a number infinite."""
+    try:
+        with np.errstate(over="raise"):
+            return aligned_copy(array, dtype)
+    except FloatingPointError:
+        largest = np.abs(array[np.isfinite(array)]).max()
+        raise ValueError(
+            f"{what} holds {largest}, which {dtype} cannot hold"
+            + ("; compile with dtype='float64'" if dtype == np.float32 else "")
+        ) from None
 
 
 def _named(parameter: str, name: str) -> Draw:

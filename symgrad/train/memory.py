@@ -11,7 +11,7 @@ import sympy as sp
 
 from symgrad.language.aligned import aligned_copy, aligned_zeros
 from symgrad.language.symbols import TensorSymbol
-from symgrad.train.init import as_values, initial
+from symgrad.train.init import as_values, held_in, initial
 from symgrad.train.names import lookup
 
 
@@ -19,12 +19,16 @@ def _nothing() -> None:
     """What is called before arrays are read that are always up to date."""
 
 
+def _anything(name: str, values: np.ndarray) -> None:
+    """What checks values that may be anything."""
+
+
 class Arrays(MutableMapping):
     """Arrays by name.  Reading gives the model's own array; assigning copies into it.
 
     what: the kind of thing they are, for messages.  fixed: name -> (value, why it stays) for names
     that may be read and not assigned.  before: called before anything is read or assigned.  turn:
-    entered to assign, so that no kernel runs meanwhile
+    entered to assign, so that no kernel runs meanwhile.  check: raises what is wrong with a value
     """
 
     def __init__(
@@ -32,8 +36,9 @@ class Arrays(MutableMapping):
         fixed: Mapping[str, tuple[Any, str]] | None = None,
         before: Callable[[], None] = _nothing,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        check: Callable[[str, np.ndarray], None] = _anything,
     ) -> None:  # fmt: skip
-        self._before, self._turn = before, turn
+        self._before, self._turn, self._check = before, turn, check
         self._arrays, self._what, self._fixed = dict(arrays), what, dict(fixed or {})
 
     def __getitem__(self, name: Any) -> Any:
@@ -51,7 +56,9 @@ class Arrays(MutableMapping):
         array = lookup(self._arrays, name, self._what)
         with self._turn():
             self._before()
-            array[...] = as_values(value, array.shape, f"{self._what} {name!r}")
+            values = as_values(value, array.shape, f"{self._what} {name!r}", array.dtype)
+            self._check(name, values)
+            array[...] = values
 
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"a model keeps its {self._what}s: {name!r} cannot be deleted")
@@ -65,7 +72,8 @@ class Arrays(MutableMapping):
     def __getstate__(self) -> dict[str, Any]:
         """Pickled or copied without their model, arrays are as training has left them so far."""
         self._before()
-        return {**self.__dict__, "_before": _nothing, "_turn": nullcontext}
+        alone = {"_before": _nothing, "_turn": nullcontext, "_check": _anything}
+        return {**self.__dict__, **alone}
 
     def __repr__(self) -> str:
         rows = [
@@ -128,9 +136,8 @@ def _dense_sums(rule: Any, parameters: Iterable[sp.Symbol]) -> list[TensorSymbol
 
 def constants(symbols: Iterable[sp.Symbol], dtype: np.dtype) -> dict[sp.Symbol, np.ndarray]:
     """The constants' arrays as kernels read them: of the model's dtype, or int64."""
-    return {
-        s: np.ascontiguousarray(s.value, np.int64 if s.dtype == "int" else dtype) for s in symbols
-    }
+    kinds = {"int": np.dtype(np.int64), "float": dtype}
+    return {s: held_in(s.value, kinds[s.dtype], f"the constant {s.name!r}") for s in symbols}
 
 
 def hypers(symbols: Iterable[sp.Symbol]) -> dict[sp.Symbol, np.ndarray]:

@@ -348,4 +348,4 @@ def _hypers(
         else:
             why = f"is the expression {value}, compiled in: assign the hypers in it"
             fixed[name] = (value, why)
-    return held(values, "hyper", fixed)
+    return held(values, "hyper", fixed, check=rule.rule.check)

@@ -97,6 +97,25 @@ def test_numbers_are_assignable():
         model.hyper["weight_decay"] = 0.5
 
 
+@pytest.mark.parametrize(
+    ("rule", "name", "value"),
+    [
+        (sg.SGD(0.1, weight_decay=0.1), "weight_decay", np.inf), (sg.Adam(), "beta2", 1),
+        (sg.Adam(), "eps", -1e-8), (sg.Adagrad(), "lr", np.nan), (sg.RMSprop(), "alpha", -0.5),
+    ],
+)  # fmt: skip
+def test_what_is_refused_at_first_is_not_assignable(rule, name, value, tmp_path):
+    """A learning rate that is NaN made every parameter NaN."""
+    w = sg.parameter("w", init=3)
+    model = sg.compile(w**2, rule, target="reference")
+    model.save(tmp_path / "model")
+    for each in (model, sg.load(tmp_path / "model")):
+        kept = each.hyper[name]
+        with pytest.raises(ValueError, match=f"{rule.name}: {name} is {value:g}, and should be"):
+            each.hyper[name] = value
+        assert each.hyper[name] == kept
+
+
 REFUSED = {
     "negative": (lambda: sg.Adam(-1), ValueError, "Adam: lr is -1, and should be a finite"),
     "beta of 1": (lambda: sg.Adam(betas=(0.9, 1)), ValueError, "beta2 is 1, and should be"),

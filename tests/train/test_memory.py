@@ -57,6 +57,9 @@ def test_hypers_change_without_compiling(model):
         ("hyper", "lr", [1, 2], ValueError, "has shape (2,); expected ()"),
         ("hyper", "rate", 1, KeyError, "no hyper is called 'rate'"),
         ("hyper", "lr", None, TypeError, "real numbers"),
+        ("hyper", "lr", np.nan, ValueError, "SGD: lr is nan, and should be a finite number"),
+        ("hyper", "lr", -0.5, ValueError, "SGD: lr is -0.5, and should be a finite number"),
+        ("parameters", "W", [[1] * 3, [1e300] * 3], ValueError, "1e+300, which float32 cannot"),
     ],
 )
 def test_what_cannot_be_assigned(model, mapping, name, value, error, words):
@@ -66,6 +69,19 @@ def test_what_cannot_be_assigned(model, mapping, name, value, error, words):
     assert words in str(raised.value)
     for k, v in getattr(model, mapping).items():
         assert np.array_equal(before[k], v)
+
+
+@pytest.mark.parametrize(
+    "given", [1e300, np.float64(-1e39), lambda rng, shape: np.full(shape, 1e39)]
+)
+def test_what_float32_cannot_hold_is_no_first_value(given):
+    """It became infinite, and so did the loss."""
+    w = sg.parameter("w", init=given)
+    with pytest.raises(ValueError, match="init of parameter 'w' holds 1e.*, which float32 cannot"):
+        sg.compile(w**2, sg.SGD(0.1), target="reference")
+    assert sg.compile(w**2, dtype="float64", target="reference").parameters["w"] != 0
+    with pytest.raises(ValueError, match=r"constant 'const_2' holds 1e.*, which float32 cannot"):
+        sg.compile(sg.sum(sg.constant([1, 1e300])) * sg.parameter("v"), target="reference")
 
 
 def test_nothing_is_deleted(model):
