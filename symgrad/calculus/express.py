@@ -16,10 +16,8 @@ from sympy.core.parameters import distribute
 from symgrad.calculus.block import Block, Equation, Name, Operand
 from symgrad.calculus.capture import ARITHMETIC
 from symgrad.language.choice import choose
-from symgrad.language.pointwise import softplus
 from symgrad.language.row import TABLE
-from symgrad.language.special import erfc
-from symgrad.language.steady import logistic
+from symgrad.language.steady import LOW, SCALE, logistic
 from symgrad.language.symbols import let
 from symgrad.language.tensor import HEADS, describe
 from symgrad.language.views import broadcast_to
@@ -105,12 +103,8 @@ SPECIAL: dict[str, Callable[..., sp.Expr]] = {
     "log1p": _log1p,
     "expm1": lambda x: sp.exp(x) - 1,
     "exp_product": lambda a, b: sp.exp(a * b),
-    "gelu_slope": lambda x: (
-        erfc(-x / sp.sqrt(2)) / 2 + x * sp.exp(-(x**2) / 2) / sp.sqrt(2 * sp.pi)
-    ),
-    "mish_slope": lambda x: (
-        sp.tanh(softplus(x)) + x * (1 - sp.tanh(softplus(x)) ** 2) * logistic(x)
-    ),
+    "scaled_sigmoid": lambda x: logistic(x) * choose(x < LOW, 2**SCALE, 1),
+    "unscaled": lambda a, s, x: a * s * choose(x < LOW, sp.Rational(1, 2**SCALE), 1),
     "logistic_slope": lambda x: logistic(x) * logistic(-x),
     "root_sum": lambda x, c: sp.sqrt(x**2 + c),
     "root_slope": lambda x, c: x / sp.sqrt(x**2 + c),

@@ -39,7 +39,9 @@ CODE = {
     "exp": Code("exp({0})"), "expm1": Code("expm1({0})"),
     "exp_product": Code("exp_product({0}, {1})"),
     "log": Code("log({0})"), "log1p": Code("log1p({0})"), "logit": Code("logit({0})"),
-    "sigmoid": Code("sigmoid({0})"), "softplus": Code("softplus({0})"),
+    "sigmoid": Code("sigmoid({0})"), "logistic_slope": Code("logistic_slope({0})"),
+    "scaled_sigmoid": Code("scaled_sigmoid({0})"), "unscaled": Code("unscaled({0}, {1}, {2})"),
+    "softplus": Code("softplus({0})"),
     "raised": Code("raised({0}, {1})"),
     "sqrt": Code("math.sqrt({0})"), "square": Code("square({0})"),
     # ---- trigonometry
@@ -85,7 +87,7 @@ LIBRARY = (
 VECTOR_MATH = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "digamma", "erf",
     "erfc", "exp", "exp_product", "expm1", "gamma", "gelu", "gelu_slope", "lgamma", "log", "log1p",
-    "logcosh", "logit", "mish", "mish_slope", "raised", "sigmoid", "sin",
-    "sinh", "softplus", "tan", "tanh",
+    "logcosh", "logistic_slope", "logit", "mish", "mish_slope", "raised",
+    "scaled_sigmoid", "sigmoid", "sin", "sinh", "softplus", "tan", "tanh", "unscaled",
 )  # fmt: skip
 # fmt: on

@@ -168,7 +168,8 @@ CODE = {
         "exp", "expm1", "log", "log1p", "sigmoid", "softplus", "raised", "sin", "cos", "tan",
         "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf",
         "erfc", "digamma", "exp_product", "gamma", "gelu", "gelu_slope", "lgamma",
-        "logcosh", "logit", "mish", "mish_slope",
+        "logcosh", "logistic_slope", "logit", "mish", "mish_slope",
+        "scaled_sigmoid", "unscaled",
     )},
 }
 # fmt: on

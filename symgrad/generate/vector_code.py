@@ -12,6 +12,7 @@ range reductions, so every instruction carries one: `contract`, or on exact sums
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -158,7 +159,7 @@ class Real:
         return self.of(low).where(self < low, self)
 
     def at_most(self, high: float) -> Real:
-        return self.of(high).where(self > high, self)
+        return self.of(high).where(self > high, self) if high < math.inf else self
 
     # ---- bits
 
@@ -181,15 +182,15 @@ class Real:
         """The sign bit."""
         return -(1 << (self.format.width - 1))
 
-    def nearest(self) -> tuple[Real, Bits]:
-        """The nearest integer, as a number and as bits; |self| < 2**(mantissa - 2)."""
+    def nearest(self, most: float = math.inf) -> tuple[Real, Bits]:
+        """The nearest integer, or `most`, as a number and as bits; |self| < 2**(mantissa - 2)."""
         if has_scaling() and self.format.name == FLOAT.name:  # one instruction each way
             short, real = self.format.integer, self.format.type
             whole = _intrinsic(self.builder.module, "llvm.lrint", short, [real], real)
-            low = self.builder.call(whole, [self.value])
+            low = self.builder.call(whole, [self.at_most(most).value])
             number = self.builder.sitofp(low, real)
             return Real(self.builder, self.format, number), Bits(self, low)
-        shifted = self + self.format.shift
+        shifted = (self + self.format.shift).at_most(self.format.shift + most)
         low = shifted.bits - self.of(self.format.shift).bits
         return shifted.minus(self.format.shift), low
 
@@ -209,6 +210,15 @@ class Real:
             return self._scaled_at_once(n)
         half = ((n + 2 * self.format.bias) >> 1) - self.format.bias
         return self.times(half.power_of_two()).times((n - half).power_of_two())
+
+    def in_units(self, n: Bits, denormal: Any) -> Real:
+        """self * 2**n, self > 0; where that is denormal its bits are a number's that stands above
+        2**mantissa: nothing is rounded to a denormal number."""
+        f = self.format
+        least = f.bias - 1 + f.mantissa  # 2**-least is the smallest number
+        power = (n + least).where(denormal, n).power_of_two()
+        base = self.of(2.0**f.mantissa).where(denormal, 0.0)
+        return ((self * power + base).bits - base.bits).real
 
     def _scaled_at_once(self, n: Bits) -> Real:
         short = FLOAT.across(self.format.lanes).integer

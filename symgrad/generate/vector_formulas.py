@@ -9,18 +9,19 @@ from __future__ import annotations
 import math
 
 from symgrad.generate.vector_code import Bits, Real, polynomial
-from symgrad.generate.vector_coefficients import EXP, EXP2, LIMITS, LOG2
+from symgrad.generate.vector_coefficients import EXP, EXP2, EXP_LONG, LIMITS, LOG2
+from symgrad.generate.vector_formats import has_scaling
 
 
-def _reduced(x: Real, rest: Real | None = None) -> tuple[Bits, Real]:
-    """n and r for x + rest between the limits of exp."""
-    n, bits = (x * (1 / math.log(2))).nearest()
+def reduced(x: Real, rest: Real | None = None, most: float = math.inf) -> tuple[Bits, Real]:
+    """n, at most so much, and r for x + rest between the limits of exp."""
+    n, bits = (x * (1 / math.log(2))).nearest(most)
     high, low = LOG2[x.format.name]
     r = x - n * high - n * low
     return bits, r if rest is None else r + rest
 
 
-def _exp_of_rest(r: Real) -> Real:
+def exp_of_rest(r: Real) -> Real:
     return polynomial(r, (1.0, 1.0, *EXP[r.format.name]))
 
 
@@ -36,19 +37,25 @@ def exp(x: Real) -> Real:
 def exp_of_sum(x: Real, rest: Real | None) -> Real:
     """exp(x + rest), |rest| much smaller than 1.
 
-    Where it is 0 that is not computed: processors take a hundred cycles to round a result to 0, and
+    No result is rounded to 0 or to a denormal number, for which processors take a hundred cycles:
     masked scores of a softmax are many.
     """
-    low, high = LIMITS[x.format.name].exp
-    counts = x.reaches(low)
-    n, r = _reduced(x.at_most(high).where(counts, 0.0), rest)
-    return _exp_of_rest(r).scaled(n).where(counts, 0.0)
+    name, bias = x.format.name, x.format.bias
+    low, high = LIMITS[name].exp
+    if has_scaling():
+        counts = x.reaches(low)
+        n, r = reduced(x.at_most(high).where(counts, 0.0), rest)
+        return exp_of_rest(r).scaled(n).where(counts, 0.0)
+    n, r = reduced(x.at_least(low).at_most(high), rest, most=bias)
+    y = polynomial(r, (1.0, 1.0, *EXP_LONG[name]))
+    surely = 0.0 if rest is None else 2.0**-10
+    return y.in_units(n, denormal=x < (1 - bias) * math.log(2) - surely)
 
 
 def scaled_exp(factor: Real, x: Real, rest: Real) -> Real:
     """factor exp(x + rest), x <= 0; rounded once where it is denormal."""
     counts = x.reaches(LIMITS[x.format.name].exp[0])
-    n, r = _reduced(x.where(counts, 0.0), rest)
+    n, r = reduced(x.where(counts, 0.0), rest)
     more = _more_of_rest(r)
     return (factor * more + factor).scaled(n).where(counts, 0.0)
 
@@ -59,14 +66,14 @@ def parts_of_exp(x: Real) -> tuple[Bits, Real]:
     f y = f (y - 1) + f is rounded less often than y and its product.
     """
     counts = x.reaches(LIMITS[x.format.name].exp[0])
-    n, r = _reduced(x.where(counts, 0.0))
+    n, r = reduced(x.where(counts, 0.0))
     return n, _more_of_rest(r).where(counts, -1.0)
 
 
 def exp_half(x: Real) -> Real:
     """exp(x) / 2, which is finite a little longer; for x >= 0."""
-    n, r = _reduced(x.at_most(LIMITS[x.format.name].exp[1] + 1.0))
-    return _exp_of_rest(r).scaled(n - 1)
+    n, r = reduced(x.at_most(LIMITS[x.format.name].exp[1] + 1.0))
+    return exp_of_rest(r).scaled(n - 1)
 
 
 def expm1(x: Real) -> Real:
@@ -86,7 +93,7 @@ def half_expm1(x: Real) -> Real:
 
 def _expm1_reduced(x: Real) -> tuple[Bits, Real]:
     """n and exp(r) - 1, exp(x) = 2**n exp(r)."""
-    n, r = _reduced(x)
+    n, r = reduced(x)
     return n, r + r * r * polynomial(r, EXP[x.format.name])
 
 
@@ -97,11 +104,6 @@ def tanh(x: Real) -> Real:
     power, f = x.at_least(-last).at_most(last).turns(2 / math.log(2))
     e = power * (f * polynomial(f, EXP2[x.format.name])) - (1.0 - power)  # -0 for x = -0
     return e / (e + 2.0)
-
-
-def sigmoid(x: Real) -> Real:
-    e = exp(-abs(x))
-    return x.of(1.0).where(x >= 0.0, e) / (e + 1.0)
 
 
 def exp_product(x: Real, y: Real) -> Real:

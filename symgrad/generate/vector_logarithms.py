@@ -64,22 +64,17 @@ def _log_next_to_one(x: Real, power: Bits, doubled: Any = None) -> Real:
     return _sum(_exponent(power, -1.0, doubled), above, half_below)
 
 
-def softplus(x: Real) -> Real:
-    """max(x, 0) + log(1 + t), t = exp(-|x|)"""
-    return x.at_least(0.0) + _log_of_1_to_2(exp(-abs(x)))
-
-
 def logcosh(x: Real) -> Real:
     """a + log((1 + t) / 2), t = exp(-2 a), but below 1, where these cancel, a**2 / 2 and the rest
     of its power series."""
     a, z = abs(x), x * x
     near = (z * z).times_plus(polynomial(z, LOG_COSH[x.format.name]), z.times(0.5))
-    return near.where(a < 1.0, (a - math.log(2)) + _log_of_1_to_2(exp(a * -2.0)))
+    return near.where(a < 1.0, (a - math.log(2)) + log_of_quotient(exp(a * -2.0), x.of(1.0)))
 
 
-def _log_of_1_to_2(t: Real) -> Real:
-    """log(1 + t), 0 <= t <= 1: 2 artanh s with s <= 1/3."""
-    t = t / (t * 0.5 + 1.0)
+def log_of_quotient(a: Real, b: Real) -> Real:
+    """log(1 + a / b), 0 <= a <= b: 2 artanh s with s <= 1/3."""
+    t = a / (a * 0.5 + b)
     z = t * t
     return t + t * z * polynomial(z, LOG_NEXT[t.format.name])
 

@@ -32,6 +32,7 @@ from symgrad.generate import (
     vector_mish,
     vector_powers,
     vector_remainder,
+    vector_sigmoid,
 )
 from symgrad.generate.vector_code import Real
 from symgrad.generate.vector_formats import FORMATS
@@ -62,6 +63,17 @@ def _vectorised_pair(name: str, formula: Callable[..., Real]) -> Any:
     return made
 
 
+def _vectorised_triple(name: str, formula: Callable[..., Real]) -> Any:
+    """The formula as a function of three arguments for nopython code."""
+    FORMULAS[name] = formula, 3
+
+    @intrinsic
+    def made(typing: Any, x: Any, y: Any, z: Any) -> Any:
+        return typed(name, formula, x, y, z)
+
+    return made
+
+
 def typed(name: str, formula: Callable[..., Real], *arguments: Any) -> Any:
     """A signature with code; None for what is no number."""
     if not all(isinstance(x, types.Float | types.Integer | types.Boolean) for x in arguments):
@@ -83,8 +95,10 @@ expm1 = _vectorised("expm1", vector_formulas.expm1)
 log = _vectorised("log", vector_logarithms.log)
 log1p = _vectorised("log1p", vector_logarithms.log1p)
 tanh = _vectorised("tanh", vector_formulas.tanh)
-sigmoid = _vectorised("sigmoid", vector_formulas.sigmoid)
-softplus = _vectorised("softplus", vector_logarithms.softplus)
+sigmoid = _vectorised("sigmoid", vector_sigmoid.sigmoid)
+logistic_slope = _vectorised("logistic_slope", vector_sigmoid.logistic_slope)
+scaled_sigmoid = _vectorised("scaled_sigmoid", vector_sigmoid.scaled_sigmoid)
+softplus = _vectorised("softplus", vector_sigmoid.softplus)
 erf = _vectorised("erf", vector_erf.erf)
 erfc = _vectorised("erfc", vector_erf.erfc)
 gelu = _vectorised("gelu", vector_erf.gelu)
@@ -110,5 +124,6 @@ atanh = _vectorised("atanh", vector_logarithms.atanh)
 atan2 = _vectorised_pair("atan2", vector_inverses.atan2)
 exp_product = _vectorised_pair("exp_product", vector_formulas.exp_product)
 raised = _vectorised_pair("raised", vector_powers.power)
+unscaled = _vectorised_triple("unscaled", vector_sigmoid.unscaled)
 modulo = _vectorised_pair("modulo", vector_remainder.modulo)
 FORMULAS.update((vector_powers.name(k), (vector_powers.whole(k), 1)) for k in vector_powers.WHOLE)

@@ -48,6 +48,43 @@ class mish(Pointwise):
     """x tanh(softplus(x))."""
 
 
+class silu(Pointwise):
+    """x sigmoid(x), also called swish.
+
+    >>> import symgrad as sg
+    >>> sg.silu(sg.data("x"))
+    silu(x)
+    """
+
+
+class Slope(Pointwise):
+    """A derivative as a function of its own, which keeps its digits: f'(x)."""
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{self._of()}'({printer._print(self.args[0])})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        operand = printer._print(self.args[0])
+        text = rf"\operatorname{{{self._of()}}}'{{\left({operand}\right)}}"
+        return rf"\left({text}\right)^{{{exp}}}" if exp else text
+
+    @classmethod
+    def _of(cls) -> str:
+        return cls.__name__.removesuffix("_slope")
+
+
+class gelu_slope(Slope):
+    """Phi(x) + x phi(x), with the normal distribution's function and density."""
+
+
+class mish_slope(Slope):
+    """t + x (1 - t**2) sigmoid(x), t = tanh(softplus(x))."""
+
+
+class silu_slope(Slope):
+    """s + x s (1 - s), s = sigmoid(x)."""
+
+
 class softsign(Pointwise):
     """x/(1 + |x|)."""
 
@@ -96,6 +133,21 @@ def _steady_mish_slope(x: Any) -> Any:
     return op.steady_tanh(t) + 4 * x * op.logistic_slope(2 * t) * op.logistic(x)
 
 
+def _silu(x: np.ndarray) -> np.ndarray:
+    """x exp(x) where the sigmoid is next to 0, and might have no digits."""
+    return np.where(x < -40, x * np.exp(np.clip(x, -1e3, 0)), x * special("expit")(x))
+
+
+def _silu_slope(x: np.ndarray) -> np.ndarray:
+    low = (1 + x) * np.exp(np.clip(x, -1e3, 0))
+    return np.where(x < -40, low, special("expit")(x) * (1 + x * special("expit")(-x)))
+
+
+def _expand_silu_slope(x: Any) -> Any:
+    u = op.scaled_sigmoid(x)
+    return op.unscaled(1 + x * (1 - op.unscaled(1, u, x)), u, x)
+
+
 def _inverse_of_next(x: Any) -> Any:
     """1/(1 + |x|)"""
     return (1 + op.abs(x)) ** -1
@@ -114,10 +166,15 @@ register(
         head=hardtanh, kinked=True, domain=Domain(((-2.0, 2.0), (-1.0, -0.5), (0.5, 1.0))),
         expand=lambda x, low, high: op.min(op.max(x, low), high)),
     Row("gelu", "pointwise", _gelu, (lambda g, y, x: g*op.gelu_slope(x),), head=exact_gelu),
-    Row("gelu_slope", "pointwise", _gelu_slope, (_gelu_slope_pull,)),
+    Row("gelu_slope", "pointwise", _gelu_slope, (_gelu_slope_pull,), head=gelu_slope),
     Row("mish", "pointwise", lambda x: x*np.tanh(np.logaddexp(0, x)),
         (lambda g, y, x: g*op.mish_slope(x),), head=mish),
-    Row("mish_slope", "pointwise", _mish_slope, (_mish_slope_pull,)),
+    Row("mish_slope", "pointwise", _mish_slope, (_mish_slope_pull,), head=mish_slope),
+    Row("silu", "pointwise", _silu, (lambda g, y, x: g*op.silu_slope(x),), head=silu,
+        expand=lambda x: op.unscaled(x, op.scaled_sigmoid(x), x)),
+    Row("silu_slope", "pointwise", _silu_slope,
+        (lambda g, y, x: g*op.logistic_slope(x)*(2 - x*op.steady_tanh(HALF*x)),), head=silu_slope,
+        expand=_expand_silu_slope),
     Row("softsign", "pointwise", lambda x: x/(1 + np.abs(x)),
         (lambda g, y, x: g*_inverse_of_next(x)**2,), head=softsign,
         expand=lambda x: x*_inverse_of_next(x)),
@@ -189,12 +246,6 @@ def gelu(x: Any, approximate: str = "none") -> sp.Expr:
     if approximate != "none":
         raise ValueError(f"sg.gelu: approximate is 'none' or 'tanh', not {approximate!r}")
     return exact_gelu(x)
-
-
-def silu(x: Any) -> sp.Expr:
-    """x sigmoid(x), also called swish."""
-    x = anonymous(sympify(x))
-    return x * sigmoid(x)
 
 
 def softshrink(x: Any, lambd: Any = HALF) -> sp.Expr:

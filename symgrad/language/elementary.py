@@ -80,7 +80,7 @@ def _expand_hypot(a: Any, b: Any) -> Any:
 
 
 def _expand_logaddexp(a: Any, b: Any) -> Any:
-    apart = op.max(a, b) + op.log1p(op.exp(-op.abs(a - b)))
+    apart = op.max(a, b) + op.softplus(-op.abs(a - b))
     return op.select(op.eq(a, b), a + sp.log(2), apart)  # also where both are infinite
 
 

@@ -229,7 +229,7 @@ register(
          expand=lambda x: 1/(1 + op.exp(-x))),
     _row("log_sigmoid", log_sigmoid, lambda x: -np.logaddexp(0, -x),
          lambda g, y, x: g*op.logistic(-x),
-         expand=lambda x: op.min(x, 0) - op.log1p(op.exp(-op.abs(x)))),
+         expand=lambda x: -op.softplus(-x)),
     _row("softplus", softplus, lambda x: np.logaddexp(0, x), lambda g, y, x: g*op.logistic(x),
          expand=lambda x: op.max(x, 0) + op.log1p(op.exp(-op.abs(x)))),
 )

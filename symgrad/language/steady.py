@@ -16,6 +16,8 @@ from symgrad.language.pointwise import HALF, Pointwise, register_heads
 from symgrad.language.row import Domain, Row, op, register
 from symgrad.language.scipy_special import special
 
+LOW, SCALE = -1.0, 64  # below this sigmoids are taken 2**64 times as large
+
 
 class logistic(Pointwise):
     """sigmoid(x), whose derivative is logistic(x) logistic(-x)."""
@@ -39,6 +41,11 @@ class steady_tanh(Pointwise):
         return rf"\tanh{power}{{\left({printer._print(self.args[0])}\right)}}"
 
 
+def _scaled_sigmoid(x: np.ndarray) -> np.ndarray:
+    root = np.exp(np.minimum(x, 0) / 2) * 2.0 ** (SCALE / 2)
+    return np.where(x < LOW, root * root / (1 + np.exp(np.minimum(x, 0))), special("expit")(x))
+
+
 def _steep(x: Any, c: Any) -> Any:
     return (x**2 + c) ** sp.Rational(-3, 2)
 
@@ -48,8 +55,13 @@ register(
     Row("logistic", "pointwise", special("expit"), (lambda g, y, x: g*op.logistic_slope(x),),
         head=logistic, expand=lambda x: op.sigmoid(x)),
     Row("logistic_slope", "pointwise", lambda x: special("expit")(x)*special("expit")(-x),
-        (lambda g, y, x: -g*y*op.steady_tanh(HALF*x),),
-        expand=lambda x: op.sigmoid(x)*op.sigmoid(-x)),
+        (lambda g, y, x: -g*y*op.steady_tanh(HALF*x),)),
+    # silu and its derivative keep their digits where sigmoids have none
+    Row("scaled_sigmoid", "pointwise", _scaled_sigmoid, (lambda g, y, x: g*y*op.logistic(-x),),
+        kinked=True),
+    Row("unscaled", "pointwise", lambda a, s, x: a*s*np.where(x < LOW, 2.0**-SCALE, 1),
+        (lambda g, y, a, s, x: op.unscaled(g, s, x), lambda g, y, a, s, x: op.unscaled(g, a, x),
+         None), kinked=True),
     Row("steady_tanh", "pointwise", np.tanh, (lambda g, y, x: 4*g*op.logistic_slope(2*x),),
         head=steady_tanh, expand=lambda x: op.tanh(x)),
     # sqrt(x**2 + c) and its derivative: (y**2 - x**2)/y**3 cancels, c/y**3 does not

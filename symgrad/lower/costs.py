@@ -16,6 +16,7 @@ COST = {
     "asinh": 16, "acosh": 16, "atanh": 16, "erf": 14, "erfc": 30,
     "exp_product": 12, "gelu": 32, "gelu_slope": 36, "logit": 14,
     "mish": 15, "mish_slope": 17, "logcosh": 24,
+    "scaled_sigmoid": 12, "unscaled": 2, "logistic_slope": 13,
     "gamma": 75, "lgamma": 40, "digamma": 44, "sigmoid": 12, "softplus": 16,
     "whole_quotient": 8, "mixed": 8, "below": 3, "either": 4, "unit": 3,
 }

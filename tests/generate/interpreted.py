@@ -201,7 +201,8 @@ MODULES = {
         raised=np.power, erfc=special.erfc, gamma=special.gamma, digamma=special.psi,
         lgamma=special.gammaln,
         **{name: TABLE[name].numpy for name in (
-            "exp_product", "gelu", "gelu_slope", "logcosh", "logit", "mish", "mish_slope")},
+            "exp_product", "gelu", "gelu_slope", "logcosh", "logistic_slope", "logit", "mish",
+            "mish_slope", "scaled_sigmoid", "unscaled")},
     ),
 }  # fmt: skip
 

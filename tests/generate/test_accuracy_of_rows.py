@@ -30,6 +30,7 @@ EXACT = DEFINITIONS | {
 # the size of what is subtracted: (operands, value) -> size
 SCALES = {
     "logaddexp": lambda a, b, y: max(abs(a), abs(b), abs(y)),
+    "silu_slope": lambda x, y: max(1, abs(x)) / (1 + mp.exp(-x)),
     "sinc_slope": lambda x, y: 1 / abs(x) if abs(x) > 1 else y,
     "beta": lambda a, b, y: y * (1 + sum(abs(mp.loggamma(x)) for x in (a, b, a + b))),
 }

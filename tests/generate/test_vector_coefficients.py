@@ -77,3 +77,15 @@ def test_coefficients(table, dtype):
         points = [low + (high - low) * mp.mpf(2 * k + 1) / 200 for k in range(100)]
         error = max(abs(mp.polyval(coefficients, x) - f(x, dtype)) for x in points)
     assert error < 4 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_exponential_to_log_2(dtype):
+    """Up to where the exponent of the largest number ends, twice as far as elsewhere."""
+    coefficients = [mp.mpf(c) for c in reversed((1, 1, *known.EXP_LONG[dtype]))]
+    half = mp.log(2) / 2
+    with mp.workdps(40):
+        for k in range(301):
+            r = half * (mp.mpf(k) / 100 - 1)
+            error = abs(mp.polyval(coefficients, r) / mp.exp(r) - 1)
+            assert error < (0.25 if r <= half else 0.5) * np.finfo(dtype).eps

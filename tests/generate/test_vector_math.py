@@ -52,6 +52,10 @@ FUNCTIONS = {
     "erfc": (lambda x: mp.erfc(min(max(x, -99), 99)), scipy.special.erfc, -math.inf, math.inf),
     "gelu": (lambda x: x * _normal(x), TABLE["gelu"].numpy, -math.inf, math.inf),
     "mish": (_mish, TABLE["mish"].numpy, -math.inf, math.inf),
+    "scaled_sigmoid": (lambda x: (2**64 if x < -1 else 1) / (1 + mp.exp(-x)),
+                       TABLE["scaled_sigmoid"].numpy, -math.inf, math.inf),
+    "logistic_slope": (lambda x: 1 / (2 + 2 * mp.cosh(x)), TABLE["logistic_slope"].numpy,
+                       -math.inf, math.inf),
     "logcosh": (_logcosh, TABLE["logcosh"].numpy, -math.inf, math.inf),
     "logit": (lambda x: mp.log(x / (1 - x)), TABLE["logit"].numpy, 0, 1),
     "sin": (mp.sin, np.sin, -math.inf, math.inf),
@@ -192,7 +196,9 @@ def test_loops_are_vectorised(name, dtype, type):
 def test_every_function_is_tested():
     public = {n for n, f in vars(vector_math).items() if type(f).__name__ == "_Intrinsic"}
     called = {row.called for row in CODE.values()} - {""}
-    assert called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, *SLOPES, "digamma", "modulo"}
+    assert (
+        called == public == {*FUNCTIONS, *PAIRS, *GAMMAS, *SLOPES, "digamma", "modulo", "unscaled"}
+    )
 
 
 def test_integers_are_taken_as_doubles():
