@@ -15,6 +15,7 @@ from symgrad.lower.expressions import accesses
 from symgrad.lower.kernel import Buffer, Comment, Statement, Store, Update
 
 LARGEST = 400  # operations of a part
+SUMS = 64  # of a part: LLVM takes each for memory that all others may change, in quadratic time
 FEW = 32  # operations side by side that keep a processor busy
 # Operations of a part where there are fewer: several vectors are under way at a time.  By the
 # vector registers that there are.
@@ -46,12 +47,13 @@ def cut(body: Sequence[Statement], registers: int) -> list[list[Statement]]:
 
 def _end(body: Sequence[Statement], start: int, largest: int, last: Mapping[Buffer, int]) -> int:
     """Where the piece that begins at `start` ends; last: where variables are read last."""
-    size, end, least = 0, start, 0.0
+    size, sums, end, least = 0, 0, start, 0.0
     kept: set[Buffer] = set()
     for k in range(start, len(body)):
         s = body[k]
         size += size_of([s])
-        if size > largest and k > start:
+        sums += isinstance(s, Update)
+        if (size > largest or sums > SUMS) and k > start:
             return end
         kept.difference_update([b for b in read_in([s]) if last[b] == k])
         if isinstance(s, Store) and s.buffer.is_local and last.get(s.buffer.home, k) > k:

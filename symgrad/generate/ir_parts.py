@@ -217,8 +217,9 @@ class Part(Writer):
             axis = parts.loop.axis
             ir_lanes.begin(self, axis, parts.sums.count, i, stop, parts.positions)
             self.lanes_of(piece, parts.sums.count)
-        for home, place in parts.sums.places.items():
-            self._copied(home, place, self._held(home))
+        if parts.in_strips:
+            for home, place in parts.sums.places.items():
+                self._copied(home, place, self._held(home))
         self._release()
 
     @property
@@ -251,9 +252,10 @@ class Part(Writer):
             yield i
 
     def _places(self, piece: Sequence[Statement]) -> dict[Buffer, str]:
-        """Variables for the sums that this part adds to, in which they are at its beginning."""
+        """Where the sums are that this part adds to: in variables while it goes through a strip."""
         found = dict.fromkeys(t.buffer.home for t in piece if isinstance(t, Update))
-        return {home: self._variable(home) for home in found if home in self.parts.offsets}
+        place = self._variable if self.parts.in_strips else self._held
+        return {home: place(home) for home in found if home in self.parts.offsets}
 
     def _variable(self, home: Buffer) -> str:
         kind = type_of(home.dtype, self.parts.sums.count)

@@ -261,3 +261,13 @@ def test_parts_end_where_little_is_kept(monkeypatch):
     assert [len(p) for p in cut(body, 16)] == [7]
     monkeypatch.setattr(ir_cut, "LARGEST", 8)
     assert [len(p) for p in cut(body, 16)] == [5, 2]
+
+
+def test_parts_have_few_sums(monkeypatch):
+    """LLVM's time for a part grows with the square of its sums."""
+    a, *sums = (local(str(k)) for k in range(12))
+    body = [store(a, "sin", 1.0)]
+    body += [Update(x, (), "add", load(a)) for x in sums]
+    assert [len(p) for p in cut(body, 16)] == [12]
+    monkeypatch.setattr(ir_cut, "SUMS", 4)
+    assert [len(p) for p in cut(body, 16)] == [5, 4, 3]
