@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from symgrad.lower.expressions import loads
 from symgrad.lower.kernel import Apply, Buffer, Expression, Statement, Update, targets
 
-TERMS = 4  # of a partial sum
+TERMS = 2  # of a partial sum: those of more have to be kept from part to part
 
 
 def early(body: Sequence[Statement], sums: Collection[Buffer]) -> list[Statement]:
