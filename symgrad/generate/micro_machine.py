@@ -10,6 +10,8 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 
+from symgrad.lower.processor import Processor
+
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 BYTES = {"K": 1024, "M": 1024**2, "": 1}
 
@@ -46,6 +48,11 @@ class Machine:
     library: int = 0
     gigahertz: float = 3.0
     estimates: bool = False
+
+    @property
+    def processor(self) -> Processor:
+        """What lowering is told of it."""
+        return Processor(self.arithmetic, self.caches[1])
 
     def lanes(self, itemsize: int) -> int:
         return self.vector_bytes // itemsize

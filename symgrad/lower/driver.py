@@ -38,6 +38,7 @@ from symgrad.lower.normalize import Normalizer
 from symgrad.lower.pairs import pairwise
 from symgrad.lower.plan import Plan
 from symgrad.lower.prefetch import ahead
+from symgrad.lower.processor import Processor
 from symgrad.lower.registers import in_registers
 from symgrad.lower.row_groups import Held
 from symgrad.lower.row_updates import row_updates
@@ -58,10 +59,13 @@ BASES: dict[str, Callable[[int], Index]] = {  # the position of a mini-batch's f
 
 
 @rare_collections()
-def lower(program: Program, dtype: str, batch_size: int, layout: Layout | None = None) -> Kernel:
+def lower(
+    program: Program, dtype: str, batch_size: int, layout: Layout | None = None,
+    processor: Processor | None = None,
+) -> Kernel:  # fmt: skip
     """The kernel of a program, for parameters in `dtype` and mini-batches of up to batch_size.
 
-    layout: what is known of the arrays
+    layout, processor: what is known of the arrays, and of where it will run
 
     >>> import symgrad as sg
     >>> from symgrad.calculus.capture import capture
@@ -69,9 +73,10 @@ def lower(program: Program, dtype: str, batch_size: int, layout: Layout | None =
     >>> kernel = lower(Program(capture({"loss": (w * x)**2})), "float32", 1)
     """
     apart: set[sp.Symbol] = set()  # parameters whose new values cannot be made in place
+    known = layout or Layout(), processor or Processor()
     while True:
         try:
-            return _Lowering(program, dtype, batch_size, apart, layout or Layout()).kernel.check()
+            return _Lowering(program, dtype, batch_size, apart, *known).kernel.check()
         except NotInPlace as clash:
             assert clash.symbol not in apart
             apart.add(clash.symbol)
@@ -82,7 +87,7 @@ class _Lowering:
 
     def __init__(
         self, program: Program, dtype: str, batch: int, apart: set[sp.Symbol],
-        layout: Layout,
+        layout: Layout, processor: Processor,
     ) -> None:  # fmt: skip
         self.dtype, self.batch, self.apart, self.layout = dtype, batch, apart, layout
         self.written = {s for b in program.blocks for s in b.writes}
@@ -103,7 +108,7 @@ class _Lowering:
         nests = contracted([merged(once), *sections])
         for k, section in enumerate(nests):
             others = [other for other in nests if other is not section]
-            nests[k] = folded(section, others, batch)
+            nests[k] = folded(section, others, batch, processor)
         start, *repeated = [in_registers(section) for section in nests]
         if batch == 1:
             repeated = [known_first(section) for section in repeated]

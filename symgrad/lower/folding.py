@@ -7,13 +7,13 @@
 
 So a gradient that only an update reads never stands in memory as a whole.  It pays where products
 are short, as those of gradients over few samples are: the matrix on the right, which is read again
-for every few rows, has to stay in a cache too.  tests/bench/folding.py says what they take, and the
-constants were fitted to that.
+for every few rows, has to stay in a cache too, beside much else.  tests/bench/folding.py says what
+they take, and the constants were fitted to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -35,26 +35,29 @@ from symgrad.lower.kernel import (
     statements,
     targets,
 )
+from symgrad.lower.processor import Processor
 
-REPEATED_BYTES = 200 * 1024  # of the matrix on the right, at most
+REPEATED = 1 / 10  # of the second-level cache is what the matrix on the right takes, at most
 RESULT_BYTES = 32 * 1024  # of a result, at least: smaller ones stay in caches as they are
 WIDE = 8  # times as many columns as terms: else too little is done with rows of the left matrix
 ADDED = 24  # terms, at least, of what is added to memory: rows that come and go take as long
 ROWS = 8  # at a time, or about so many
 
 
-def folded(section: list[Statement], others: Iterable[list[Statement]], batch: int
-           ) -> list[Statement]:  # fmt: skip
+def folded(
+    section: list[Statement], others: Iterable[list[Statement]], batch: int, processor: Processor
+) -> list[Statement]:
     """The section with products folded into the loops that read their rows, where that pays.
 
     others: the sections that may touch the same memory
     """
-    if not any(isinstance(s, Product) and _is_short(s, batch) for s in section):
+    short = {s for s in section if isinstance(s, Product) and _is_short(s, batch, processor)}
+    if not short:
         return section
     parts = _parts(section)
     elsewhere = {b for other in others for p in _parts(other) for b in p.touched}
     for loop in [p for p in parts if p.is_over_rows]:
-        products = list(_products_of(loop, parts, batch))
+        products = list(_products_of(loop, parts, short))
         if products:
             parts = [p for p in parts if p not in products]
             rest = elsewhere.union(*(p.touched for p in parts if p is not loop))
@@ -106,12 +109,12 @@ def _parts(section: Iterable[Statement]) -> list[_Part]:
 # ---- which products
 
 
-def _products_of(loop: _Part, parts: list[_Part], batch: int) -> Iterator[_Part]:
+def _products_of(loop: _Part, parts: list[_Part], short: Set[Statement]) -> Iterator[_Part]:
     """The products that can be made row by row in front of the loop's turns."""
     at = parts.index(loop)
     for k, p in enumerate(parts[:at]):
         s = p.statement
-        if not isinstance(s, Product) or not _is_short(s, batch):
+        if not isinstance(s, Product) or s not in short:
             continue
         c = frozenset({s.c.buffer.home})
         alone = not any(p.meets(q) for q in parts[k + 1 : at])
@@ -119,28 +122,29 @@ def _products_of(loop: _Part, parts: list[_Part], batch: int) -> Iterator[_Part]
             yield p
 
 
-def _is_short(s: Product, batch: int) -> bool:
+def _is_short(s: Product, batch: int, processor: Processor) -> bool:
     m, n, k = s.sizes
     if m is None or n is None:
         return False
     terms = s.longest(batch) if k is None else k
-    return pays(m, n, terms, s.c.buffer.dtype, added=not _is_new(s))
+    return pays(m, n, terms, s.c.buffer.dtype, processor, added=not _is_new(s))
 
 
 def _is_new(s: Product) -> bool:
     return isinstance(s.beta, Number) and s.beta.value == 0
 
 
-def pays(m: int, n: int, k: int, dtype: str, added: bool = False) -> bool:
+def pays(m: int, n: int, k: int, dtype: str, processor: Processor, added: bool = False) -> bool:
     """Whether a product of (m, k) and (k, n) is made a few rows at a time.
 
     added: to what is there
 
-    >>> pays(512, 784, 32, "float32"), pays(512, 784, 256, "float32"), pays(10, 784, 32, "float32")
-    (True, False, False)
+    >>> core = Processor(second=1024**2)
+    >>> [pays(512, 784, batch, "float32", core) for batch in (32, 256)]
+    [True, False]
     """
     size = ITEM_BYTES[dtype]
-    fits = size * n * k <= REPEATED_BYTES and size * m * n >= RESULT_BYTES
+    fits = size * n * k <= REPEATED * processor.second and size * m * n >= RESULT_BYTES
     return fits and n >= WIDE * k and (k >= ADDED or not added) and rows_at_a_time(m) > 0
 
 

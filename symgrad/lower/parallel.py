@@ -23,8 +23,9 @@ from symgrad.lower.kernel import (
     Store,
 )
 from symgrad.lower.owners import Stretch, touches
+from symgrad.lower.processor import Processor
 from symgrad.lower.sharing import Surroundings, Way, local_reads, local_writes, ways
-from symgrad.lower.thread_costs import BARRIER, START, cycles
+from symgrad.lower.thread_costs import BARRIER, START, Team, cycles
 from symgrad.lower.timeline import Timeline
 
 GAIN = 0.75  # of the time of one thread that several may need
@@ -33,16 +34,18 @@ TRIALS = 20_000  # of statements at most, in all sweeps together
 SHORTEST = 4 * BARRIER  # a step that is no longer is not looked at
 
 
-def parallel(kernel: Kernel, threads: int) -> Kernel:
+def parallel(kernel: Kernel, threads: int, processor: Processor | None = None) -> Kernel:
     """The kernel for up to so many threads, or as it is where one is as fast.
 
     A kernel that trains is thought to make many steps in a run, any other one.
     """
-    alone = sum(cycles(s, 1, kernel.batch_size) for s in (*kernel.step, *(kernel.update or ())))
+    core = processor or Processor()
+    one = Team(1, kernel.batch_size, core)
+    alone = sum(cycles(s, one) for s in (*kernel.step, *(kernel.update or ())))
     start = 0.0 if kernel.written else START
     found: list[Shared] = []
     while threads > 1 and alone * (1 - 1 / threads) > SHORTEST + start:
-        found.append(Shared(kernel, threads))
+        found.append(Shared(kernel, threads, core))
         threads //= 2
     best = min(found, key=lambda s: s.cycles, default=None)
     if best is None or best.cycles + start > GAIN * alone:
@@ -53,8 +56,9 @@ def parallel(kernel: Kernel, threads: int) -> Kernel:
 class Shared:
     """A kernel's sections for a number of threads; `str` tells how, and what it should cost."""
 
-    def __init__(self, kernel: Kernel, threads: int) -> None:
+    def __init__(self, kernel: Kernel, threads: int, processor: Processor | None = None) -> None:
         self.source, self.threads = kernel, threads
+        self.team = Team(threads, kernel.batch_size, processor or Processor())
         readers: dict[Buffer, set[int]] = {}
         touching: dict[Buffer, set[int]] = {}
         everything = [s for section in kernel.sections for s in section]
@@ -78,7 +82,7 @@ class Shared:
         return sum(s.cycles for s in self.sections[1:])
 
     def _section(self, body: Sequence[Statement], numbers: list[int]) -> Section:
-        section, starts = Section(self.threads, self.source.batch_size), dict[Buffer, Number]()
+        section, starts = Section(self.team), dict[Buffer, Number]()
         comments: list[Statement] = []
         for s, number in zip(body, numbers, strict=True):
             if isinstance(s, Comment):
@@ -118,7 +122,8 @@ class Shared:
     def __str__(self) -> str:
         titles = ("once", "each mini-batch", "each update")
         parts = [f"{t}: {s}" for t, s in zip(titles, self.sections, strict=True) if s.parts]
-        alone = sum(cycles(s, 1, self.source.batch_size) for s in self.source.step)
+        one = replace(self.team, threads=1)
+        alone = sum(cycles(s, one) for s in self.source.step)
         return "\n".join([f"{self.threads} threads; one takes {alone:,.0f} cycles a step", *parts])
 
 
@@ -171,8 +176,7 @@ class Part:
 class Section:
     """The statements of one section."""
 
-    threads: int
-    batch: int
+    team: Team
     parts: list[Part] = field(default_factory=list)
 
     def add(self, comments: list[Statement], found: list[Way]) -> None:
@@ -184,10 +188,10 @@ class Section:
         self.parts.append(Part(made))
 
     def _piece(self, body: tuple[Statement, ...]) -> Piece:
-        found = dict.fromkeys(t for s in body for t in touches(s, self.batch))
+        found = dict.fromkeys(t for s in body for t in touches(s, self.team.batch))
         reads = dict.fromkeys(b for s in body for b in local_reads(s))
         writes = dict.fromkeys(b for s in body for b in local_writes(s))
-        cost = sum(cycles(s, self.threads, self.batch) for s in body)
+        cost = sum(cycles(s, self.team) for s in body)
         return Piece(body, cost, tuple(found), tuple(reads), tuple(writes))
 
     def improve(self) -> None:
@@ -218,7 +222,7 @@ class Section:
         """Change one statement's way after the other, as long as that helps."""
         best, trials = self.arrange(), TRIALS // max(len(self.parts), 1)
         for _ in range(SWEEPS):
-            before, timeline = best, Timeline(self.threads)
+            before, timeline = best, Timeline(self.team.threads)
             for k, part in enumerate(self.parts):
                 kept = part.taken
                 for other in range(len(part.ways)):
@@ -240,7 +244,7 @@ class Section:
 
         before: of the parts before the `first` one, if those have their phases already
         """
-        timeline = Timeline(self.threads) if before is None else before.copy()
+        timeline = Timeline(self.team.threads) if before is None else before.copy()
         for part in self.parts[first:]:
             timeline.add(part)
         return timeline.total

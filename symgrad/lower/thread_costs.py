@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from symgrad.lower import costs
 from symgrad.lower.expressions import accesses, roots, walk
@@ -33,36 +34,44 @@ from symgrad.lower.kernel import (
     Update,
 )  # fmt: skip
 from symgrad.lower.owners import EVERY, OWN, Owner
+from symgrad.lower.processor import Processor
 
 BARRIER = 2000.0  # until all threads know that all have come, on cores that share no cache
 START = 60_000.0  # until other threads work, where a run is one step
 FETCHED = 2000.0  # until the first of what another core has written comes
 MOVED = 6.0  # bytes a cycle of it
-VECTOR = 64  # bytes on which additions work in a cycle
 SCALAR = 0.5  # operations a cycle where vectors are not used
 SHORT = 8  # turns of a loop at most that is unrolled in a loop over vectors
 MEMORY = 12.0  # bytes a cycle of what a loop reads and writes
-MULTIPLIED = 64  # bytes of operands that multiply-adds take a cycle
 SEARCH = 15.0  # cycles until a row is found among the distinct ones
 CALLED = 0.5  # cycles of a library's routine, for each of n**2 k: n rows, k columns of a result
 WIDTH, CALL = 16, 40.0  # columns of a product are filled up to so many; cycles around it
 
 
-def cycles(s: Statement, threads: int, batch: int) -> float:
-    """Cycles of the busiest of so many threads."""
+@dataclass(frozen=True)
+class Team:
+    """Those who share a step: how many threads, on what, and of how many samples at most."""
+
+    threads: int
+    batch: int
+    processor: Processor
+
+
+def cycles(s: Statement, team: Team) -> float:
+    """Cycles of the busiest thread."""
     if isinstance(s, Alone):
-        return sum(cycles(t, threads, batch) for t in s.body)
+        return sum(cycles(t, team) for t in s.body)
     if isinstance(s, Loop):
-        times = _times(s.axis, batch)
-        times = -(-times // threads) if s.shared else times
-        return 2.0 + times * _turn(s, threads, batch)
+        times = _times(s.axis, team.batch)
+        times = -(-times // team.threads) if s.shared else times
+        return 2.0 + times * _turn(s, team)
     if isinstance(s, Product):
-        return _product(s, threads, batch)
+        return _product(s, team)
     if isinstance(s, Call):
         n, k = s.sizes
-        return CALLED * n**2 * k * s.x.many * (batch if s.x.per_sample else 1)
+        return CALLED * n**2 * k * s.x.many * (team.batch if s.x.per_sample else 1)
     if isinstance(s, Collect):
-        return s.buffer.nbytes / MEMORY / (threads if s.shared else 1)
+        return s.buffer.nbytes / MEMORY / (team.threads if s.shared else 1)
     if isinstance(s, Distinct):
         return SEARCH
     return 0.0 if isinstance(s, Comment | Barrier | Prefetch) else _element(s) / SCALAR
@@ -77,11 +86,11 @@ def _times(axis: Axis, batch: int) -> int:
     return axis.extent
 
 
-def _turn(loop: Loop, threads: int, batch: int) -> float:
+def _turn(loop: Loop, team: Team) -> float:
     """Cycles of one turn of a loop."""
     if all(not isinstance(t, Loop) or _is_short(t) for t in loop.body):
-        return max(_arithmetic(loop.body, threads, batch), _moved(loop.body) / MEMORY)
-    return sum(cycles(t, threads, batch) for t in loop.body)
+        return max(_arithmetic(loop.body, team), _moved(loop.body) / MEMORY)
+    return sum(cycles(t, team) for t in loop.body)
 
 
 def _is_short(loop: Loop) -> bool:
@@ -89,16 +98,17 @@ def _is_short(loop: Loop) -> bool:
     return not inside and not loop.shared and (loop.axis.extent or SHORT + 1) <= SHORT
 
 
-def _arithmetic(body: Sequence[Statement], threads: int, batch: int) -> float:
+def _arithmetic(body: Sequence[Statement], team: Team) -> float:
     """Cycles of a turn in a vector of turns."""
     total = 0.0
     for s in body:
         if isinstance(s, Loop):
-            total += _times(s.axis, batch) * _arithmetic(s.body, threads, batch)
+            total += _times(s.axis, team.batch) * _arithmetic(s.body, team)
         elif isinstance(s, Store | Update):
-            total += _element(s) * ITEM_BYTES.get(s.buffer.dtype, 1) / VECTOR
+            bytes_of = ITEM_BYTES.get(s.buffer.dtype, 1)
+            total += _element(s) * bytes_of / team.processor.multiplied
         else:
-            total += cycles(s, threads, batch)
+            total += cycles(s, team)
     return total
 
 
@@ -127,14 +137,16 @@ def _operation(x: Expression) -> float:
     return 0.5 if isinstance(x, Load) and not x.buffer.is_local else 0.0
 
 
-def _product(s: Product, threads: int, batch: int) -> float:
-    m, n, k = (s.longest(batch) if e is None else e for e in s.sizes)
-    m = -(-m // threads) if s.shared == "m" else m
-    n = -(-n // threads) if s.shared == "n" else n
-    k = -(-k // threads) if s.shared == "k" else k
+def _product(s: Product, team: Team) -> float:
+    m, n, k = (
+        -(-size // team.threads) if s.shared == side else size
+        for side, size in zip(
+            "mnk", (s.longest(team.batch) if e is None else e for e in s.sizes), strict=True
+        )
+    )
     size = ITEM_BYTES[s.c.buffer.dtype]
     filled = -(-n // WIDTH) * WIDTH * -(-m // 2) * 2
-    work = filled * k * size / MULTIPLIED
+    work = filled * k * size / team.processor.multiplied
     return CALL + max(work, size * (m * k + k * n + m * n) / MEMORY)
 
 

@@ -59,13 +59,16 @@ def cpu_source(
     """The code for the CPU, not compiled yet."""
     with imports():
         from symgrad.generate.cpu import generate
+        from symgrad.generate.micro_machine import host
         from symgrad.lower.driver import lower
         from symgrad.lower.expressions import accesses
         from symgrad.lower.parallel import parallel
         from symgrad.lower.reuse import reused
 
+    core = host().processor
     try:
-        return generate(reused(parallel(lower(program, dtype, batch_size, layout), threads)))
+        kernel = lower(program, dtype, batch_size, layout, core)
+        return generate(reused(parallel(kernel, threads, core)))
     finally:
         accesses.cache_clear()  # it knows statements, and the model's symbols with them
 

@@ -30,6 +30,7 @@ from rich.table import Table
 
 from symgrad.generate.cpu import FASTMATH
 from symgrad.generate.micro_kernels import matrix_product
+from symgrad.generate.micro_machine import host
 from symgrad.generate.native import maximum, pointer, square
 from symgrad.generate.vector_math import exp
 from symgrad.lower.folding import pays, rows_at_a_time
@@ -149,7 +150,8 @@ def measured(make, layer, pieces, rounds):
 def taken(what, samples, inputs, outputs):
     """How many rows of a gradient kernels make before they update these."""
     added = what.endswith("momentum")
-    folded = what.startswith("update") and pays(outputs, inputs, samples, "float32", added)
+    core = host().processor
+    folded = what.startswith("update") and pays(outputs, inputs, samples, "float32", core, added)
     return str(rows_at_a_time(outputs)) if folded else "whole"
 
 

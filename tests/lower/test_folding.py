@@ -10,6 +10,7 @@ import symgrad as sg
 from symgrad.lower import folding
 from symgrad.lower.driver import lower
 from symgrad.lower.kernel import Loop, Product, Update, statements
+from symgrad.lower.processor import Processor
 from tests.selection import mostly_full
 
 RULES = {
@@ -96,7 +97,7 @@ def test_trajectories_are_the_reference_targets(loss, rule, threads, monkeypatch
 def test_numbers_are_those_of_whole_products(loss, dtype, monkeypatch):
     ours = fitted(loss, "adam", dtype=dtype)
     assert "for tile in range" in ours.source
-    monkeypatch.setattr(folding, "REPEATED_BYTES", 0)
+    monkeypatch.setattr(folding, "REPEATED", 0)
     whole = fitted(loss, "adam", dtype=dtype)
     assert "for tile in range" not in whole.source
     for name, value in whole.parameters.items():
@@ -151,7 +152,7 @@ def test_long_products_and_small_results_are_left_alone(monkeypatch):
     assert len(tiles(kernel(layered, "adam", batch=20))) == 2
     monkeypatch.setattr(folding, "RESULT_BYTES", 4 * 50 * 96)
     assert len(tiles(kernel(layered, "adam", batch=20))) == 1
-    monkeypatch.setattr(folding, "REPEATED_BYTES", 4 * 20 * 96 - 1)
+    monkeypatch.setattr(folding, "REPEATED", (4 * 20 * 96 - 1) / Processor().second)
     assert not tiles(kernel(layered, "adam", batch=20))
     monkeypatch.undo()
     assert not tiles(kernel(layered, "adam", batch=20))
@@ -206,3 +207,12 @@ def test_random_networks(seed, share):
             ours = models[0].parameters[name]
             np.testing.assert_allclose(ours, value, rtol=1e-7, atol=1e-9, err_msg=str(rule))
     assert count > share(24) / 4
+
+
+def test_what_is_read_again_stays_in_the_second_level_cache(monkeypatch):
+    """Mini-batches of 32 are short where it has two megabytes, and not where it has half of one."""
+    monkeypatch.undo()
+    small, large = (Processor(second=n * 1024) for n in (512, 2048))
+    for batch, expected in ((8, [True, True]), (32, [False, True]), (128, [False, False])):
+        found = [folding.pays(512, 784, batch, "float32", core) for core in (small, large)]
+        assert found == expected

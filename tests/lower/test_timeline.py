@@ -7,6 +7,7 @@ from symgrad.lower.driver import lower
 from symgrad.lower.kernel import Buffer
 from symgrad.lower.owners import EVERY, Touch, stretch
 from symgrad.lower.parallel import Piece, Shared, parallel
+from symgrad.lower.processor import Processor
 from symgrad.lower.thread_costs import FETCHED, moved
 from symgrad.lower.timeline import Timeline
 from tests.lower.programs import network
@@ -17,7 +18,7 @@ def test_a_timeline_goes_on_in_another_way(rng):
     section = Shared(kernel, 3).sections[1]
     phases = set()
     for _ in range(20):
-        timeline, first = Timeline(section.threads), int(rng.integers(len(section.parts)))
+        timeline, first = Timeline(section.team.threads), int(rng.integers(len(section.parts)))
         for part in section.parts[:first]:
             timeline.add(part)
         for _ in range(3):
@@ -48,3 +49,10 @@ def test_threads_that_would_wait_for_each_others_numbers_are_not_taken():
     deep = network((24,) * 12, sp.tanh, sg.SGD(0.1))
     assert parallel(lower(deep, "float32", 32), 2).threads == 1
     assert parallel(lower(deep, "float32", 4096), 2).threads == 2
+
+
+def test_wider_arithmetic_leaves_less_to_share():
+    """What threads hand over takes as long as ever: a network stays on one where it is quick."""
+    kernel = lower(network((64,) * 4, sg.relu, sg.SGD(0.1)), "float32", 64)
+    found = [parallel(kernel, 2, Processor(multiplied=n)).threads for n in (64, 128)]
+    assert found == [2, 1]
