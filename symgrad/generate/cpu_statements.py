@@ -8,12 +8,11 @@ from symgrad.generate.blocks import Blocks, is_driving, stages
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_matrices import Matrices
 from symgrad.generate.jam import TOGETHER, jammed, jams
-from symgrad.generate.pieces import VECTOR, pieces
+from symgrad.generate.pieces import LEAST, pieces
 from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.text import Lines, Names, remark
-from symgrad.lower.expressions import roots, walk
+from symgrad.lower.expressions import accesses, roots, walk
 from symgrad.lower.kernel import (
-    ITEM_BYTES,
     Alone,
     Apply,
     Barrier,
@@ -116,7 +115,7 @@ class Statements:
 
     def _range(self, s: Loop, bounds: str, body: Sequence[Statement]) -> None:
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
-            if _adds_rows(s):
+            if _has_rows(s):
                 self.printer.used.add("apart")
                 self.lines.add("apart()")
             if self.blocks and is_driving(s):
@@ -150,15 +149,18 @@ class Statements:
         self.lines.add(f"barrier(sync, {self.kernel.threads})")
 
 
-def _adds_rows(s: Loop) -> bool:
-    """Whether each of many turns adds up a row of a vector or more, whose elements lie together."""
-    many = s.axis.extent is not None and s.axis.extent >= MANY
+def _has_rows(s: Loop) -> bool:
+    """Whether each of many turns goes through a row of numbers that lie together."""
+    many = s.axis.extent is None or s.axis.extent >= MANY
     return many and any(isinstance(t, Loop) and _is_row(t) for t in s.body)
 
 
 def _is_row(s: Loop) -> bool:
-    sums = [t for t in s.body if isinstance(t, Update) and t.buffer.is_local]
-    return any((s.axis.extent or 0) * ITEM_BYTES[t.buffer.dtype] >= VECTOR for t in sums)
+    if s.bounds or not all(isinstance(t, Store | Update) for t in s.body):
+        return False
+    read = [index for t in s.body for _, index in accesses(t)]
+    together = any(index and (s.axis, 1) in index[-1].terms for index in read)
+    return together and (s.axis.extent or 0) >= LEAST
 
 
 def _reads_in_order(s: Loop) -> bool:

@@ -95,6 +95,22 @@ def test_rows_are_read_as_they_lie_where_an_extreme_of_their_sums_is_found(width
 
 
 @pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("width", [8, 16, 48])
+@pytest.mark.parametrize("rows", [1, 20])
+def test_rows_are_read_and_stored_as_they_lie(rows, width, dtype):
+    """LLVM is not to unroll the loop over a row, and make vectors of the loop around it."""
+    x, v = sg.data("x", shape=(rows, width)), sg.parameter("v", shape=width)
+    weights = sg.softmax(sp.tanh(x) @ v)
+    loss = sg.sum((weights @ x) ** 2) + sp.exp(x[0] @ v)
+    gradient = sg.gradient(loss, [x, v])
+    outputs = {"x": gradient[x], "v": sg.expectation(gradient[v])}
+    code = optimised(Program(capture(outputs)), dtype, f"pooled_{rows}_{width}_{dtype}")
+    bodies = [b for b in re.split(r"\n(?=[\w.]+:)|\n\}", code) if b.startswith("vector.body")]
+    for body in bodies:
+        assert body.count("insertelement") < 8, "elements of many rows are put together"
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_assembly_in_lanes_has_no_single_numbers(row, dtype, monkeypatch):
     monkeypatch.setattr(blocks, "LARGEST", -1)
