@@ -250,7 +250,7 @@ def _integer_tensor(z: sp.Expr, e: Any, size: Any, axis: int) -> sp.Expr:
     if describe(e)[1] != "int" and not (isinstance(e, Shaped) and e.dtype == "int"):
         remedy = (
             f"declare the data with sg.data({str(e)!r}, dtype=int)" if isinstance(e, sp.Symbol)
-            else "of integer data, +, -, *, %, sg.floor_divide, sg.where, sg.clamp, Max, Min, Abs "
+            else "of integer data, +, -, *, %, //, sg.where, sg.clamp, Max, Min, Abs "
             "and sums are; powers, quotients, products of vectors and roundings are floats"
         )  # fmt: skip
         raise TypeError(f"{z}[{e}]: {e} is not integer; {remedy}")

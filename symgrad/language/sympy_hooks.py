@@ -1,5 +1,5 @@
 """What importing symgrad adds to SymPy's expressions, where they hold a symgrad symbol: `@`, `.T`,
-`[]`, and NumPy's arrays and functions.  Other expressions behave as they did before."""
+`[]`, an exact `//`, and NumPy's arrays and functions.  Other expressions behave as they did before."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sympy.logic.boolalg import Boolean
 from symgrad.language.contractions import matmul
 from symgrad.language.indexing import take
 from symgrad.language.numpy_functions import apply_ufunc, refuse_function
+from symgrad.language.rounding import floor_divide, remainder
 from symgrad.language.tensor import Shaped
 from symgrad.language.views import transpose
 
@@ -43,6 +44,19 @@ def _rmatmul(self: sp.Expr, other: Any) -> Any:
 def _ours(self: sp.Expr, other: Any) -> bool:
     known = isinstance(other, sp.Expr | np.ndarray | list)
     return known and (holds_tensor(self) or holds_tensor(other))
+
+
+def _exact(old: Callable[..., Any], quotient: Callable[..., Any]) -> Callable[..., Any]:
+    """A division of which SymPy makes floor(a (1/b)): 49 // 49 would be 0."""
+
+    def divided(self: sp.Expr, other: Any) -> Any:
+        ours = isinstance(other, NUMBERS) and (holds_tensor(self) or holds_tensor(other))
+        return quotient(self, other) if ours else old(self, other)
+
+    return divided
+
+
+NUMBERS = (sp.Expr, int, float, np.number)
 
 
 def _transposed(self: sp.Expr) -> sp.Expr:
@@ -91,12 +105,21 @@ def _array_function(self: sp.Basic, func: Any, types: Any, args: Any, kwargs: An
     return func._implementation(*args, **kwargs)
 
 
+QUOTIENTS: dict[str, Callable[..., Any]] = {
+    "__floordiv__": floor_divide, "__rfloordiv__": lambda a, b: floor_divide(b, a),
+    "__divmod__": lambda a, b: (floor_divide(a, b), remainder(a, b)),
+    "__rdivmod__": lambda a, b: (floor_divide(b, a), remainder(b, a)),
+}  # fmt: skip
+
+
 def install() -> None:
     for composite in (sp.Add, sp.Mul, sp.Pow, Application):
         composite.__getitem__ = _part
         composite._iterable = False  # else SymPy takes what has [] for a sequence
     sp.Expr.__matmul__ = _matmul
     sp.Expr.__rmatmul__ = _rmatmul
+    for name, quotient in QUOTIENTS.items():
+        setattr(sp.Expr, name, _exact(getattr(sp.Expr, name), quotient))
     sp.Expr.T = property(_transposed)
     for cls in (sp.Expr, Boolean):
         cls.__array_ufunc__ = _array_ufunc

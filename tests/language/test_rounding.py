@@ -80,3 +80,20 @@ def test_integers_are_divided_as_such(name, dtype, target):
     for got, want in zip(found, wanted, strict=True):
         assert got.dtype == np.int64
         np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_python_divides_exactly(target):
+    """floor(a (1/b)), as SymPy writes it, is 0 for 49 // 49, and a float of whole numbers."""
+    n, k, x = sg.data("n", dtype=int), sg.data("k", dtype=int), sg.data("x")
+    table = sg.parameter("table", shape=9)
+    quotients = [n // k, n // 49, 1000 // k, sp.Integer(1000) // k, divmod(n, k)[0], (n + k) // k]
+    f = sg.function([*quotients, x // 49, divmod(x, 0.1)[0]], [n, k, x], "float64", target)
+    K = np.arange(1, 200)
+    N = 49 * (K - 100)
+    found = f(N, K, N.astype(float))
+    expected = [N // K, N // 49, 1000 // K, 1000 // K, N // K, (N + K) // K, N / 49, N // 0.1]
+    for given, right in zip(found, expected, strict=True):
+        assert np.array_equal(given, right)
+    assert [a.dtype.kind for a in found] == [*"iiiiii", *"ff"]
+    assert sg.shape(table[n // k]) == ()
