@@ -1,5 +1,5 @@
 """What importing symgrad adds to SymPy's expressions, where they hold a symgrad symbol: `@`, `.T`,
-`[]`, an exact `//`, and NumPy's arrays and functions.  Other expressions behave as they did before."""
+`[]`, an exact `//`, and NumPy's arrays and functions.  Others behave as they did before."""
 
 from __future__ import annotations
 

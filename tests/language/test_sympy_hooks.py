@@ -28,7 +28,8 @@ for e in '''q @ r; q @ S; S @ q; S @ S; M @ K; K @ M; M @ q; q @ M; 2 @ q; q @ 2
         sp.Matrix(np.array([[1, 2]])) * q; sp.sympify(np.float64(2)) * q; np.float64(2) - M
         np.maximum(sp.Integer(1), 2); np.float64(1) + sp.pi; q in [1, np.float64(2), q]
         np.logical_and(q > 1, r > 1); np.array([True]) & (q > 1); np.isclose(float(sp.pi), np.pi)
-        np.array(q); np.cumsum([q, r]); q // r; 7 // q; q // 2.5; divmod(q, r); divmod(9, q); M // 2'''.replace(
+        np.array(q); np.cumsum([q, r]); q // r; 7 // q; q // 2.5; divmod(q, r); divmod(9, q)
+        M // 2'''.replace(
             "\\n", ";").split(";"):
     try:
         result = eval(e)
