@@ -53,7 +53,8 @@ CODE = {
     "asinh": Code("asinh({0})"), "acosh": Code("acosh({0})"),
     "atanh": Code("atanh({0})"), "erf": Code("erf({0})"),
     # ---- special functions
-    "erfc": Code("erfc({0})"), "gelu": Code("gelu({0})"), "gelu_slope": Code("gelu_slope({0})"),
+    "erfc": Code("erfc({0})"), "erfinv": Code("erfinv({0})"),
+    "gelu": Code("gelu({0})"), "gelu_slope": Code("gelu_slope({0})"),
     "mish": Code("mish({0})"), "mish_slope": Code("mish_slope({0})"),
     "logcosh": Code("logcosh({0})"), "gamma": Code("gamma({0})"),
     "digamma": Code("digamma({0})"),
@@ -86,8 +87,8 @@ LIBRARY = (
 )  # fmt: skip
 VECTOR_MATH = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "digamma", "erf",
-    "erfc", "exp", "exp_product", "expm1", "gamma", "gelu", "gelu_slope", "lgamma", "log", "log1p",
-    "logcosh", "logistic_slope", "logit", "mish", "mish_slope", "raised",
-    "scaled_sigmoid", "sigmoid", "sin", "sinh", "softplus", "tan", "tanh", "unscaled",
+    "erfc", "erfinv", "exp", "exp_product", "expm1", "gamma", "gelu", "gelu_slope", "lgamma", "log",
+    "log1p", "logcosh", "logistic_slope", "logit", "mish", "mish_slope", "raised", "scaled_sigmoid",
+    "sigmoid", "sin", "sinh", "softplus", "tan", "tanh", "unscaled",
 )  # fmt: skip
 # fmt: on

@@ -167,7 +167,7 @@ CODE = {
     **{name: _called(name) for name in (
         "exp", "expm1", "log", "log1p", "sigmoid", "softplus", "raised", "sin", "cos", "tan",
         "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf",
-        "erfc", "digamma", "exp_product", "gamma", "gelu", "gelu_slope", "lgamma",
+        "erfc", "erfinv", "digamma", "exp_product", "gamma", "gelu", "gelu_slope", "lgamma",
         "logcosh", "logistic_slope", "logit", "mish", "mish_slope",
         "scaled_sigmoid", "unscaled",
     )},

@@ -25,6 +25,7 @@ from symgrad.generate import (
     vector_angles,
     vector_digamma,
     vector_erf,
+    vector_erfinv,
     vector_formulas,
     vector_gamma,
     vector_inverses,
@@ -101,6 +102,7 @@ scaled_sigmoid = _vectorised("scaled_sigmoid", vector_sigmoid.scaled_sigmoid)
 softplus = _vectorised("softplus", vector_sigmoid.softplus)
 erf = _vectorised("erf", vector_erf.erf)
 erfc = _vectorised("erfc", vector_erf.erfc)
+erfinv = _vectorised("erfinv", vector_erfinv.erfinv)
 gelu = _vectorised("gelu", vector_erf.gelu)
 gelu_slope = _vectorised("gelu_slope", vector_erf.gelu_slope)
 mish = _vectorised("mish", vector_mish.mish)

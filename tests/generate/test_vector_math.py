@@ -50,6 +50,7 @@ FUNCTIONS = {
                  -math.inf, math.inf),
     "erf": (mp.erf, scipy.special.erf, -math.inf, math.inf),
     "erfc": (lambda x: mp.erfc(min(max(x, -99), 99)), scipy.special.erfc, -math.inf, math.inf),
+    "erfinv": (lambda x: mp.erfinv(x), TABLE["erfinv"].numpy, -1, 1),
     "gelu": (lambda x: x * _normal(x), TABLE["gelu"].numpy, -math.inf, math.inf),
     "mish": (_mish, TABLE["mish"].numpy, -math.inf, math.inf),
     "scaled_sigmoid": (lambda x: (2**64 if x < -1 else 1) / (1 + mp.exp(-x)),
