@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from symgrad.lower.costs import MOST_MULTIPLIED as MOST_MULTIPLIED
 from symgrad.lower.kernel import Apply, Expression, Number
 
-MOST_MULTIPLIED = 64
 HALVES = (0.5, 1.5, 2.5, 3.5)
 WHOLE = (*range(-64, -1), *range(6, 65))  # that are functions
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
+POWER = 56  # of any exponent
+MOST_MULTIPLIED = 64  # the largest whole exponent whose power is a product
 CHEAP = 2  # up to this much, computing an element again is better than storing it
 
 # fmt: off
@@ -13,7 +15,7 @@ COST = {
     "indicator": 0, "select": 1, "relu": 1, "mod": 6,
     "exp": 10, "log": 10, "expm1": 12, "log1p": 12, "sin": 12, "cos": 12, "tan": 14,
     "asin": 14, "acos": 14, "atan": 14, "atan2": 18, "sinh": 14, "cosh": 14, "tanh": 12,
-    "asinh": 16, "acosh": 16, "atanh": 16, "erf": 14, "erfc": 30, "erfinv": 40,
+    "asinh": 16, "acosh": 16, "atanh": 16, "erf": 14, "erfc": 30, "erfinv": 50,
     "exp_product": 12, "gelu": 32, "gelu_slope": 36, "logit": 14,
     "mish": 15, "mish_slope": 17, "logcosh": 24,
     "scaled_sigmoid": 12, "unscaled": 2, "logistic_slope": 13,
@@ -38,10 +40,10 @@ def pointwise(operation: str, operands: tuple) -> int:
 
 def _power(exponent: object) -> int:
     if not isinstance(exponent, sp.Expr):
-        return 20
-    if exponent.is_Integer and abs(int(exponent)) <= 16:
+        return POWER
+    if exponent.is_Integer and abs(int(exponent)) <= MOST_MULTIPLIED:
         return max(abs(int(exponent)).bit_length() * 2 - 3, 0) + (4 if exponent < 0 else 0)
-    return 6 if abs(exponent) == sp.Rational(1, 2) else 20
+    return 6 if abs(exponent) == sp.Rational(1, 2) else POWER
 
 
 def is_primitive(operation: str) -> bool:
