@@ -17,6 +17,7 @@ from symgrad.language.symbols import anonymous
 from symgrad.language.tensor import HEADS, sympify
 
 THIRD = sp.Rational(1, 3)
+MOST_WRITTEN_OUT = 2**16  # exponents of 2 that are numbers
 
 
 class cbrt(Pointwise):
@@ -192,7 +193,13 @@ def exp2(x: Any) -> sp.Expr:
     >>> sg.exp2(sg.data("x"))
     2**x
     """
-    return sp.Pow(2, sympify(x))
+    x = sympify(x)
+    if x.is_Number and x.is_finite and abs(x) > MOST_WRITTEN_OUT:
+        raise ValueError(
+            f"sg.exp2: 2**({x}) is beyond every dtype, and SymPy would write out its digits: "
+            f"numbers are from -{MOST_WRITTEN_OUT} to {MOST_WRITTEN_OUT}"
+        )
+    return sp.Pow(2, x)
 
 
 def log2(x: Any) -> sp.Expr:

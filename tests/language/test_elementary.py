@@ -86,3 +86,10 @@ def test_hypot_and_logaddexp_do_not_overflow():
 def test_clamp_wants_a_bound():
     with pytest.raises(ValueError, match="bound"):
         sg.clamp(sg.data("x"))
+
+
+@pytest.mark.parametrize("x", [2**63, -(2**63), sp.Rational(10**12, 3), 1e300])
+def test_powers_of_2_that_sympy_would_write_out_are_refused(x):
+    with pytest.raises(ValueError, match="beyond every dtype"):
+        sg.exp2(x)
+    assert sg.exp2(2**16) == 2 ** sp.Integer(2**16) and sg.exp2(sp.oo) == sp.oo
