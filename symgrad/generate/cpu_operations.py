@@ -43,7 +43,7 @@ CODE = {
     "scaled_sigmoid": Code("scaled_sigmoid({0})"), "unscaled": Code("unscaled({0}, {1}, {2})"),
     "softplus": Code("softplus({0})"),
     "raised": Code("raised({0}, {1})"),
-    "sqrt": Code("math.sqrt({0})"), "square": Code("square({0})"),
+    "sqrt": Code("math.sqrt({0})"), "cbrt": Code("cbrt({0})"), "square": Code("square({0})"),
     # ---- trigonometry
     "sin": Code("sin({0})"), "cos": Code("cos({0})"), "tan": Code("tan({0})"),
     "asin": Code("asin({0})"), "acos": Code("acos({0})"), "atan": Code("atan({0})"),
@@ -86,9 +86,9 @@ LIBRARY = (
     "logdet", "solve", "triangular_solve",
 )  # fmt: skip
 VECTOR_MATH = (
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "digamma", "erf",
-    "erfc", "erfinv", "exp", "exp_product", "expm1", "gamma", "gelu", "gelu_slope", "lgamma", "log",
-    "log1p", "logcosh", "logistic_slope", "logit", "mish", "mish_slope", "raised", "scaled_sigmoid",
-    "sigmoid", "sin", "sinh", "softplus", "tan", "tanh", "unscaled",
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "digamma",
+    "erf", "erfc", "erfinv", "exp", "exp_product", "expm1", "gamma", "gelu", "gelu_slope", "lgamma",
+    "log", "log1p", "logcosh", "logistic_slope", "logit", "mish", "mish_slope", "raised",
+    "scaled_sigmoid", "sigmoid", "sin", "sinh", "softplus", "tan", "tanh", "unscaled",
 )  # fmt: skip
 # fmt: on

@@ -169,7 +169,7 @@ CODE = {
         "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf",
         "erfc", "erfinv", "digamma", "exp_product", "gamma", "gelu", "gelu_slope", "lgamma",
         "logcosh", "logistic_slope", "logit", "mish", "mish_slope",
-        "scaled_sigmoid", "unscaled",
+        "scaled_sigmoid", "unscaled", "cbrt",
     )},
 }
 # fmt: on

@@ -33,6 +33,7 @@ from symgrad.generate import (
     vector_mish,
     vector_powers,
     vector_remainder,
+    vector_roots,
     vector_sigmoid,
 )
 from symgrad.generate.vector_code import Real
@@ -120,6 +121,7 @@ acos = _vectorised("acos", vector_inverses.acos)
 atan = _vectorised("atan", vector_inverses.atan)
 sinh = _vectorised("sinh", vector_inverses.sinh)
 cosh = _vectorised("cosh", vector_inverses.cosh)
+cbrt = _vectorised("cbrt", vector_roots.cbrt)
 asinh = _vectorised("asinh", vector_logarithms.asinh)
 acosh = _vectorised("acosh", vector_logarithms.acosh)
 atanh = _vectorised("atanh", vector_logarithms.atanh)

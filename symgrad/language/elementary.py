@@ -104,14 +104,6 @@ def _xlogy_pull(g: Any, y: Any, x: Any, z: Any) -> Any:
     return g * op.select(nothing, 0, op.log(z))
 
 
-def _expand_cbrt(x: Any) -> Any:
-    """A power, whose exponent is not quite 1/3, and a step of Newton's method."""
-    size = op.abs(x)
-    y = size**THIRD
-    inside = getattr(op, "and")(op.gt(size, 0), op.lt(size, sp.oo))
-    return op.sign(x) * op.select(inside, y - (y - size / y**2) * THIRD, y)
-
-
 def _series(x: Any, start: int, number: Callable[..., Any] = sp.Rational) -> Any:
     """sinc's power series for |x| < 1 (start 0), or its derivative's (start 1)."""
 
@@ -142,8 +134,7 @@ def _sinc_slope_pull(g: Any, y: Any, x: Any) -> Any:
 
 # fmt: off
 register(
-    Row("cbrt", "pointwise", np.cbrt, (lambda g, y, x: g*THIRD/y**2,), head=cbrt, guarded=True,
-        expand=_expand_cbrt),
+    Row("cbrt", "pointwise", np.cbrt, (lambda g, y, x: g*THIRD/y**2,), head=cbrt, guarded=True),
     Row("safe_sqrt", "pointwise", np.sqrt,
         (lambda g, y, x: g*HALF*op.safe_inverse(y),), head=safe_sqrt, guarded=True,
         domain=Domain(((0.1, 3.0),)), expand=lambda x: x**HALF),

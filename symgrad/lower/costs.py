@@ -15,7 +15,7 @@ COST = {
     "indicator": 0, "select": 1, "relu": 1, "mod": 6,
     "exp": 10, "log": 10, "expm1": 12, "log1p": 12, "sin": 12, "cos": 12, "tan": 14,
     "asin": 14, "acos": 14, "atan": 14, "atan2": 18, "sinh": 14, "cosh": 14, "tanh": 12,
-    "asinh": 16, "acosh": 16, "atanh": 16, "erf": 14, "erfc": 30, "erfinv": 50,
+    "asinh": 16, "acosh": 16, "atanh": 16, "erf": 14, "erfc": 30, "erfinv": 50, "cbrt": 24,
     "exp_product": 12, "gelu": 32, "gelu_slope": 36, "logit": 14,
     "mish": 15, "mish_slope": 17, "logcosh": 24,
     "scaled_sigmoid": 12, "unscaled": 2, "logistic_slope": 13,

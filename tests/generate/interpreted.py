@@ -198,8 +198,8 @@ MODULES = {
         sigmoid=special.expit, softplus=lambda x: np.logaddexp(0, x), sin=np.sin, cos=np.cos,
         tan=np.tan, erf=special.erf, sinh=np.sinh, cosh=np.cosh, atan=np.arctan, atan2=np.arctan2,
         asin=np.arcsin, acos=np.arccos, asinh=np.arcsinh, acosh=np.arccosh, atanh=np.arctanh,
-        raised=np.power, erfc=special.erfc, erfinv=special.erfinv, gamma=special.gamma,
-        digamma=special.psi, lgamma=special.gammaln,
+        raised=np.power, erfc=special.erfc, erfinv=special.erfinv, cbrt=np.cbrt,
+        gamma=special.gamma, digamma=special.psi, lgamma=special.gammaln,
         **{name: TABLE[name].numpy for name in (
             "exp_product", "gelu", "gelu_slope", "logcosh", "logistic_slope", "logit", "mish",
             "mish_slope", "scaled_sigmoid", "unscaled")},
