@@ -10,6 +10,7 @@ from symgrad.generate.vector_code import Bits, Real
 from symgrad.generate.vector_formulas import parts_of_exp
 
 ONE = 30.0  # above it mish(x) is x
+LEAST = -1e30  # far below what has a slope; a multiple of it is finite
 
 
 def mish(x: Real) -> Real:
@@ -23,7 +24,8 @@ def mish(x: Real) -> Real:
 def mish_slope(x: Real) -> Real:
     """q w + 4 x e (1 + e) w**2, w = 1 / (q + 2)"""
     n, more, e, w = _parts(x)
-    f = w * ((e + 2.0) + x.at_most(ONE) * (w * 4.0) * (e + 1.0))
+    near = x.at_most(ONE).at_least(LEAST)
+    f = w * ((e + 2.0) + near * (w * 4.0) * (e + 1.0))
     return (f * more + f).scaled(n)
 
 

@@ -44,3 +44,12 @@ def test_accuracy_of_slopes(rng, dtype, share):
             errors.append(float(abs(mp.mpf(float(y)) - sum(terms)) / unit) * 2.0**format.nmant)
     worst = int(np.argmax(errors))
     assert errors[worst] <= MOST_ULPS, f"mish_slope({x[worst]!r}) is off by {errors[worst]:.2f} ulp"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_there_is_no_slope_far_below_0(dtype):
+    """Four times the least of all numbers is infinite, and times exp(x) it was no number."""
+    least = np.finfo(dtype).min
+    x = np.array([least, least / 2, least / 8, -1e31, -1e29, -2e3, -np.inf, np.nan], dtype)
+    found = over("mish_slope", x)
+    assert np.array_equal(np.abs(found), [0] * 7 + [np.nan], equal_nan=True), found
