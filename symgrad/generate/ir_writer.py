@@ -14,7 +14,7 @@ from symgrad.generate.ir_memory import Memory
 from symgrad.generate.ir_sums import Sums
 from symgrad.generate.ir_text import Lines, Value, constant, type_of
 from symgrad.generate.ir_totals import Total
-from symgrad.generate.pieces import VECTOR
+from symgrad.generate.pieces import LEAST, VECTOR
 from symgrad.generate.shares import stretch
 from symgrad.generate.text import Names, remark
 from symgrad.lower.kernel import ITEM_BYTES, Buffer, Comment, Loop, Statement, Store, Update
@@ -156,7 +156,14 @@ class Writer:
 
 
 def _is_vector(s: Loop) -> bool:
-    """Whether a loop computes a vector or more of elements, and nothing beside them."""
+    """Whether a loop computes a vector or more of elements, and nothing beside them.
+
+    Of fewer than the longest vectors have, as many as make a shorter one: the rest of a row would
+    be computed number by number.
+    """
     parts = [t for t in s.body if isinstance(t, Store | Update)]
-    least = min((ITEM_BYTES.get(t.buffer.dtype, 1) for t in parts), default=0)
-    return len(parts) == len(s.body) and (s.axis.extent or 0) * least >= VECTOR
+    extent = s.axis.extent or 0
+    if len(parts) < len(s.body) or extent < LEAST:
+        return False
+    row = extent * min(ITEM_BYTES.get(t.buffer.dtype, 1) for t in parts)
+    return row >= VECTOR or VECTOR % row == 0

@@ -140,7 +140,7 @@ def test_functions_that_are_not_put_in_place_are_called_on_vectors(size, dtype, 
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("size", [16, 32])
+@pytest.mark.parametrize("size", [4, 8, 16, 32])
 def test_short_rows_in_assembly_become_vectors(size, dtype, monkeypatch):
     """LLVM is not to unroll them first, and knows what looks for an extreme."""
     monkeypatch.setattr(blocks, "LARGEST", -1)
