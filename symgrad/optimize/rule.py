@@ -75,6 +75,8 @@ class Rule:
         for what in ("numbers", "state", "absent", "limits"):
             if not isinstance(given := getattr(self, what), Mapping):
                 raise TypeError(f"{self.name}: {what} are values by name, not {given!r}")
+            if wrong := [name for name in given if not isinstance(name, str)]:
+                raise TypeError(f"{self.name}: a name in {what} is a string, not {wrong[0]!r}")
         for state, value in self.state.items():
             real(value, f"{self.name}: the first value of {state!r}")
         clash = sorted(set(self.numbers).intersection({*self.state, *self.absent}))

@@ -17,6 +17,7 @@ import numpy as np
 
 from symgrad.language.aligned import aligned_copy, aligned_empty
 from symgrad.language.arguments import array_of, real, whole
+from symgrad.language.free_memory import check_free
 from symgrad.train.names import unknown
 
 Shape = tuple[int, ...]
@@ -79,6 +80,7 @@ def as_values(value: Any, shape: Shape, what: str, dtype: Any = np.float64) -> n
         raise TypeError(f"{what} wants real numbers, not {value!r} of dtype {array.dtype}")
     if array.shape not in ((), shape):
         raise ValueError(f"{what} has shape {array.shape}; expected {shape}")
+    check_free(math.prod(shape) * np.dtype(dtype).itemsize, f"{what}, of shape {shape},")
     return held_in(np.broadcast_to(array, shape), np.dtype(dtype), what)
 
 

@@ -146,7 +146,8 @@ class Model:
         `interrupted=True`, holds what was done; a second Ctrl-C ends a callback, too.
 
         Streams and memory-mapped arrays are read by another thread, ahead of the training.  What a
-        stream raises comes through after the whole mini-batches before it.
+        stream raises comes through after the whole mini-batches before it, where samples are
+        shuffled after the whole blocks: what is left of one waits for `resume`.
 
         Another thread may call `loss`, `predict`, `gradients` or `save` meanwhile, and finds the
         parameters after a whole step; RuntimeError where it trains the same model, too.

@@ -86,6 +86,8 @@ def test_what_is_no_rule(optimizer, error, words):
 def test_rules_that_contradict_themselves():
     with pytest.raises(TypeError, match="a rule's update is a function"):
         sg.Rule("p - g")
+    with pytest.raises(TypeError, match="rule: a name in numbers is a string, not 1"):
+        sg.Rule(lambda p, g, lr: p, {1: 0.1})
     with pytest.raises(ValueError, match="'v' names two things"):
         sg.Rule(lambda p, g, v: p, {"v": 1}, {"v": 0})
 

@@ -122,6 +122,13 @@ def test_what_cannot_start_a_parameter(shape, init, error, words):
     assert words in str(raised.value)
 
 
+@pytest.mark.parametrize("side", [2**30, 2**40])
+def test_more_numbers_than_there_is_memory_for(side):
+    W = sg.parameter("W", shape=(side, side), init=0.0)
+    with pytest.raises(MemoryError, match=r"the init of parameter 'W', of shape \(.*\), takes"):
+        sg.compile(sg.sum(W), sg.SGD(0.1), target="reference")
+
+
 def test_a_mode_that_does_not_exist():
     with pytest.raises(ValueError, match="mode is 'fan_in' or 'fan_out'"):
         kaiming_uniform(mode="fan")
