@@ -74,9 +74,11 @@ def _expand_polygamma(n: int, x: Any) -> Any:
 
 
 def _polygamma_above(n: int, x: Any) -> Any:
-    sign = (-1) ** (n + 1)
-    y = x + SHIFT
+    sign, y = (-1) ** (n + 1), x + SHIFT
     terms = [sign * sp.factorial(n) * (x + k) ** -(n + 1) for k in range(SHIFT)]
+    if n == 1:  # far out each of its terms would be rounded away
+        near = op.lt(x, 2 * SHIFT)
+        y, terms = op.select(near, y, x), [op.select(near, op.add(*terms), 0)]
     terms += [sign * sp.factorial(n - 1) * y**-n, sign * sp.factorial(n) * HALF * y ** -(n + 1)]
     for k in range(1, TERMS):
         factor = sp.bernoulli(2 * k) * sp.factorial(2 * k + n - 1) / sp.factorial(2 * k)
