@@ -20,6 +20,7 @@ UNDRAWN = {  # rows that one operation alone need not have in its value or gradi
         ("mixed", "unit", "below", "either"), "what draws are made of: inputs until then"
     ),
     "whole_quotient": "what floor_divide of integers becomes when it is lowered",
+    **dict.fromkeys(("scaled_sigmoid", "unscaled"), "what silu becomes when it is lowered"),
     "cofactor_along": "the derivative of cofactor: in a second derivative of det",
     "pentagamma": "the derivative of polygamma(2, x): where x depends on a parameter",
     "own": "arises where an adjoint of the whole mini-batch meets a sample: in longer programs",
@@ -33,6 +34,7 @@ MORE = 6 * (
     "det",
     "prod",
     "gelu",
+    "silu",
 )  # where operands decide which row is met
 
 
