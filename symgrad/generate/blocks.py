@@ -43,12 +43,9 @@ from symgrad.lower.kernel import (
     statements,
     targets,
 )  # fmt: skip
-from symgrad.lower.processor import Processor
-from symgrad.lower.thread_costs import Team, cycles, in_products
 
 ORDER_WORD = 0  # the place of the samples' order in the table: LEADING of build/entry.py
 LARGEST = 500  # operations of a kernel that is numba source throughout
-MOSTLY = 0.75  # of a step in products: half as many then, for what is compiled sooner runs as fast
 MOST_LOOPS = 16  # long ones of a block
 LONG = 16  # turns of a loop beside which a call is nothing
 PRODUCT = 30  # operations that take numba as long as a product
@@ -56,18 +53,8 @@ Run = tuple[bool, list[Statement]]  # whether it becomes assembly
 
 
 def is_large(kernel: Kernel) -> bool:
-    """Whether what can becomes assembly."""
     products = [s for body in kernel.sections for s in statements(body) if isinstance(s, Product)]
-    size = sum(map(size_of, kernel.sections)) + PRODUCT * len(products)
-    return size > LARGEST or (size > LARGEST / 2 and _multiplies(kernel))
-
-
-def _multiplies(kernel: Kernel) -> bool:
-    """Whether a step is mostly products, which are the same in numba source and in assembly."""
-    step = *kernel.step, *(kernel.update or ())
-    team = Team(kernel.threads, kernel.batch_size, Processor())
-    products, everything = (sum(f(s, team) for s in step) for f in (in_products, cycles))
-    return products > MOSTLY * everything
+    return sum(map(size_of, kernel.sections)) + PRODUCT * len(products) > LARGEST
 
 
 def runs(section: Sequence[Statement], kind: Callable[[Statement], bool]) -> Iterator[Run]:

@@ -62,7 +62,9 @@ def cycles(s: Statement, team: Team) -> float:
     if isinstance(s, Alone):
         return sum(cycles(t, team) for t in s.body)
     if isinstance(s, Loop):
-        return 2.0 + _turns(s, team) * _turn(s, team)
+        times = _times(s.axis, team.batch)
+        times = -(-times // team.threads) if s.shared else times
+        return 2.0 + times * _turn(s, team)
     if isinstance(s, Product):
         return _product(s, team)
     if isinstance(s, Call):
@@ -73,21 +75,6 @@ def cycles(s: Statement, team: Team) -> float:
     if isinstance(s, Distinct):
         return SEARCH
     return 0.0 if isinstance(s, Comment | Barrier | Prefetch) else _element(s) / SCALAR
-
-
-def in_products(s: Statement, team: Team) -> float:
-    """Of those cycles the ones in products."""
-    if isinstance(s, Product):
-        return _product(s, team)
-    inside = s.body if isinstance(s, Loop | Alone) else ()
-    turns = _turns(s, team) if isinstance(s, Loop) else 1
-    return turns * sum(in_products(t, team) for t in inside)
-
-
-def _turns(s: Loop, team: Team) -> int:
-    """How often the busiest thread goes through a loop."""
-    times = _times(s.axis, team.batch)
-    return -(-times // team.threads) if s.shared else times
 
 
 def _times(axis: Axis, batch: int) -> int:

@@ -25,7 +25,6 @@ from tests.generate.test_cpu import test_compiled_models as test_compiled_models
 from tests.generate.test_cpu import test_compiled_pointwise_rows as test_compiled_pointwise_rows
 from tests.lower import test_bounds as bounds
 from tests.lower.programs import agree, trained
-from tests.lower.programs import network as fully_connected
 from tests.lower.random_programs import LIMITS, agree_at_random
 from tests.lower.test_driver import MODELS, RULES
 from tests.lower.test_driver import test_networks as test_networks
@@ -155,16 +154,6 @@ def test_a_program_has_one_text(monkeypatch):
     assert kernels[-1].threads == 2
     assert len(set(texts[:3])) == 1
     assert len(set(texts[3:])) == 1
-
-
-def test_what_is_mostly_products_is_assembly_sooner(monkeypatch):
-    """The same statements: between wide layers it is nothing how they are compiled."""
-    monkeypatch.setattr(blocks, "LARGEST", 500)
-    rule = sg.SGD(0.1, momentum=0.5)
-    programs = [fully_connected((n, n, n, 10), sp.tanh, rule) for n in (512, 16)]
-    wide, narrow = (lower(program, "float32", 64) for program in programs)
-    assert blocks.is_large(wide)
-    assert not blocks.is_large(narrow)
 
 
 EXPANDED = [pytest.param(n, marks=pytest.mark.full) for n in TABLE if TABLE[n].expand]
