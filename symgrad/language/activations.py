@@ -117,7 +117,7 @@ def _gelu_slope_pull(g: Any, y: Any, x: Any) -> Any:
 
 
 def _mish_slope(x: np.ndarray) -> np.ndarray:
-    x = np.minimum(x, 30)  # above it 1
+    x = np.clip(x, -1e30, 30)  # above it 1, below it 0
     t = np.tanh(np.logaddexp(0, x))
     return t + x * (1 - t * t) * special("expit")(x)
 

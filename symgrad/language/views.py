@@ -205,8 +205,11 @@ def reshape(z: Any, shape: Any) -> sp.Expr:
     own = describe(z)[0]
     wanted = _sizes(shape, "sg.reshape")
     fixed = math.prod(s for s in wanted if s != -1)
-    if wanted.count(-1) == 1 and fixed and sp.sympify(math.prod(own)) % fixed == 0:
-        wanted = tuple(math.prod(own) // fixed if s == -1 else s for s in wanted)
+    total = sp.sympify(math.prod(own))
+    if wanted.count(-1) == 1 and fixed and total % fixed == 0:
+        rest = total / fixed
+        rest = int(rest) if rest.is_Integer else rest
+        wanted = tuple(rest if s == -1 else s for s in wanted)
     if math.prod(wanted) != math.prod(own) or -1 in wanted:
         raise ValueError(f"sg.reshape: {z} of shape {own} does not fill the shape {shape}")
     return z if wanted == own else Reshape(z, shape=wanted)
