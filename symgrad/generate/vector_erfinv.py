@@ -13,11 +13,8 @@ from symgrad.generate.vector_logarithms import log
 
 BEND = {"float32": 5.0, "float64": 6.25}  # of w: where the root comes in
 MIDDLE = {"float32": 2.5, "float64": 3.125}  # of w up to it
-LAST_FROM, FAR_MIDDLE, LAST_MIDDLE = (
-    4.0,
-    3.25,
-    5.0,
-)  # of the root, in float32 never beyond the first
+LAST_FROM = 4.0  # of the root, which stays below in float32
+FAR_MIDDLE, LAST_MIDDLE = 3.25, 5.0
 
 # erfinv(x) / x of w - MIDDLE
 NEAR: Table = {

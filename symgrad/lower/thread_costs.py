@@ -138,12 +138,9 @@ def _operation(x: Expression) -> float:
 
 
 def _product(s: Product, team: Team) -> float:
-    m, n, k = (
-        -(-size // team.threads) if s.shared == side else size
-        for side, size in zip(
-            "mnk", (s.longest(team.batch) if e is None else e for e in s.sizes), strict=True
-        )
-    )
+    whole = [s.longest(team.batch) if e is None else e for e in s.sizes]
+    parts = [team.threads if s.shared == side else 1 for side in "mnk"]
+    m, n, k = (-(-size // among) for size, among in zip(whole, parts, strict=True))
     size = ITEM_BYTES[s.c.buffer.dtype]
     filled = -(-n // WIDTH) * WIDTH * -(-m // 2) * 2
     work = filled * k * size / team.processor.multiplied

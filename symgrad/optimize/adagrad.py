@@ -51,4 +51,4 @@ def Adagrad(
         return p - lr / (1 + step * lr_decay) * g / (sp.sqrt(s) + eps), s
 
     limits = dict.fromkeys(kept, math.inf)
-    return Rule(update, kept, {"s": start}, absent, "Adagrad", lazy, True, limits)
+    return Rule(update, kept, {"s": start}, absent, "Adagrad", lazy, alike=True, limits=limits)

@@ -61,4 +61,4 @@ def Adam(
 
     state = {"m": 0.0, "v": 0.0, **({"top": 0.0} if amsgrad else {})}
     limits = dict.fromkeys(kept, math.inf) | {"beta1": 1.0, "beta2": 1.0}
-    return Rule(update, kept, state, absent, "Adam", lazy, True, limits)
+    return Rule(update, kept, state, absent, "Adam", lazy, alike=True, limits=limits)

@@ -61,4 +61,5 @@ def RMSprop(
 
     names = ["v", *(["m"] if centered else []), *([] if "momentum" in absent else ["u"])]
     limits = dict.fromkeys(kept, math.inf)
-    return Rule(update, kept, dict.fromkeys(names, 0.0), absent, "RMSprop", lazy, True, limits)
+    state = dict.fromkeys(names, 0.0)
+    return Rule(update, kept, state, absent, "RMSprop", lazy, alike=True, limits=limits)

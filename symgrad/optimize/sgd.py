@@ -64,4 +64,4 @@ def SGD(
 
     state = {} if "momentum" in absent else {"v": 0.0}
     limits = dict.fromkeys(kept, math.inf)
-    return Rule(update, kept, state, absent, "SGD", lazy, True, limits)
+    return Rule(update, kept, state, absent, "SGD", lazy, alike=True, limits=limits)
