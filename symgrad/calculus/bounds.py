@@ -8,7 +8,16 @@ from symgrad.calculus.block import Block, Equation, Name
 from symgrad.calculus.simplify import without_dead_code
 
 GIVEN = ("data", "constant")  # roles of inputs that are known before anything runs
-REARRANGED = ("reshape", "transpose", "slice", "broadcast_to", "batch", "own", "concatenate")
+REARRANGED = (
+    "reshape",
+    "transpose",
+    "slice",
+    "broadcast_to",
+    "batch",
+    "own",
+    "converse",
+    "concatenate",
+)
 
 
 def index_bounds(block: Block) -> dict[sp.Symbol, int]:

@@ -268,4 +268,14 @@ def _pow(_: Builder, operands: tuple[Operand, ...]) -> Any:
     return sp.Pow(base, exponent) if is_number(base) and is_number(exponent) else None
 
 
-IDENTITIES = {"add": _add, "mul": _mul, "pow": _pow}
+def _converse(builder: Builder, operands: tuple[Operand, ...]) -> Any:
+    (z,) = operands
+    if is_number(z):
+        return z
+    if not z.per_sample:  # equal for all: a sample is seen by each as it is
+        return builder.apply("broadcast_to", builder.apply("own", z), shape=z.shape)
+    inner = builder.definition(z)
+    return inner.operands[0] if inner and inner.operation == "converse" else None
+
+
+IDENTITIES = {"add": _add, "mul": _mul, "pow": _pow, "converse": _converse}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from symgrad.language.operation import Operation
@@ -11,8 +12,16 @@ from symgrad.language.row import Row, op, register
 from symgrad.language.symbols import batch_size
 from symgrad.language.tensor import sympify
 
+
+def _of_pairs(shape: tuple) -> tuple:
+    if shape[:1] != (batch_size,):
+        raise ValueError(f"only values for pairs of samples have a converse, not shape {shape}")
+    return shape
+
+
 # Adjoints of per-sample names are scaled by the number of samples, z' = B dL/dz; those of other
 # names are plain.  So the pull-back of E is a broadcast, and only `batch` and `own` mention B.
+# The converse of values for pairs of samples is what the other one has of a pair: y_s[t] = z_t[s].
 # fmt: off
 register(
     Row("expectation", "level", lambda lead, z: z.mean(axis=0), (lambda g, y, z: g,),
@@ -23,6 +32,9 @@ register(
     Row("own", "level", lambda lead, z: z,
         (lambda g, y, z: op.batch(g)/g.builder.batch_size,),
         shape=lambda shape: shape[1:], result="same"),
+    Row("converse", "level", lambda lead, z: np.swapaxes(z, 0, 1),
+        (lambda g, y, z: op.converse(g),),
+        shape=_of_pairs, result="same"),
 )
 # fmt: on
 
@@ -44,6 +56,10 @@ class Batch(Operation):
 
 class Own(Operation):
     row = "own"
+
+
+class Converse(Operation):
+    row = "converse"
 
 
 def expectation(z: Any) -> sp.Expr:

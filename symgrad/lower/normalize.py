@@ -17,6 +17,7 @@ from symgrad.language.row import TABLE
 from symgrad.language.symbols import batch_size
 from symgrad.lower import calls, costs, totals
 from symgrad.lower.common import without_common_numbers
+from symgrad.lower.converse import converse, moved
 from symgrad.lower.factors import factorised
 from symgrad.lower.layout import Layout
 from symgrad.lower.multiples import with_multiples
@@ -97,7 +98,9 @@ class Normalizer:
         for symbol, name in self.block.inputs.items():
             self.known[name] = self._as_written(symbol, self._input(symbol, name))
         for e in self.block.equations:
-            self.known[e.name] = self._translated(e)
+            operands = [self.known[x] if isinstance(x, Name) else x for x in e.operands]
+            found = moved(self, e, operands)
+            self.known[e.name] = self.translated(e, operands) if found is None else found
 
     def node_of(self, name: Name) -> Node:
         """The node of an output or a written value."""
@@ -161,8 +164,7 @@ class Normalizer:
         self.inputs[symbol] = x
         return x
 
-    def _translated(self, e: Equation) -> Operand:
-        operands = [self.known[x] if isinstance(x, Name) else x for x in e.operands]
+    def translated(self, e: Equation, operands: list) -> Operand:
         rule = _call if TABLE[e.operation].kind == "library" else RULES.get(e.operation)
         if rule is not None:
             return rule(self, e, operands)
@@ -356,5 +358,5 @@ def _call(s: Normalizer, e: Equation, x: list) -> Operand:
 
 RULES: dict[str, Callable[..., Operand]] = {
     "add": totals.add, "expectation": totals.expectation, "mean": _mean, "einsum": _einsum,
-    "transpose": _transpose, "batch": _batch, "pow": _pow,
+    "transpose": _transpose, "batch": _batch, "converse": converse, "pow": _pow,
 }  # fmt: skip

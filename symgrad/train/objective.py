@@ -9,6 +9,7 @@ import sympy as sp
 
 from symgrad.calculus.block import Block, Lists, Operand
 from symgrad.calculus.builder import Builder
+from symgrad.calculus.converse import with_converses
 from symgrad.calculus.derive import derive
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilize import STABLE
@@ -70,7 +71,7 @@ def differentiate(block: Block, parameters: Sequence[sp.Symbol]) -> Objective:
 
     The derivatives are those of the loss's stable form.
     """
-    block = replace(simplify(block, STABLE), inputs=block.inputs)
+    block = replace(with_converses(simplify(block, STABLE)), inputs=block.inputs)
     names = [block.inputs[p] for p in parameters]
     gradients, operands = derive(block, block.outputs["loss"], names)
     return Objective(block, gradients, dict(zip(parameters, operands, strict=True)))

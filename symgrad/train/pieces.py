@@ -30,7 +30,11 @@ def dependence(block: Block) -> dict[Operand, str]:
 
 def _way(e: Equation, operands: list[str]) -> str:
     ways = set(operands)
-    if "coupled" in ways or e.operation in ("batch", "own") or _mentions_size(e.name.shape):
+    if (
+        "coupled" in ways
+        or e.operation in ("batch", "own", "converse")
+        or _mentions_size(e.name.shape)
+    ):
         return "coupled"
     if ways <= {"fixed"}:
         return "fixed"

@@ -23,6 +23,7 @@ UNDRAWN = {  # rows that one operation alone need not have in its value or gradi
     **dict.fromkeys(("scaled_sigmoid", "unscaled"), "what silu becomes when it is lowered"),
     "cofactor_along": "the derivative of cofactor: in a second derivative of det",
     "pentagamma": "the derivative of polygamma(2, x): where x depends on a parameter",
+    "converse": "of a product of the mini-batch with itself, where its transpose is needed too",
     "own": "arises where an adjoint of the whole mini-batch meets a sample: in longer programs",
 }
 

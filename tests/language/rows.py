@@ -100,6 +100,7 @@ STRUCTURED: dict[str, list[Case]] = {
     "expectation": [Case(((),)), Case(((2, 3),))],
     "batch": [Case(((),)), Case(((2,),))],
     "own": [Case(((),)), Case(((2,),))],
+    "converse": [Case(((),)), Case(((2,),))],
 }
 # fmt: on
 
@@ -160,10 +161,12 @@ def apply_row(row: Row, case: Case, level: str, rng: np.random.Generator) -> App
 
 
 def _adapted(row: Row, k: int, value: Value) -> Value:
-    """Conditions where a row wants them, the mini-batch's values for `own`."""
+    """What a row wants: conditions, the mini-batch's values for `own`, pairs for `converse`."""
     wanted = BOOLEAN.get(row.name, ())
     if wanted == "all" or k in wanted:
         return op.gt(value, 0)
+    if row.name == "converse":
+        return op.batch(value) + 2 * value
     return op.batch(value) if row.name == "own" else value
 
 
