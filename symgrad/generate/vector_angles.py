@@ -1,6 +1,7 @@
 """Sine, cosine and tangent: an angle less the nearest multiple of a quarter turn, for every number.
 
-Nearly all angles are small.  Of those n quarter turns are taken off in three parts: the first
+Nearly all angles are small.  Of those n turns by pi are taken off for the sine, n - 1/2 for the
+cosine, which is the rest's sine too, and n quarters for the tangent; in three parts: the first
 product, fused with its subtraction, leaves an exact rest, the second a rounded one.
 
 For all others x = M 2**k with whole M, so x 2/pi modulo 4 is M times (2**k 2/pi modulo 4), and the
@@ -19,7 +20,7 @@ from typing import Any
 
 from symgrad.generate.vector_branches import out_of_line, unless_sure
 from symgrad.generate.vector_code import Bits, Real, polynomial
-from symgrad.generate.vector_coefficients import COS, SIN
+from symgrad.generate.vector_coefficients import COS, SIN, SIN_LONG
 from symgrad.generate.vector_formats import DOUBLE, FLOAT, FORMATS
 from symgrad.generate.vector_pairs import product, total
 
@@ -51,22 +52,31 @@ OfRest = Callable[[Real, Rest], Real]
 
 
 def sin(x: Real) -> Real:
-    return _turned("sin", _sin, x)
+    """(-1)**n sin(x - n pi)"""
+    a = abs(x)
+    n, half_turns = (a * (1 / math.pi)).nearest()
+    y = _sine(_less(a, n, turns=2))
+    y = ((y.bits ^ _lowest(half_turns)) ^ (x.bits & x.sign)).real
+    return _unless_far("sin", _sin, x, y)
 
 
 def cos(x: Real) -> Real:
-    return _turned("cos", _cos, x)
+    """(-1)**n sin(x - (n - 1/2) pi)"""
+    a = abs(x)
+    n, half_turns = (a * (1 / math.pi) + 0.5).nearest()
+    y = _sine(_less(a, n - 0.5, turns=2))
+    return _unless_far("cos", _cos, x, (y.bits ^ _lowest(half_turns)).real)
 
 
 def tan(x: Real) -> Real:
-    return _turned("tan", _tan, x)
-
-
-def _turned(name: str, of_rest: OfRest, x: Real) -> Real:
-    """A function of x by what it is of the rest."""
     a = abs(x)
-    near = a <= NEAR[x.format.name]
-    y = of_rest(x, _near(a))
+    n, quarters = (a * (2 / math.pi)).nearest()
+    return _unless_far("tan", _tan, x, _tan(x, _rest(quarters, _less(a, n))))
+
+
+def _unless_far(name: str, of_rest: OfRest, x: Real, y: Real) -> Real:
+    """y, but beyond `NEAR` what the function is of the rest."""
+    near = abs(x) <= NEAR[x.format.name]
 
     def far() -> Real:
         return y.where(near, out_of_line(f"{name}.far", lambda x: of_rest(x, _far(x)), x))
@@ -94,13 +104,22 @@ def _sign(two: Bits) -> Bits:
     return two << (two.like.format.width - 2)
 
 
-def _near(a: Real) -> Rest:
-    """Of an angle from 0 to `NEAR`."""
-    n, quarters = (a * (2 / math.pi)).nearest()
-    r = a
+def _lowest(n: Bits) -> Bits:
+    """The sign bit where n is odd."""
+    return n << (n.like.format.width - 1)
+
+
+def _less(a: Real, n: Real, turns: int = 1) -> Real:
+    """An angle from 0 to `NEAR` less n times so many quarter turns."""
     for part in QUARTERS[a.format.name]:
-        r = n.fused(-part, r)
-    return _rest(quarters, r)
+        a = n.fused(-turns * part, a)
+    return a
+
+
+def _sine(r: Real) -> Real:
+    """Of at most half a turn by pi and a little more."""
+    z = r * r
+    return r + r * z * polynomial(z, SIN_LONG[r.format.name])
 
 
 def _far(x: Real) -> Rest:

@@ -100,6 +100,10 @@ class Real:
         high = shifted.minus(shifted.minus(self))
         return high, self.minus(high)
 
+    def half_of_digits(self) -> Real:
+        """This number less its lower digits: the square of what is left is exact."""
+        return (self.bits & (-1 << (self.format.mantissa // 2 + 1))).real
+
     def square_root(self) -> Real:
         return self._call("llvm.sqrt", self)
 

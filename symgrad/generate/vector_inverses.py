@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from symgrad.generate.vector_code import Real, polynomial
-from symgrad.generate.vector_coefficients import ASIN, ATAN, LIMITS, PI
+from symgrad.generate.vector_coefficients import ASIN, ATAN, ATAN_LONG, LIMITS, PI
 from symgrad.generate.vector_formulas import exp_half, half_expm1
 
 
@@ -23,40 +23,34 @@ def cosh(x: Real) -> Real:
     return e + 0.25 / e
 
 
-def _arctangent(a: Real, one: Real) -> Real:
-    """arctan(a / one) for numbers that are not negative: a turn by 0, 1/4 or 1/2 pi first."""
-    third = a > one * (math.sqrt(2) + 1)
-    second = a > one * (math.sqrt(2) - 1)
-    above = (-one).where(third, (a - one).where(second, a))
-    below = a.where(third, (a + one).where(second, one))
-    high, low = (a.of(p).where(third, a.of(p / 2).where(second, 0.0)) for p in PI[a.format.name])
+def atan(x: Real) -> Real:
+    """A turn by 0, 1/4 or 1/2 pi first."""
+    a, name = abs(x), x.format.name
+    third = a > math.sqrt(2) + 1
+    second = a > math.sqrt(2) - 1
+    above = a.of(-1.0).where(third, (a - 1.0).where(second, a))
+    below = a.where(third, (a + 1.0).where(second, 1.0))
+    high, low = (a.of(p / 2).where(third, a.of(p / 4).where(second, 0.0)) for p in PI[name])
     t = above / below
     z = t * t
-    return high * 0.5 + (t + (t * z * polynomial(z, ATAN[a.format.name]) + low * 0.5))
-
-
-def atan(x: Real) -> Real:
-    return _arctangent(abs(x), x.of(1.0)).with_sign_of(x)
+    return (high + (t + (t * z * polynomial(z, ATAN[name]) + low))).with_sign_of(x)
 
 
 def atan2(y: Real, x: Real) -> Real:
-    """The angle of (x, y), from -pi to pi, for zeros and infinities as C's atan2 has it."""
-    a, b = _moderate(abs(y), abs(x))
-    angle = _arctangent(a, b.of(1.0).where((a + b).equals(0.0), b))
-    high, low = PI[x.format.name]
+    """The angle of (x, y), from -pi to pi, for zeros and infinities as C's atan2 has it.
+
+    Of the smaller number by the larger one, which needs no other turn: their sum may overflow.
+    """
+    a, b, name = abs(y), abs(x), x.format.name
+    steep = a > b
+    equal = a.of(1.0).where(a > 0.0, a)  # also of infinities; 0 of zeros
+    t = equal.where(a.equals(b), b.where(steep, a) / a.where(steep, b))
+    z = t * t
+    angle = t + t * z * polynomial(z, ATAN_LONG[name])
+    high, low = PI[name]
+    angle = (high * 0.5 - (angle - low * 0.5)).where(steep, angle)
     left = (x.bits >> (x.format.width - 1)).equals(1)
     return (high - (angle - low)).where(left, angle).with_sign_of(y)
-
-
-def _moderate(a: Real, b: Real) -> tuple[Real, Real]:
-    """Numbers of the same quotient whose sums neither overflow nor are denormal."""
-    infinite = a.builder.and_(a.equals(math.inf), b.equals(math.inf))
-    a, b = (c.of(1.0).where(infinite, c) for c in (a, b))
-    bias = a.format.bias
-    large = a.builder.or_(a > 2.0 ** (bias - 3), b > 2.0 ** (bias - 3))
-    small = a.builder.and_(a < 2.0 ** (60 - bias), b < 2.0 ** (60 - bias))
-    scale = a.of(2.0**-4).where(large, a.of(2.0**60).where(small, 1.0))
-    return a * scale, b * scale
 
 
 def _arcsine(t: Real, z: Real) -> Real:

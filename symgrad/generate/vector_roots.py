@@ -1,7 +1,8 @@
-"""The cube root of 2**(3 q) z: 2**q times that of z, which lies between 2**(-3/2) and 2**(3/2).
+"""The cube root a r**2 (1 - h)**(-2/3), h = 1 - a r**3, for any r: r is nearly a**(-1/3).
 
-r = z**(-1/3) is a polynomial to three digits, then r (1 - h)**(-1/3), h = 1 - z r**3, by the first
-terms of the binomial series; y = z r**2 is corrected by (z - y**3) / (3 y**2), where 1 / y is r.
+A number's bits are nearly its logarithm, so the difference of a constant and their third are nearly
+those of r, to 4%; in float64 r is refined by r (1 - h)**(-1/3).  Half of its digits are 0, so that
+its square is exact, and h is the rest of a rounded product.
 """
 
 from __future__ import annotations
@@ -9,26 +10,44 @@ from __future__ import annotations
 import math
 
 from symgrad.generate.vector_code import Real, polynomial
-from symgrad.generate.vector_logarithms import split
 
-# z**(-1/3), of the least relative error
-ROUGH = (
-    2.015117883682251, -2.3866851329803467, 2.3059632778167725, -1.235460638999939,
-    0.3344813585281372, -0.03568008542060852,
-)  # fmt: skip
-SERIES = {"float32": (1 / 3,), "float64": (1 / 3, 2 / 9, 14 / 81)}  # ((1 - h)**(-1/3) - 1) / h
+LEAST_OF_LOGARITHM = 4 / 3, 0.0680333  # with it |h| <= 0.1021, as far above 0 as below
+
+# ((1 - h)**(-1/3) - 1) / h, |h| <= 0.103, of the least error
+REFINED = {
+    "float64": (0.333331555971989, 0.2222176122464163, 0.17417525959094943, 0.14560486421660299)
+}
+# ((1 - h)**(-2/3) - 1) / h; in float64 of |h| <= 2**-20
+LAST = {
+    "float32": (
+        0.6666666865348816, 0.5555555820465088, 0.4938027262687683, 0.4526429772377014,
+        0.428616464138031, 0.40554100275039673,
+    ),
+    "float64": (2 / 3, 5 / 9),
+}  # fmt: skip
 
 
 def cbrt(x: Real) -> Real:
-    e, m = split(abs(x))
-    q, bits = e.times(1 / 3).nearest()
-    s = e.times(1.0) - q * 3.0
-    z = (m * 2.0).where(s > 0.5, (m * 0.5).where(s < -0.5, m))
-    r = polynomial(z, ROUGH)
-    h = 1.0 - z * r * (r * r)
-    r = r + r * h * polynomial(h, SERIES[x.format.name])
-    square = r * r
-    y = z * square
-    y = y + (y * y).fused(-y, z) * (square * (1 / 3))
-    y = (y * bits.power_of_two()).with_sign_of(x)
-    return y.where(x.builder.and_(abs(x) > 0.0, abs(x) < math.inf), x)
+    name, k = x.format.name, x.format.mantissa // 3 + 1
+    denormal = abs(x) < 2.0 ** (1 - x.format.bias)
+    a = (abs(x) * 2.0 ** (3 * k)).where(denormal, abs(x))
+    r = _rough(a)
+    if name in REFINED:
+        h = 1.0 - a * r * (r * r)
+        r = (r + r * h * polynomial(h, REFINED[name])).half_of_digits()
+    y = a * (r * r)
+    h = y.fused(-r, 1.0)
+    y = y + y * h * polynomial(h, LAST[name])
+    y = (y * 2.0**-k).where(denormal, y).with_sign_of(x)
+    return y.where(abs(x) < math.inf, x)
+
+
+def _rough(a: Real) -> Real:
+    """a**(-1/3), half of its digits 0: a number with a's upper bits, or r's, behind the point."""
+    f = a.format
+    rest = f.mantissa // 2 + 1
+    one = 2.0**f.mantissa  # in units of its last place
+    third, less = LEAST_OF_LOGARITHM
+    bits = ((a.bits >> rest) | a.of(one).bits).real
+    constant = one * third + (third * f.bias - less) * 2.0 ** (f.mantissa - rest)
+    return (bits.times_plus(-1 / 3, constant).bits << rest).real

@@ -7,6 +7,7 @@ import pytest
 from symgrad.generate import vector_angles as angles
 from symgrad.generate import vector_coefficients as known
 from symgrad.generate import vector_gamma_long as gamma_long
+from symgrad.generate import vector_roots as roots
 
 
 def logarithm(z, name):
@@ -89,3 +90,33 @@ def test_exponential_to_log_2(dtype):
             r = half * (mp.mpf(k) / 100 - 1)
             error = abs(mp.polyval(coefficients, r) / mp.exp(r) - 1)
             assert error < (0.25 if r <= half else 0.5) * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("table", "f", "most"), [("SIN_LONG", mp.sin, 2.5), ("ATAN_LONG", mp.atan, 1)]
+)
+def test_coefficients_of_odd_functions(table, f, most, dtype):
+    """t + t z p(z), z = t**2, is f(t) to half a unit."""
+    coefficients = [mp.mpf(c) for c in reversed(getattr(known, table)[dtype])]
+    with mp.workdps(60):
+        for k in range(100):
+            t = mp.sqrt(mp.mpf(most)) * (k + 1) / 100
+            y = t + t * t**2 * mp.polyval(coefficients, t**2)
+            assert abs(y / f(t) - 1) < np.finfo(dtype).eps / 2
+
+
+@pytest.mark.parametrize(
+    ("table", "power", "most", "error"),
+    [
+        (roots.REFINED["float64"], -1, 0.103, 2.0**-22),  # which leaves |h| < 2**-20
+        (roots.LAST["float32"], -2, 0.103, 2.0**-28),
+        (roots.LAST["float64"], -2, 2.0**-20, 2.0**-58),
+    ],
+)
+def test_roots(table, power, most, error):
+    with mp.workdps(60):
+        for k in range(100):
+            h = mp.mpf(most) * (2 * k - 99) / 99
+            value = 1 + h * mp.polyval([mp.mpf(c) for c in reversed(table)], h)
+            assert abs(value * (1 - h) ** (-mp.mpf(power) / 3) - 1) < error
