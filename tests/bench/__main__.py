@@ -37,6 +37,7 @@ def main() -> None:
         with console.status("start-up times"):
             results["waits"] = startup.summarised(startup.waits(options.rounds))
         show_waits(console, results["waits"])
+        write(options.output, results)
     for key in chosen:
         if key not in WORKLOADS:
             continue
@@ -45,7 +46,7 @@ def main() -> None:
             rows = measure(key, WORKLOADS[key], cores, options.rounds, status.update)
         results["workloads"][key] = rows
         show(console, WORKLOADS[key], rows)
-    write(options.output, results)
+        write(options.output, results)  # what is measured is kept if it ends here
     console.print(f"written: {options.output}")
 
 

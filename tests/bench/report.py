@@ -19,10 +19,11 @@ PACKAGES = ("numpy", "numba", "llvmlite", "sympy", "torch", "jax")
 def machine() -> dict[str, object]:
     """What was measured on: processor, cores, versions."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    lines = cpuinfo.read_text().split("\n\n")[0].splitlines() if cpuinfo.exists() else []
+    told = dict(map(str.strip, line.partition(":")[::2]) for line in lines)
     return {
-        "processor": models[0] if models else platform.processor(),
+        "processor": told.get("model name", platform.processor()),
+        **{key: told[key] for key in ("cpu family", "model") if key in told},
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
