@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from operator import is_
 from threading import Lock
@@ -35,7 +35,15 @@ COMPUTED_INDEX = (
 def build(source: Source) -> Compiled:
     """Compile generated code, or find it in the cache, and load it."""
     kinds = (*leading(source.threads), *source.kinds)
-    key = kernel_key(source.text, (source.entry, *kinds), source.modules)
+    return Compiled(source, loaded(source.text, source.entry, kinds, source.modules))
+
+
+def loaded(text: str, entry: str, kinds: Sequence[str], modules: Sequence[str]) -> Loaded:
+    """The function `entry` of a module of this text, compiled or from the cache.
+
+    kinds: of its arguments, see `entry`; modules: what the text takes in of others
+    """
+    key = kernel_key(text, (entry, *kinds), modules)
     name = f"symgrad_{key}"
 
     @rare_collections()
@@ -47,11 +55,11 @@ def build(source: Source) -> Compiled:
             from symgrad.build.compiler import compile_kernel
             from symgrad.build.target import load_numba
 
-            load_numba(source.modules)
+            load_numba(modules)
         interruption.check()
-        return compile_kernel(source.text, text_path(key), source.entry, name, kinds)
+        return compile_kernel(text, text_path(key), entry, name, kinds)
 
-    return Compiled(source, Loaded(object_code(key, source.text, compile), name))
+    return Loaded(object_code(key, text, compile), name)
 
 
 class Compiled:

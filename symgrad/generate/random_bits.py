@@ -33,14 +33,16 @@ def mixed(context: Any, state: Any, k: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def below(context: Any, bits: Any, n: Any) -> Any:
-    """floor(bits n / 2**64), of unsigned integers; n is a literal."""
-    if not isinstance(n, types.IntegerLiteral):
-        return None
+    """floor(bits n / 2**64), of unsigned integers."""
+    literal = isinstance(n, types.IntegerLiteral)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _below(builder, arguments[0], n.literal_value)
+        bits, number = arguments
+        if not literal:
+            return _product_above(builder, bits, number)
+        return _below(builder, bits, n.literal_value)
 
-    return types.int64(types.int64, n), code
+    return types.int64(types.int64, n if literal else types.int64), code
 
 
 def _below(builder: Any, bits: Any, n: int) -> Any:
@@ -49,8 +51,13 @@ def _below(builder: Any, bits: Any, n: int) -> Any:
         high = builder.mul(builder.lshr(bits, half), word(n))
         low = builder.mul(builder.and_(bits, word(2**32 - 1)), word(n))
         return builder.lshr(builder.add(high, builder.lshr(low, half)), half)
-    product = builder.mul(builder.zext(bits, WIDE), WIDE(n))
-    return builder.trunc(builder.lshr(product, WIDE(64)), word)
+    return _product_above(builder, bits, word(n))
+
+
+def _product_above(builder: Any, x: Any, y: Any) -> Any:
+    """The upper half of the product of two words."""
+    product = builder.mul(builder.zext(x, WIDE), builder.zext(y, WIDE))
+    return builder.trunc(builder.lshr(product, WIDE(64)), x.type)
 
 
 @intrinsic(prefer_literal=True)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
+
+from symgrad.language.garbage import imports
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,31 +24,29 @@ def shuffled(seed: int, epoch: int, n: int, apart: int = 0) -> np.ndarray:
 
     apart: tells the orders of one epoch's blocks from one another.
     """
-    bits = np.random.PCG64([seed, epoch, apart] if apart else [seed, epoch])
-    return np.random.Generator(bits).permutation(n) if n < LONG else _sorted_keys(bits, n)
+    return _drawn(seed, range(epoch, epoch + 1), n, apart)
 
 
-def _sorted_keys(bits: np.random.PCG64, n: int) -> np.ndarray:
-    """The numbers below n by random keys above them: sorting reads memory in its order.
+def _drawn(seed: int, epochs: range, n: int, apart: int = 0) -> np.ndarray:
+    """The orders of some epochs, one behind the other."""
+    digest = blake2b(b"order %d %d" % (seed, apart), digest_size=8).digest()
+    orders = np.empty((len(epochs), n), np.int64)
+    _compiled()(orders, int.from_bytes(digest, "little", signed=True), epochs.start)
+    return orders.reshape(-1)
 
-    Exchanging each number with a random one waits for memory, which takes twice as long where n is
-    in the millions.  Equal keys, 64 bits less those of n, leave two numbers in order: rare.
-    """
-    mask = np.uint64((1 << (n - 1).bit_length()) - 1)
-    keys = bits.random_raw(n)
-    keys &= ~mask
-    keys |= np.arange(n, dtype=np.uint64)
-    keys.sort()
-    keys &= mask
-    return keys.view(np.int64)
+
+@cache
+def _compiled() -> Callable[[np.ndarray, int, int], None]:
+    with imports():
+        from symgrad.build.routine import shuffle
+    return shuffle
 
 
 def orders_of_epochs(seed: int, samples: int) -> Orders[range]:
     """One order for several epochs, (epochs * samples,) int64, by the range of their numbers."""
 
     def draw(epochs: range) -> np.ndarray:
-        drawn = [shuffled(seed, epoch, samples) for epoch in epochs]
-        return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+        return _drawn(seed, epochs, samples)
 
     return Orders(draw, lambda epochs: samples * len(epochs))
 

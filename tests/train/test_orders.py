@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from symgrad.build.routine import shuffle
+from symgrad.language import counters
 from symgrad.train import orders as orders_module
 from symgrad.train.orders import orders_of_blocks, orders_of_epochs, shuffled
 from tests.train.models import line, points
@@ -50,25 +52,51 @@ def test_waiting_for_an_order_can_end(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(orders_module, "LONG", 0)
-    monkeypatch.setattr(orders_module, "shuffled", slow)
+    monkeypatch.setattr(orders_module, "_drawn", slow)
     orders = orders_of_epochs(0, 3)
     with pytest.raises(KeyboardInterrupt):
         orders.of(range(1), interrupted)
     orders.close()
 
 
-@pytest.mark.parametrize("long", [0, 10**9])
-def test_every_order_is_as_likely(long, monkeypatch):
-    monkeypatch.setattr(orders_module, "LONG", long)
+def test_every_order_is_as_likely():
     found = [tuple(shuffled(0, epoch, 4).tolist()) for epoch in range(4800)]
     counts = np.array([found.count(order) for order in itertools.permutations(range(4))])
     assert counts.sum() == 4800
     assert chisquare(counts).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("n", [1, 2, 2**18 - 1, 2**18, 2**18 + 1])
-def test_long_orders_hold_every_sample_once(n):
+@pytest.mark.parametrize("n", [0, 1, 2, 2**18 + 1])
+def test_orders_hold_every_sample_once(n):
     assert np.array_equal(np.sort(shuffled(3, 1, n)), np.arange(n))
+
+
+@pytest.mark.parametrize("seed", [0, 2**64 + 1])
+def test_any_seed_gives_an_order_of_its_own(seed):
+    orders = {tuple(shuffled(s, 0, 20).tolist()) for s in (seed, seed + 1, seed + 2**63)}
+    assert len(orders) == 3
+
+
+def test_samples_end_up_anywhere_whatever_their_place():
+    """Where each of 100 samples stands in 4,000 orders, and who is its neighbour."""
+    orders = np.array([shuffled(5, epoch, 100) for epoch in range(4000)])
+    places = np.array([np.bincount(column, minlength=100) for column in orders.T])
+    assert chisquare(places.ravel()).pvalue > 1e-3
+    after = (orders[:, 1:] - orders[:, :-1]) % 100
+    assert chisquare(np.bincount(after.ravel(), minlength=100)[1:]).pvalue > 1e-3
+
+
+def test_orders_are_drawn_as_counters_define_it():
+    state, n = -(2**62) - 5, 1000
+    orders = np.empty((2, n), np.int64)
+    shuffle(orders, state, 3)
+    for k, order in enumerate(orders):
+        expected = np.empty(n, np.int64)
+        own = counters.mixed(state, 3 + k)
+        for i, j in enumerate(counters.below(counters.mixed(own, np.arange(n)), np.arange(n) + 1)):
+            expected[i] = expected[j]
+            expected[j] = i
+        assert np.array_equal(order, expected)
 
 
 @pytest.mark.parametrize("kind", ["stream", "memmap"])
