@@ -31,6 +31,7 @@ from symgrad.lower.kernel import (
     targets,
 )
 from symgrad.lower.layout import Layout
+from symgrad.lower.narrow_sums import narrowed
 from symgrad.lower.nests import Nests
 from symgrad.lower.next_tile import next_asked_for
 from symgrad.lower.nodes import Node, node, ordered
@@ -104,7 +105,8 @@ class _Lowering:
             tasks = in_order(tasks)
             once.extend(t for t in tasks if t.constant)
             sections.append(merged([t for t in tasks if not t.constant]))
-        sections[0] = tiled(sections[0], [merged(once), *sections[1:]], batch)
+        in_tiles = tiled(sections[0], [merged(once), *sections[1:]], batch)
+        sections[0] = narrowed(in_tiles, batch)
         nests = contracted([merged(once), *sections])
         for k, section in enumerate(nests):
             others = [other for other in nests if other is not section]

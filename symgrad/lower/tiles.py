@@ -6,8 +6,7 @@
                                         total += sum of y over the tile's samples
 
 What a tile computes belongs to its samples alone, or is added to totals.  What needs a total over
-all samples waits for it: then the next run over the tiles begins.  A total that is kept in float64
-is summed in float32 within a tile, where that is what its terms are.
+all samples waits for it: then the next run over the tiles begins.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from symgrad.lower.expressions import accesses
 from symgrad.lower.kernel import (
     Apply,
     Axis,
-    Buffer,
     Collect,
     Comment,
     Load,
@@ -28,9 +26,9 @@ from symgrad.lower.kernel import (
     Product,
     Statement,
     Store,
-    Update,
     statements,
 )
+from symgrad.lower.narrow_sums import MOST, is_wide
 from symgrad.lower.phases import Part, Phase, parts_of, phases
 from symgrad.lower.sums import NotInPlace
 from symgrad.lower.tiling import Tile
@@ -38,7 +36,6 @@ from symgrad.lower.tiling import Tile
 TILE_BYTES = 96 * 1024  # what the samples of a tile may take: the first-level cache and some more
 APART = 1 / 32  # of the samples may be left over rather than that a tile has twice as many
 LEAST, STEP = 64, 16  # samples of a tile: fewer are not worth it; a multiple of what
-SUMMED = 1024  # samples of a tile that is there for its sums alone
 MOST_STATEMENTS = 400  # of a section; larger ones keep samples in vector lanes, and tile for sums
 
 
@@ -81,8 +78,8 @@ def _size(phase: Phase, batch: int) -> int | None:
     if sample and len(phase.samplewise) > 1:
         size = max(TILE_BYTES // sample, -(-fixed // sample), LEAST)
         return _even(size, batch) if batch >= 2 * size else None
-    sums = any(wide_sum(t) for p in phase.samplewise for t in statements((p.statement,)))
-    return SUMMED if sums and batch >= 2 * SUMMED else None
+    sums = any(is_wide(t) for p in phase.samplewise for t in statements((p.statement,)))
+    return MOST if sums and batch > MOST else None
 
 
 def _even(size: int, batch: int) -> int:
@@ -120,7 +117,7 @@ def _tile_loop(parts: Sequence[Part], size: int, batch: int, elsewhere: set) -> 
             body.append(tile.collect(s))
         else:
             assert isinstance(s, Loop)
-            body.extend(_partly(tile.loop(s)))
+            body.append(tile.loop(s))
     return [*before, Loop(tile.axis, tuple(body))]
 
 
@@ -138,44 +135,3 @@ def _begun(s: Product) -> list[Statement]:
     for a in reversed(axes):
         body = Loop(a, (body,)) if a.extent != 1 else body
     return [body]
-
-
-# ---- sums in two steps
-
-
-def wide_sum(s: Statement) -> bool:
-    """Whether float32 numbers are added to a float64 one."""
-    return (
-        isinstance(s, Update)
-        and s.combine == "add"
-        and s.buffer.is_local
-        and s.buffer.dtype == "float64"
-        and isinstance(s.value, Apply)
-        and s.value.operation == "cast"
-        and s.value.operands[0].dtype == "float32"
-    )
-
-
-def _partly(loop: Loop) -> list[Statement]:
-    """The loop with sums over the tile in float32, which are then added to the float64 ones."""
-    partial: dict[Statement, Buffer] = {
-        s: Buffer("scratch", s.buffer.label, (), "float32")
-        for s in statements((loop,))
-        if isinstance(s, Update) and wide_sum(s)
-    }
-
-    def within(s: Statement) -> Statement:
-        if isinstance(s, Loop):
-            return s.over(map(within, s.body))
-        if s in partial:
-            assert isinstance(s, Update) and isinstance(s.value, Apply)
-            return Update(partial[s], (), "add", s.value.operands[0])
-        return s
-
-    before = [Store(b, (), Number(0.0, "float32")) for b in partial.values()]
-    after = [
-        Update(s.buffer, (), "add", Apply("cast", (Load(b, (), "float32"),), "float64"))
-        for s, b in partial.items()
-        if isinstance(s, Update)
-    ]
-    return [*before, within(loop), *after]

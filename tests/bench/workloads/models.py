@@ -269,9 +269,9 @@ MODELS = {
         {"x": (16, 32), "t": (16, 32)}, 16, 200, attention, attention_jax,
     ),
     "mixture": Model(
-        "10 Gaussians in 8 dimensions, full batch",
+        "10 Gaussians in 8 dimensions",
         {"mean": (10, 8), "scale": (10, 8), "weight": (10,)},
-        {"x": (8,)}, 10_000, 1, mixture, mixture_jax,
+        {"x": (8,)}, 10_000, 40, mixture, mixture_jax,
     ),
     "bilinear": Model(
         "a bilinear classifier, 32 x 32 of 5",
