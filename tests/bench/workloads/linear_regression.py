@@ -1,8 +1,11 @@
-"""y = w x + b by SGD, one sample a step, float64."""
+"""y = w x + b by SGD, one sample a step, float64, in order or shuffled."""
+
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from tests.bench.workload import Run, Workload
+from tests.bench.workload import Run, Workload, of_size
 
 RATE = 0.01
 
@@ -12,7 +15,7 @@ def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
     return x, 3 * x + 1
 
 
-def symgrad_fit(cores: int) -> Run:
+def symgrad_fit(shuffled: bool, cores: int) -> Run:
     import symgrad as sg
 
     x, y = sg.data("x y")
@@ -21,38 +24,46 @@ def symgrad_fit(cores: int) -> Run:
     data = dict(zip("xy", samples(1_000_000), strict=True))
 
     def run() -> int:
-        model.fit(data, epochs=1, batch_size=1, shuffle=False, progress=False)
+        model.fit(data, epochs=1, batch_size=1, shuffle=shuffled, progress=False)
         return len(data["x"])
 
     return run
 
 
-def numba_loop(fastmath: bool):
+def numba_loop(fastmath: bool, shuffled: bool, cores: int) -> Run:
     """What a user would write by hand."""
+    from numba import njit
 
-    def prepare(cores: int) -> Run:
-        from numba import njit
+    @njit(fastmath=fastmath)
+    def descend(X, Y, w, b):
+        for i in range(X.size):
+            error = w * X[i] + b - Y[i]
+            w -= RATE * 2 * error * X[i]
+            b -= RATE * 2 * error
+        return w, b
 
-        @njit(fastmath=fastmath)
-        def descend(X, Y, w, b):
-            for i in range(X.size):
-                error = w * X[i] + b - Y[i]
-                w -= RATE * 2 * error * X[i]
-                b -= RATE * 2 * error
-            return w, b
+    @njit(fastmath=fastmath)
+    def descend_in(order, X, Y, w, b):
+        for i in order:
+            error = w * X[i] + b - Y[i]
+            w -= RATE * 2 * error * X[i]
+            b -= RATE * 2 * error
+        return w, b
 
-        x, y = samples(1_000_000)
+    x, y = samples(1_000_000)
+    rng = np.random.default_rng(0)
 
-        def run() -> int:
+    def run() -> int:
+        if shuffled:
+            descend_in(rng.permutation(x.size), x, y, 0.0, 0.0)
+        else:
             descend(x, y, 0.0, 0.0)
-            return x.size
+        return x.size
 
-        return run
-
-    return prepare
+    return run
 
 
-def jax_scan(cores: int) -> Run:
+def jax_scan(shuffled: bool, cores: int) -> Run:
     import jax
     import jax.numpy as jnp
 
@@ -65,11 +76,17 @@ def jax_scan(cores: int) -> Run:
         g = jax.grad(loss)(p, *sample)
         return (p[0] - RATE * g[0], p[1] - RATE * g[1]), None
 
-    epoch = jax.jit(lambda p, x, y: jax.lax.scan(step, p, (x, y))[0])
+    def epoch(key, x, y):
+        if shuffled:
+            order = jax.random.permutation(key, x.size)
+            x, y = x[order], y[order]
+        return jax.lax.scan(step, (0.0, 0.0), (x, y))[0]
+
+    compiled, key = jax.jit(epoch), jax.random.key(0)
     x, y = map(jnp.asarray, samples(1_000_000))
 
     def run() -> int:
-        jax.block_until_ready(epoch((0.0, 0.0), x, y))
+        jax.block_until_ready(compiled(key, x, y))
         return x.size
 
     return run
@@ -93,19 +110,25 @@ def torch_eager(cores: int) -> Run:
     return run
 
 
+PEERS = {
+    "symgrad": symgrad_fit,
+    "numba by hand": partial(numba_loop, False),
+    "numba, fastmath": partial(numba_loop, True),
+    "JAX scan": jax_scan,
+}
 ONE_SAMPLE = Workload(
     title="linear regression, one sample a step, float64",
     unit="sample",
     scale="ns",
     cores=(1,),
     aim="5 ns, then 3.5",
-    peers={
-        "symgrad": symgrad_fit,
-        "numba by hand": numba_loop(fastmath=False),
-        "numba, fastmath": numba_loop(fastmath=True),
-        "JAX scan": jax_scan,
-        "torch eager": torch_eager,
-    },
+    peers=of_size(PEERS, False) | {"torch eager": torch_eager},
+)
+SHUFFLED = replace(
+    ONE_SAMPLE,
+    title="linear regression, one sample a step, float64, shuffled anew for each epoch",
+    aim="",
+    peers=of_size(PEERS, True),
 )
 
-ROWS = {"linear_regression": ONE_SAMPLE}
+ROWS = {"linear_regression": ONE_SAMPLE, "linear_regression_shuffled": SHUFFLED}
