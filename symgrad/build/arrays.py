@@ -68,17 +68,18 @@ class Given(Slot):
 class Recorded(Slot):
     """An output: the caller's array, or one that nobody reads."""
 
-    def __init__(self, buffer: Any, words: Any, place: int, batch_size: int) -> None:
+    def __init__(self, buffer: Any, words: Any, place: int) -> None:
         super().__init__(words, place)
-        self.label, self.dtype, self.batch_size = buffer.label, np.dtype(buffer.dtype), batch_size
+        self.label, self.dtype = buffer.label, np.dtype(buffer.dtype)
         self.per_sample, self.shape = buffer.per_sample, buffer.shape
         self.per_batch = not buffer.per_sample and buffer.shape == ()
         self._unread = np.zeros(buffer.shape, self.dtype)
 
-    def place(self, outputs: Mapping[str, np.ndarray] | None, positions: int) -> None:
-        """Take the caller's array for this many positions, or memory of that size."""
+    def place(self, outputs: Mapping[str, np.ndarray] | None, positions: int, batches: int) -> None:
+        """Take the caller's array for this many positions and mini-batches, or memory of that
+        size."""
         array = (outputs or {}).get(self.label)
-        shape = self._shape(positions) if outputs else self.shape
+        shape = self._shape(positions, batches) if outputs else self.shape
         if array is None:
             array = self._unread_memory(shape)
         elif array.shape != shape:
@@ -91,10 +92,10 @@ class Recorded(Slot):
             check_memory(f"the output {self.label!r}", array, self.dtype, written=True)
             self._put(array)
 
-    def _shape(self, positions: int) -> tuple[int, ...]:
+    def _shape(self, positions: int, batches: int) -> tuple[int, ...]:
         if self.per_sample:
             return (positions, *self.shape[1:])
-        return (-(-positions // self.batch_size),) if self.per_batch else self.shape
+        return (batches,) if self.per_batch else self.shape
 
     def _unread_memory(self, shape: tuple[int, ...]) -> np.ndarray:
         if self._unread.size < math.prod(shape):
@@ -119,16 +120,14 @@ class Order(Slot):
         """Take the order of a run that ends before position `last`; whether there is one.
 
         samples: how many exist; None where nothing is per sample, and positions count steps.
-        Without an order the first sample comes again after the last, if mini-batches of `batch`
-        samples are whole; the kernel finds their number in place of an order.
+        Without an order the first sample comes again after the last, but in mini-batches of one.
         """
         if samples is None:
             order = None
         available = samples if order is None else len(order)
-        again = order is None and batch > 1 and samples and samples % batch == 0
+        again = order is None and batch > 1 and samples
         if available is not None and last > available and not again:
             raise ValueError(f"position {last} is asked for, and there are {available} samples")
-        self._none[0] = FOR_EVER if samples is None else samples
         array = self._none if order is None else order
         if self.held() is not array or self._samples != samples:
             check_memory("the order of the samples", array, np.dtype(np.int64), written=False)

@@ -15,7 +15,7 @@ INTEGER = "integer"  # a number
 IN_TABLE = "in table"  # an array that is in the table, and no argument of the kernel
 TABLE = "table"  # the table's address, which stands nowhere in it
 # ---- the arguments of a kernel before its buffers
-NUMBERS = ("ordered", "recorded", "first", "last", "every", "pending")
+NUMBERS = ("ordered", "recorded", "first", "last", "epoch", "every", "pending")
 LEADING = ("int64", *(INTEGER for _ in NUMBERS))  # the order of the samples, then the numbers
 WORDS = {INTEGER: 1, TABLE: 0}  # of an argument in the table; 2 of an array
 RAISED = -(2**63)  # what the entry point returns when the kernel raised an exception

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.build.arrays import Given, Order, Recorded
+from symgrad.build.arrays import FOR_EVER, Given, Order, Recorded
 from symgrad.build.blas_threads import one_blas_thread
 from symgrad.build.cache import object_code, text_path
 from symgrad.build.entry import NUMBERS, leading, words_of
@@ -19,6 +19,7 @@ from symgrad.build.key import kernel_key
 from symgrad.build.linker import Loaded
 from symgrad.build.threads import together
 from symgrad.language.aligned import aligned_zeros
+from symgrad.language.epochs import mini_batches
 from symgrad.language.forks import forks
 from symgrad.language.free_memory import check_free
 from symgrad.language.garbage import imports, rare_collections
@@ -119,7 +120,7 @@ class Compiled:
             else:
                 self._scratch.append(array)
         elif buffer.role == "output":
-            self._outputs.append(Recorded(buffer, self._words, place, self._source.batch_size))
+            self._outputs.append(Recorded(buffer, self._words, place))
         else:
             self._inputs.append(Given(buffer, self._words, place))
 
@@ -142,27 +143,32 @@ class Compiled:
         every: int = 1,
         pending: int = 0,
         outputs: Mapping[str, np.ndarray] | None = None,
+        epoch: int | None = None,
     ) -> int:
         """Work through positions [first, last) in mini-batches, in one call.
 
         arrays:  what each symbol holds, C-contiguous; parameters and states are written in place
         order:   int64, which sample stands at which position; None for 0, 1, 2, ..., and from 0
-                 again where mini-batches end with the last sample
+                 again after the last sample where mini-batches have more than one
         every:   mini-batches per update; pending: how many have been accumulated since the last
         outputs: arrays to fill by label: a number is recorded for each mini-batch (float64), a
                  value per sample by position from `first`, other values for the last mini-batch
+        epoch:   positions of an order after which a mini-batch ends, full or not; without an order
+                 these are the samples
 
         Returns the new pending.  Raises IndexError where a computed index was out of range.
         """
-        if not 0 <= first <= last or every < 1:
+        if not 0 <= first <= last or every < 1 or (epoch is not None and epoch < 1):
             raise ValueError(f"positions {first} to {last}, {every} mini-batches per update")
         if self._process != forks.number:
             self._begin()
         with self._lock:
-            ordered = self._place(arrays, order, last)
+            ordered, samples = self._place(arrays, order, last)
+            epoch = (epoch if ordered else samples) or FOR_EVER
+            batches = mini_batches(first, last, self._source.batch_size, epoch)
             for recorded in self._outputs:
-                recorded.place(outputs, last - first)
-            numbers = [ordered, bool(outputs), first, last, every, pending]
+                recorded.place(outputs, last - first, batches)
+            numbers = [ordered, bool(outputs), first, last, epoch, every, pending]
             self._words[self._numbers : self._numbers + len(NUMBERS)] = numbers
             with one_blas_thread if self._loaded.calls_blas else nullcontext():
                 result = self._call()
@@ -183,8 +189,11 @@ class Compiled:
                 table[place] = copy.ctypes.data
         return together(self._loaded.call, self._addresses, self)
 
-    def _place(self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int) -> bool:
-        """Put every given array in the table; whether there is an order to follow."""
+    def _place(
+        self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int
+    ) -> tuple[bool, int | None]:
+        """Put every given array in the table; whether there is an order to follow, and how many
+        samples there are, None where nothing is per sample."""
         known = self._symbols
         if known is not None and len(arrays) == len(known) and all(map(is_, arrays, known)):
             # To look arrays up by their symbols takes longest: only new ones are.
@@ -195,7 +204,7 @@ class Compiled:
         else:
             self._find(arrays)
         samples = min((given.samples for given in self._sampled), default=None)
-        return self._order.place(order, last, samples, self._source.batch_size)
+        return self._order.place(order, last, samples, self._source.batch_size), samples
 
     def _find(self, arrays: Mapping[Any, np.ndarray]) -> None:
         """Place the arrays of other symbols than in the last call."""

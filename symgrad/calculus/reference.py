@@ -18,6 +18,7 @@ from symgrad.calculus.padding import NEUTRAL, Sizes
 from symgrad.calculus.program import Program
 from symgrad.calculus.touched import in_rows, places
 from symgrad.language.contractions import mean_einsum
+from symgrad.language.epochs import stretches
 from symgrad.language.ragged import entries_of, is_length
 from symgrad.language.row import TABLE, kind_of
 from symgrad.language.symbols import batch_size as BATCH_SIZE
@@ -54,13 +55,14 @@ class Reference:
         every: int = 1,
         pending: int = 0,
         outputs: Mapping[str, np.ndarray] | None = None,
+        epoch: int | None = None,
     ) -> int:
         """Work through positions [first, last) in mini-batches; see the README of executables.
 
         Returns how many mini-batches have been accumulated since the last update.
         """
-        for k, start in enumerate(range(first, last, self.batch_size)):
-            stop = min(start + self.batch_size, last)
+        batches = stretches(first, last, self.batch_size, epoch or last)
+        for k, (start, stop) in enumerate(batches):
             rows = slice(start, stop) if order is None else order[start:stop]
             base = self.program.base(start, pending, self.batch_size)
             values = self._step(self.program.step, arrays, rows, stop - start, base)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from symgrad.build.entry import NUMBERS
 from symgrad.generate.blocks import Blocks, is_large
 from symgrad.generate.cpu_operations import GROUPS, LIBRARY, NATIVE, RANDOM, VECTOR_MATH
 from symgrad.generate.cpu_statements import Statements
@@ -50,11 +51,11 @@ IN_ORDER = FASTMATH[:-1]  # sums and products stay as they are written
 def generate(kernel: Kernel) -> Source:
     """The kernel's code.
 
-    `run(order, ordered, recorded, first, last, every, pending, *arrays)` works through the
-    positions first ... last - 1 in mini-batches and returns the new `pending`, or -1 where an
-    index that the model computes was out of range.  Arrays are flat, in the order of
-    `source.buffers`.  Where several threads run it together, each passes its number after
-    `pending`.
+    `run(order, ordered, recorded, first, last, epoch, every, pending, *arrays)` works through the
+    positions first ... last - 1 in mini-batches, none of which goes on beyond a multiple of
+    `epoch`, and returns the new `pending`, or -1 where an index that the model computes was out of
+    range.  Arrays are flat, in the order of `source.buffers`.  Where several threads run it
+    together, each passes its number after `pending`.
     """
     writer = _Writer(kernel)
     buffers, blocks, nothing = writer.kernel.buffers, writer.blocks, frozenset[Buffer]()
@@ -152,7 +153,7 @@ class _Writer(Statements):
         k, lines = self.kernel, self.lines
         flags = ", ".join(f'"{f}"' for f in (IN_ORDER if self._is_straight else FASTMATH))
         lines.add(f'@nb.njit(fastmath={{{flags}}}, error_model="numpy")')
-        fixed = ["orders", "ordered", "recorded", "first", "last", "every", "pending"]
+        fixed = ["orders", *NUMBERS]
         fixed += ["thread"] if k.threads > 1 else []
         lines.add(f"def {ENTRY}(")
         lines.add(f"    {', '.join(fixed)},")
@@ -229,18 +230,18 @@ class _Writer(Statements):
                     lines.add(f"{self.names(total)} += {self.names(b)}[slot]")
             return
         self.printer.used.add("minimum")
-        lines.add("at = first", "left = last - first", "period = -1")
+        lines.add("at = first", "left = last - first", "rest = epoch - first % epoch")
         with lines.block("if not ordered:"):
-            lines.add("period = orders[0]  # after so many samples the first one comes again")
-            lines.add("at = first % period", "last = minimum(last, period)")
+            lines.add("at = first % epoch", "last = minimum(last, epoch)")
         for c in used:
             if c in (SLOT, ROW):
                 lines.add(f"{c.name} = 0")
         with lines.block("while left > 0:"):
-            lines.add(f"n = minimum({k.batch_size}, left)")
+            lines.add(f"n = minimum({k.batch_size}, minimum(left, rest))")
             lines.add(*(self.shares.bounds(None) if self.shares.samples else ()))
             self._step()
-            lines.add("at = at + n if at + n != period else 0", "left -= n")
+            lines.add("left -= n", "rest = rest - n if rest != n else epoch")
+            lines.add("at = at + n if ordered or rest != epoch else 0")
             if SLOT in used:
                 lines.add("slot += recorded")
             if ROW in used:

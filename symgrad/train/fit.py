@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.language.epochs import mini_batches
 from symgrad.train.callbacks import Callback, Every, Moment
 from symgrad.train.history import History, Room, Stretch
 from symgrad.train.hogwild import Hogwild, hogwild
@@ -30,7 +31,7 @@ FIRST = CALL / 32  # of the first call, if an earlier fit knew the pace: its dat
 GROWTH = 16  # calls get longer by this factor at most, until they are as long as they may be
 TOGETHER = 2**16  # positions of small epochs that are worked off in one call
 AGAIN = 64  # indices are looked at in as much time as one that stands elsewhere is fetched
-EPOCHS = 2**10  # of them at most: to draw an order takes 20 microseconds, however short it is
+EPOCHS = 2**10  # of them at most
 
 
 @dataclass
@@ -58,9 +59,9 @@ class Plan:
         return -(-self.samples // self.batch) if self.batch else 0
 
     def together(self, ordered: bool) -> int:
-        """Epochs that can be one call: nobody looks between them and no mini-batch is smaller."""
-        watched = self.validate or self.often or self.each_epoch or self.samples % self.batch
-        if watched:
+        """Epochs that can be one call: nobody looks between them, or cuts mini-batches out."""
+        cut = self.lock_free and self.samples % self.batch
+        if cut or self.validate or self.often or self.each_epoch:
             return 1
         return max(1, min(TOGETHER // self.samples, EPOCHS)) if ordered else EPOCHS
 
@@ -157,7 +158,8 @@ class Fit:
     def _stretch(self, epochs: range, bar: Any) -> None:
         started, plan = time.perf_counter(), self.plan
         first, end = self._begin(), plan.samples * len(epochs)
-        order, losses = self._order(epochs), self.room.take(-(-(end - first) // plan.batch))
+        order = self._order(epochs)
+        losses = self.room.take(mini_batches(first, end, plan.batch, plan.samples))
         self._through(order, losses, range(first, end), epochs[0], bar)
         whole = self.model.epoch - epochs[0]
         if whole:
@@ -179,15 +181,14 @@ class Fit:
 
         losses: takes the mini-batches'; `done` counts those that are made.
         """
-        batch, begun, total = self.batch, self.done, len(losses)
+        begun, total = self.done, len(losses)
         self.total = np.zeros(())
         try:
             while self.done - begun < total and not self._ended():
                 done = self.done - begun
                 marks = [_next(self.done, e.batches) - begun for e in self.plan.often]
                 stop = min(done + self.chunk, total, *marks)
-                first = positions.start + done * batch
-                last = min(positions.start + stop * batch, positions.stop)
+                first, last = (self._position(k, positions) for k in (done, stop))
                 self._call(order, losses[done:stop], first, last)
                 self.done = begun + stop
                 self._reached(epoch, last)
@@ -196,6 +197,11 @@ class Fit:
                 self._tell(epoch + 1, losses[:stop])
         finally:
             self.history.record(losses[: self.done - begun])
+
+    def _position(self, k: int, positions: range) -> int:
+        """Where the k-th mini-batch of these positions begins."""
+        whole, rest = divmod(k, self.plan.per_epoch or k + 1)
+        return min(positions.start + whole * self.plan.samples + rest * self.batch, positions.stop)
 
     def _reached(self, epoch: int, position: int) -> None:
         """Keep the place where the fit is, for one that goes on there."""
@@ -225,8 +231,9 @@ class Fit:
         if total is not None:  # a callback that makes steps of its own adds to it, too
             total[...] = self.total
         self.model.pending = self.executable.run(
-            self.arrays, order, first, last, self.plan.every, self.model.pending, {"loss": losses}
-        )
+            self.arrays, order, first, last, self.plan.every, self.model.pending,
+            {"loss": losses}, self.plan.samples or None,
+        )  # fmt: skip
         self.total = None if total is None else total.copy()
 
     def _check_again(self, order: np.ndarray | None, first: int, last: int) -> None:

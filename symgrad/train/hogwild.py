@@ -70,8 +70,9 @@ class Hogwild:
     def run(
         self, arrays: Arrays, order: np.ndarray | None, first: int, last: int, every: int = 1,
         pending: int = 0, outputs: Mapping[str, np.ndarray] | None = None,
+        epoch: int | None = None,
     ) -> int:  # fmt: skip
-        """As `Executable.run`; outputs are numbers of mini-batches."""
+        """As `Executable.run`; outputs are numbers of mini-batches, all full but the last one."""
         from concurrent.futures import wait
 
         batches, many = -(-(last - first) // self.batch), len(self.executables)

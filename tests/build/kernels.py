@@ -14,16 +14,17 @@ from symgrad.generate.native import minimum
 
 @nb.njit(fastmath={"contract", "reassoc"}, error_model="numpy")
 def run(
-    order, ordered, recorded, first, last, every, pending,
+    order, ordered, recorded, first, last, epoch, every, pending,
     x, w, rate, z, loss, each, positive, sums,
 ):
     """w += rate * sum of tanh(x @ w); loses 1e3 as an index beyond the end."""
     k = 0
-    for at in range(first, last, BATCH):
-        n = minimum(BATCH, last - at)
+    at = first
+    while at < last:
+        n = minimum(BATCH, minimum(last - at, epoch - at % epoch))
         total = 0.0
         for b in range(n):
-            s = order[at + b] if ordered else at + b
+            s = order[at + b] if ordered else (at + b) % epoch
             gemm(0, 0, 1, 1, 3, 1.0, x, s * 3, 3, w, 0, 1, 0.0, z, b, 1)
             if z[b] > 1e3:
                 return -1
@@ -37,6 +38,7 @@ def run(
             loss[k] = total
             sums[0] = total
         k += 1
+        at += n
         pending = (pending + 1) % every
     return pending
 '''

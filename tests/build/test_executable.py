@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from symgrad.build import CacheWarning, build, cache
+from symgrad.language.epochs import stretches
 from tests.build.kernels import Example
 
 ROOT = __file__.rsplit("/tests/", 1)[0]
@@ -121,7 +122,6 @@ REFUSED = {
     "a number as data": (lambda e, a: {e.x: np.array(1.0)}, ValueError, r"not \(samples, 3"),
     "a parameter of another shape": (lambda e, a: {e.w: np.ones(4)}, ValueError, r"\(4,\), not"),
     "a missing array": (lambda e, a: {e.w: None}, KeyError, "no array is given for w"),
-    "too few samples": (lambda e, a: {e.x: a[e.x][:5].copy()}, ValueError, "there are 5 samples"),
 }
 
 
@@ -171,6 +171,12 @@ def test_an_order_that_is_too_short(built, rng):
         executable.run(example.arrays(rng), np.arange(9), 0, 10)
 
 
+def test_more_positions_than_samples_in_mini_batches_of_one(rng):
+    example = Example(batch_size=1)
+    with pytest.raises(ValueError, match="position 11 is asked for, and there are 10 samples"):
+        build(example.source).run(example.arrays(rng), None, 0, 11)
+
+
 @pytest.mark.parametrize("outputs", [{"loss": np.zeros(2)}, {"each": np.zeros(9)}])
 def test_outputs_of_another_size(built, rng, outputs):
     example, executable = built
@@ -178,11 +184,34 @@ def test_outputs_of_another_size(built, rng, outputs):
         executable.run(example.arrays(rng), None, 0, 10, outputs=outputs)
 
 
-@pytest.mark.parametrize(("first", "last", "every"), [(-1, 4, 1), (4, 3, 1), (0, 4, 0)])
-def test_positions_that_make_no_sense(built, rng, first, last, every):
+@pytest.mark.parametrize(
+    ("first", "last", "every", "epoch"),
+    [(-1, 4, 1, None), (4, 3, 1, None), (0, 4, 0, None), (0, 4, 1, 0), (0, 4, 1, -3)],
+)
+def test_positions_that_make_no_sense(built, rng, first, last, every, epoch):
     example, executable = built
     with pytest.raises(ValueError, match="positions"):
-        executable.run(example.arrays(rng), None, first, last, every)
+        executable.run(example.arrays(rng), None, first, last, every, epoch=epoch)
+
+
+@pytest.mark.parametrize("epoch", [4, 5, 10, 30])
+def test_mini_batches_end_with_their_epoch(built, rng, epoch):
+    """Without an order the epoch is all of the samples, whatever is said."""
+    example, executable = built
+    size, order = example.source.batch_size, rng.integers(0, 10, 30)
+    for given, length in ((order, epoch), (None, 10)):
+        cuts = [*stretches(0, 30, size, length)]
+        loss, each = np.zeros(len(cuts)), np.zeros(30)
+        arrays = example.arrays(rng)
+        one = {s: a.copy() for s, a in arrays.items()}
+        executable.run(arrays, given, 0, 30, outputs={"loss": loss, "each": each}, epoch=epoch)
+        for k, (first, last) in enumerate(cuts):
+            alone, values = np.zeros(1), np.zeros(last - first)
+            which = np.arange(30) % 10 if given is None else given
+            executable.run(one, which, first, last, outputs={"loss": alone, "each": values})
+            assert loss[k] == alone[0] and np.array_equal(each[first:last], values)
+        for s in arrays:
+            np.testing.assert_array_equal(arrays[s], one[s])
 
 
 def test_a_computed_index_out_of_range(built, rng):

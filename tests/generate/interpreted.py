@@ -9,6 +9,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import scipy.special as special
 
+from symgrad.build.arrays import FOR_EVER
 from symgrad.build.entry import leading, words_of
 from symgrad.generate import micro_kernels
 from symgrad.generate.cpu_operations import LIBRARY
@@ -269,11 +270,12 @@ class Interpreted:
 
         return call
 
-    def run(self, arrays, order, first, last, every=1, pending=0, outputs=None):
+    def run(self, arrays, order, first, last, every=1, pending=0, outputs=None, epoch=None):
         source = self._source
         given = [self._array(b, arrays, outputs or {}) for b in self._source.buffers]
         chosen = np.zeros(1, np.int64) if order is None else order
-        numbers = [order is not None, bool(outputs), first, last, every, pending]
+        epoch = epoch or FOR_EVER
+        numbers = [order is not None, bool(outputs), first, last, epoch, every, pending]
 
         every = [
             [a.copy() if thread and b in source.own else a

@@ -97,14 +97,46 @@ def test_same_seed_same_bits(target):
     assert runs[0] == runs[1] != runs[2]
 
 
-def test_many_small_epochs_in_one_call_are_the_same(monkeypatch):
-    together, apart = line(), line()
-    first = together.fit(points(12), epochs=9, batch_size=3)
-    monkeypatch.setattr(fit_module, "TOGETHER", 0)
-    second = apart.fit(points(12), epochs=9, batch_size=3)
-    assert values(together) == values(apart)
+@both_targets
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("samples", [12, 13, 20])
+def test_many_small_epochs_in_one_call_are_the_same(
+    samples, shuffle, accumulate, target, monkeypatch
+):
+    """The last mini-batch of an epoch may be smaller; draws and steps are counted on."""
+    data, ends, call = points(samples), [], fit_module.Fit._call
+
+    def noted(self, *positions):
+        ends.append(positions[-1])
+        call(self, *positions)
+
+    def run(**options):
+        ends.clear()
+        model = noisy(target)
+        history = model.fit(data, epochs=9, batch_size=3, accumulate=accumulate, shuffle=shuffle,
+                            **options)  # fmt: skip
+        return model, history, max(ends)
+
+    monkeypatch.setattr(fit_module.Fit, "_call", noted)
+    together, first, end = run()
+    apart, second, end_of_one = run(callbacks=[lambda moment: None])
+    assert (end, end_of_one) == (9 * samples, samples)
+    assert values(together) == values(apart) and together.steps == apart.steps
     assert first.loss == second.loss and [e.number for e in first.epochs] == [*range(1, 10)]
     assert np.array_equal(first.step_loss, second.step_loss)
+    monkeypatch.setattr(fit_module, "CALL", 1e-9)  # calls end anywhere
+    cut, third, _ = run()
+    assert len(ends) > 20
+    assert values(cut) == values(together) and first.loss == third.loss
+
+
+def noisy(target):
+    x, y = sg.data("x y")
+    w, b = sg.parameter("w b", init=0.5)
+    loss = (w * x + b + 0.1 * sg.random.normal("e") - y) ** 2
+    return sg.compile(loss, optimizer=sg.SGD(lr=0.05, momentum=0.5), dtype="float64", seed=2,
+                      target=target)  # fmt: skip
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])

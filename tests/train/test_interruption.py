@@ -69,6 +69,7 @@ def test_a_second_fit_begins_at_the_pace_of_the_first(monkeypatch):
 
 @both_targets
 def test_ctrl_c_at_any_time_leaves_a_whole_step(target):
+    line(target=target).fit(points(10), epochs=2, batch_size=1)  # compiles what is not yet
     model = line(target=target)
     thread = threading.Timer(0.3, _thread.interrupt_main)
     thread.start()
@@ -97,7 +98,7 @@ def test_python_is_asked_often_enough(cost, monkeypatch):
     model, clock, calls = line(), [0.0], []
 
     class Kernel:
-        def run(self, arrays, order, first, last, every, pending, outputs):
+        def run(self, arrays, order, first, last, every, pending, outputs, epoch):
             clock[0] += (last - first) * cost
             calls.append((last - first) * cost)
             outputs["loss"][:] = 0
