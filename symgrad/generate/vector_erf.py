@@ -1,13 +1,13 @@
 """The error function and what is made of it: no branches, one division at most.
 
-Far out erfc(a) = exp(-a**2) P / (a + c) with a polynomial in (a - c) / (a + c), which is 1 - 2 c t
-for t = 1 / (a + c).  Where only 1 - erfc(a) is wanted, erfc is the 16th power of a polynomial.
+Far out erfc(a) = exp(-a**2) P / (sqrt(pi) a P + Q) with polynomials in a whose coefficients are all
+positive: nothing cancels, and the quotient hardly knows of P's rounding errors.  Where only
+1 - erfc(a) is wanted, erfc is the 16th power of a polynomial.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from symgrad.generate.vector_code import Real, polynomial
 from symgrad.generate.vector_coefficients import LIMITS
@@ -18,14 +18,11 @@ from symgrad.generate.vector_erf_coefficients import (
     ERF_MIDDLE,
     ERF_NEAR,
     ERFC,
-    ERFC_CENTRE,
-    GELU,
-    GELU_CENTRE,
-    SHIFT,
+    NORMAL,
+    Scaled,
 )
 from symgrad.generate.vector_formulas import scaled_exp
 
-ROOT_HALF = math.sqrt(0.5)
 BELL = 1 / math.sqrt(2 * math.pi)
 NEAR = 0.7  # up to it erfc is 1 less an odd polynomial
 
@@ -42,7 +39,7 @@ def erf(x: Real) -> Real:
 def erfc(x: Real) -> Real:
     """1 - erf x next to 0, else exp(-a**2), with the square as two numbers, times the rest."""
     a = abs(x)
-    y = _bell(1.0, a, *_scaled(a, ERFC_CENTRE))
+    y = _bell(1.0, a, _scaled(a, ERFC[x.format.name]))
     return (1.0 - _near(x)).where(a < NEAR, (2.0 - y).where(x < 0.0, y))
 
 
@@ -51,46 +48,38 @@ def _near(x: Real) -> Real:
     return x + x * polynomial(x * x, ERF_NEAR[x.format.name])
 
 
-def _scaled(a: Real, c: float) -> tuple[Real, Real]:
-    """exp(a**2) erfc(a), a >= NEAR, and its relative error; times c / ERFC_CENTRE of a / c."""
-    t, q, lost = _quotient(a, c)
-    return t * polynomial(q, ERFC[a.format.name]), lost
-
-
-def _quotient(a: Real, c: float) -> tuple[Real, Real, Real]:
-    """t = 1 / (a + c), q = SHIFT - 2 c t, and by what share t is too small, which q knows of."""
-    w = a.plus(c)
-    t = 1.0 / w
-    lost = t.fused(-w, 1.0) - a.minus(w.minus(c)) * t
-    return t, t.times_plus(-2.0 * c, SHIFT) - t * lost * (2.0 * c), lost
-
-
 def gelu(x: Real) -> Real:
     """x erfc(t)/2, t = -x/sqrt(2), which has the digits of exp(-x**2/2) where it is small; NaN for
     minus infinity, as in torch."""
     b = abs(x)
-    _, q, _ = _quotient(b, GELU_CENTRE)
-    beyond = _bell(0.5, b, polynomial(q, GELU[x.format.name]))
+    beyond = _bell(0.5, b, _times_scaled(b, NORMAL[x.format.name]))
     left = (-beyond).where(x > -math.inf, math.nan)
-    return (x * _normal(x, b)).where(b < NEAR / ROOT_HALF, left.where(x < 0.0, x - beyond))
+    return left.where(x < 0.0, x - beyond)
 
 
 def gelu_slope(x: Real) -> Real:
     """erfc(t)/2 + x exp(-x**2/2)/sqrt(2 pi), gelu's derivative."""
     b = abs(x)
-    near, below = b < NEAR / ROOT_HALF, x < 0.0
-    tail, lost = _scaled(b, ERFC_CENTRE / ROOT_HALF)
-    tail = tail + tail * lost
-    beyond = _bell(0.5, b, b * BELL - b.of(0.0).where(near, tail * ROOT_HALF))
-    return _normal(x, b).where(near, x.of(0.0).where(below, 1.0)) + (-beyond).where(below, beyond)
+    y = _bell(0.5, b, _scaled(b, NORMAL[x.format.name]) - b * BELL)
+    return y.where(x < 0.0, 1.0 - y)
 
 
-def _normal(x: Real, b: Real) -> Real:
-    """erfc(-x/sqrt(2))/2 for small b = |x|."""
-    return _near(b.with_sign_of(x) * ROOT_HALF) * 0.5 + 0.5
+def _scaled(a: Real, table: Scaled) -> Real:
+    """What the table is of."""
+    a = a.at_most(table.last)
+    p = polynomial(a, table.p)
+    return p / (a * p).times_plus(table.slope, polynomial(a, table.q))
 
 
-def _bell(k: float, b: Real, factor: Real, rest: Any = 0.0) -> Real:
-    """exp(rest - k b**2) times a factor, which comes before what may be denormal is rounded."""
+def _times_scaled(a: Real, table: Scaled) -> Real:
+    """a times that; a P is rounded less often where a is small."""
+    a = a.at_most(table.last)
+    first, *rest = table.p
+    above = a * a * polynomial(a, rest) + a * first
+    return above / above.times_plus(table.slope, polynomial(a, table.q))
+
+
+def _bell(k: float, b: Real, factor: Real) -> Real:
+    """exp(-k b**2) times a factor, which comes before what may be denormal is rounded."""
     square = b.times(b)
-    return scaled_exp(factor, square * -k, b.fused(b, -square) * -k + rest)
+    return scaled_exp(factor, square * -k, b.fused(b, -square) * -k)
