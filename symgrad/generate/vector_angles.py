@@ -20,7 +20,7 @@ from typing import Any
 
 from symgrad.generate.vector_branches import out_of_line, unless_sure
 from symgrad.generate.vector_code import Bits, Real, polynomial
-from symgrad.generate.vector_coefficients import COS, SIN, SIN_LONG
+from symgrad.generate.vector_coefficients import COS, SIN, SIN_LONG, TAN_ABOVE, TAN_BELOW
 from symgrad.generate.vector_formats import DOUBLE, FLOAT, FORMATS
 from symgrad.generate.vector_pairs import product, total
 
@@ -69,9 +69,16 @@ def cos(x: Real) -> Real:
 
 
 def tan(x: Real) -> Real:
+    """A quotient, or the negative inverse of it at an odd quarter."""
     a = abs(x)
     n, quarters = (a * (2 / math.pi)).nearest()
-    return _unless_far("tan", _tan, x, _tan(x, _rest(quarters, _less(a, n))))
+    r = _less(a, n)
+    z = r * r
+    above = r + r * z * polynomial(z, TAN_ABOVE[x.format.name])
+    below = z * polynomial(z, TAN_BELOW[x.format.name]) + 1.0
+    odd = (quarters & 1).equals(1)
+    y = (-below).where(odd, above) / above.where(odd, below)
+    return _unless_far("tan", _tan, x, (y.bits ^ (x.bits & x.sign)).real)
 
 
 def _unless_far(name: str, of_rest: OfRest, x: Real, y: Real) -> Real:

@@ -106,6 +106,19 @@ def test_coefficients_of_odd_functions(table, f, most, dtype):
             assert abs(y / f(t) - 1) < np.finfo(dtype).eps / 2
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tangent_as_a_quotient(dtype):
+    above, below = (
+        [mp.mpf(c) for c in (*reversed(t[dtype]), 1)] for t in (known.TAN_ABOVE, known.TAN_BELOW)
+    )
+    with mp.workdps(60):
+        for k in range(100):
+            z = mp.mpf(0.63) * (k + 1) / 100
+            r = mp.sqrt(z)
+            y = r * mp.polyval(above, z) / mp.polyval(below, z)
+            assert abs(y / mp.tan(r) - 1) < np.finfo(dtype).eps / 2
+
+
 @pytest.mark.parametrize(
     ("table", "power", "most", "error"),
     [
