@@ -4,7 +4,7 @@ what it says of itself."""
 from __future__ import annotations
 
 import os
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from symgrad.build.symbols import blas_address
@@ -20,7 +20,7 @@ class OneBlasThread:
         self.begin()
 
     def begin(self) -> None:
-        self._lock, self._inside = Lock(), 0
+        self._lock, self._inside = RLock(), 0
         self._before: list[tuple[Any, int]] = []
         self._libraries: list[Any] | None = None
 

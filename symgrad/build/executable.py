@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from operator import is_
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,7 +96,7 @@ class Compiled:
 
     def _begin(self) -> None:
         """Forget a call that was under way in another thread when this process was forked off."""
-        self._process, self._lock = forks.number, Lock()
+        self._process, self._lock, self._working = forks.number, RLock(), False
         for array in self._scratch:
             array.fill(0)
 
@@ -144,6 +144,7 @@ class Compiled:
         pending: int = 0,
         outputs: Mapping[str, np.ndarray] | None = None,
         epoch: int | None = None,
+        made: list[int] | None = None,
     ) -> int:
         """Work through positions [first, last) in mini-batches, in one call.
 
@@ -155,6 +156,8 @@ class Compiled:
                  value per sample by position from `first`, other values for the last mini-batch
         epoch:   positions of an order after which a mini-batch ends, full or not; without an order
                  these are the samples
+        made:    ends with the new pending as soon as the work is done: a signal's handler may raise
+                 before it is returned
 
         Returns the new pending.  Raises IndexError where a computed index was out of range.
         """
@@ -163,23 +166,31 @@ class Compiled:
         if self._process != forks.number:
             self._begin()
         with self._lock:
-            ordered, samples = self._place(arrays, order, last)
-            epoch = (epoch if ordered else samples) or FOR_EVER
-            batches = mini_batches(first, last, self._source.batch_size, epoch)
-            for recorded in self._outputs:
-                recorded.place(outputs, last - first, batches)
-            numbers = [ordered, bool(outputs), first, last, epoch, every, pending]
-            self._words[self._numbers : self._numbers + len(NUMBERS)] = numbers
-            with one_blas_thread if self._loaded.calls_blas else nullcontext():
-                result = self._call()
+            if self._working:  # the caller is a signal's handler, within a call
+                inside = self.side_by_side(2)[1]
+                return inside.run(arrays, order, first, last, every, pending, outputs, epoch, made)
+            try:
+                self._working = True
+                ordered, samples = self._place(arrays, order, last)
+                epoch = (epoch if ordered else samples) or FOR_EVER
+                batches = mini_batches(first, last, self._source.batch_size, epoch)
+                for recorded in self._outputs:
+                    recorded.place(outputs, last - first, batches)
+                numbers = [ordered, bool(outputs), first, last, epoch, every, pending]
+                self._words[self._numbers : self._numbers + len(NUMBERS)] = numbers
+                with one_blas_thread if self._loaded.calls_blas else nullcontext():
+                    result = self._call([] if made is None else made)
+            finally:
+                self._working = False
         if result < 0:
             raise IndexError(COMPUTED_INDEX)
         return result
 
-    def _call(self) -> int:
-        """Run the kernel, in as many threads as it is made for."""
+    def _call(self, results: list[int]) -> int:
+        """Run the kernel, in as many threads as it is made for; the result ends `results`, too."""
         if len(self._tables) == 1:
-            return self._loaded.call(self._addresses[0])
+            results.extend(map(self._loaded.call, self._addresses))  # see `together`
+            return results[-1]
         for k, table in enumerate(self._tables[1:], start=1):
             table[:] = self._words
             table[self._numbers + len(NUMBERS)] = k
@@ -187,7 +198,7 @@ class Compiled:
                 copy = copies[k - 1]
                 ctypes.memmove(copy.ctypes.data, self._words[place], copy.nbytes)
                 table[place] = copy.ctypes.data
-        return together(self._loaded.call, self._addresses, self)
+        return together(self._loaded.call, self._addresses, self, results)
 
     def _place(
         self, arrays: Mapping[Any, np.ndarray], order: np.ndarray | None, last: int

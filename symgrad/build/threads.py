@@ -27,7 +27,7 @@ class _Pool:
     """Threads of this process that wait for calls; they end with it."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal's handler may make a call within a call
         self.queues: list[SimpleQueue[Callable[[], Any]]] = []
 
     def grow(self, helpers: int) -> None:
@@ -89,7 +89,10 @@ class Places:
         self.taken.add(here)
 
 
-def together(function: Callable[[int], int], arguments: Sequence[int], owner: Any = None) -> int:
+def together(
+    function: Callable[[int], int], arguments: Sequence[int], owner: Any = None,
+    results: list[Any] | None = None,
+) -> int:  # fmt: skip
     """function(argument) for all arguments at the same time, in a thread each; the first's result.
 
     The first call is made in this thread, and the others are not waited for: what they are called
@@ -97,13 +100,15 @@ def together(function: Callable[[int], int], arguments: Sequence[int], owner: An
     return they keep the owner of their memory alive.  `function` lets go of the interpreter while
     it works, and is no Python function.
 
+    results: its last one is the first call's, before a signal's handler can raise anything
+
     >>> import ctypes
     >>> together(ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(("abs", ctypes.CDLL(None))), [-3, 4])
     3
     """
     (first, *others), places = arguments, Places()
     calls = [_Kept(function, argument, owner, places) for argument in others]
-    pool, results = process.pool, list[Any]()
+    pool, results = process.pool, [] if results is None else results
     with pool.lock:
         pool.grow(len(calls))
         puts = (queue.put for queue in pool.queues[: len(calls)])

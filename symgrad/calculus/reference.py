@@ -56,8 +56,9 @@ class Reference:
         pending: int = 0,
         outputs: Mapping[str, np.ndarray] | None = None,
         epoch: int | None = None,
+        made: list[int] | None = None,
     ) -> int:
-        """Work through positions [first, last) in mini-batches; see the README of executables.
+        """Work through positions [first, last) in mini-batches; see `Executable`.
 
         Returns how many mini-batches have been accumulated since the last update.
         """
@@ -76,6 +77,8 @@ class Reference:
             elif pending >= every:
                 self._step(self.program.update, arrays, rows, stop - start)
                 pending = 0
+        if made is not None:
+            made.append(pending)
         return pending
 
     def _step(

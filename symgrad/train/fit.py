@@ -84,6 +84,7 @@ class Fit:
         self.start = plan.start
         self.total: np.ndarray | None = None  # (), of this order's losses, where the kernel adds
         self.called = False  # whether a callback was, which may have written to the data
+        self.made: list[int] = []  # by the call under way: see `Compiled.run`
 
     def run(self) -> History:
         """Train, and give the history; Ctrl-C ends it after a whole step."""
@@ -189,9 +190,13 @@ class Fit:
                 marks = [_next(self.done, e.batches) - begun for e in self.plan.often]
                 stop = min(done + self.chunk, total, *marks)
                 first, last = (self._position(k, positions) for k in (done, stop))
-                self._call(order, losses[done:stop], first, last)
-                self.done = begun + stop
-                self._reached(epoch, last)
+                self.made = []
+                try:
+                    self._call(order, losses[done:stop], first, last)
+                finally:  # a signal's handler may have raised after it
+                    if self.made and self.made[-1] >= 0:
+                        self.model.pending, self.done = self.made[-1], begun + stop
+                        self._reached(epoch, last)
                 if bar is not None:
                     bar.update(stop - done)
                 self._tell(epoch + 1, losses[:stop])
@@ -230,9 +235,9 @@ class Fit:
         total = getattr(self.executable, "totals", {}).get("loss")
         if total is not None:  # a callback that makes steps of its own adds to it, too
             total[...] = self.total
-        self.model.pending = self.executable.run(
+        self.executable.run(
             self.arrays, order, first, last, self.plan.every, self.model.pending,
-            {"loss": losses}, self.plan.samples or None,
+            {"loss": losses}, self.plan.samples or None, self.made,
         )  # fmt: skip
         self.total = None if total is None else total.copy()
 

@@ -71,6 +71,7 @@ class Hogwild:
         self, arrays: Arrays, order: np.ndarray | None, first: int, last: int, every: int = 1,
         pending: int = 0, outputs: Mapping[str, np.ndarray] | None = None,
         epoch: int | None = None,
+        made: list[int] | None = None,
     ) -> int:  # fmt: skip
         """As `Executable.run`; outputs are numbers of mini-batches, all full but the last one."""
         from concurrent.futures import wait
@@ -94,6 +95,8 @@ class Hogwild:
         for call, _, _ in work:
             call.result()
         _merge(numbers, [own for _, own, _ in work], [weight for _, _, weight in work])
+        if made is not None:
+            made.append(pending)
         return pending
 
     def _own(self, k: int, numbers: Arrays) -> dict[Any, np.ndarray]:

@@ -32,6 +32,7 @@ class Executable(Protocol):
         self, arrays: Mapping[sp.Symbol, np.ndarray], order: np.ndarray | None, first: int,
         last: int, every: int = 1, pending: int = 0,
         outputs: Mapping[str, np.ndarray] | None = None, epoch: int | None = None,
+        made: list[int] | None = None,
     ) -> int: ...  # fmt: skip
 
 
