@@ -66,7 +66,10 @@ def switch(value: Any, what: str) -> bool:
 
 
 def array_of(value: Any, what: str) -> np.ndarray:
-    """Whatever NumPy makes of a value; TypeError where it makes nothing of it."""
+    """Whatever NumPy makes of a value; TypeError where it makes nothing of it, ValueError where
+    values are masked: what lies beneath is not meant."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{what} is a masked array with masked values: fill or drop them")
     try:
         return np.asarray(value)
     except Exception as error:  # what others' `__array__` raises, a torch tensor's for example

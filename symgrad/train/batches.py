@@ -61,7 +61,7 @@ class Column:
 
     def is_one_sample(self, given: Any) -> bool:
         """Whether it lacks the sample axis."""
-        return array_of(given, self.name).ndim == len(self.shape)
+        return array_of(given, f"data {self.name!r}").ndim == len(self.shape)
 
 
 class SparseColumn(Column):

@@ -38,8 +38,6 @@ def as_array(given: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> 
 
 def real_array(given: Any, name: str) -> np.ndarray:
     """Anything regular that holds real numbers, as an array."""
-    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        raise ValueError(f"data {name!r} is a masked array with masked values: fill or drop them")
     if hasattr(given, "to_numpy") and not isinstance(
         getattr(given, "dtype", None), np.dtype | None
     ):

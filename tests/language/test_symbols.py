@@ -196,6 +196,14 @@ def test_constants():
         sg.constant(np.array([2**64 - 1], dtype=np.uint64))
 
 
+@pytest.mark.parametrize(
+    "make", [sg.constant, lambda v: sg.hyper("h", v), lambda v: sg.data("x", shape=2) @ v]
+)
+def test_what_lies_beneath_a_mask_is_no_value(make):
+    with pytest.raises(ValueError, match="masked array with masked values: fill or drop them"):
+        make(np.ma.array([1.0, 2.0], mask=[False, True]))
+
+
 # ---- hostile names
 
 HOSTILE = [

@@ -110,6 +110,7 @@ def test_a_given_array_is_copied():
         ((2, 3), np.zeros((3, 2)), ValueError, "has shape (3, 2); expected (2, 3)"),
         ((2, 3), 1j, TypeError, "real numbers"),
         ((2, 3), [[1, 2], [3]], TypeError, "regular array"),
+        ((2,), np.ma.array([1, 2], mask=[0, 1]), ValueError, "masked values"),
         ((2, 3), lambda rng, shape: None, TypeError, "real numbers"),
         ((3,), "linear", ValueError, "sg.init.linear(fan_in=784)"),
         ((3,), "eye", ValueError, "wants a matrix"),
