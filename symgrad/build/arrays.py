@@ -104,6 +104,7 @@ class Recorded(Slot):
 
 
 FOR_EVER = 2**62  # positions
+LANES = 16  # of the widest vectors: what stands in place of an order has room for one
 
 
 class Order(Slot):
@@ -111,7 +112,7 @@ class Order(Slot):
 
     def __init__(self, words: Any, place: int) -> None:
         super().__init__(words, place)
-        self._none = np.zeros(1, np.int64)
+        self._none = np.full(LANES, 0, np.int64)
         self._samples = -1
 
     def place(

@@ -8,7 +8,7 @@ beyond the last sample is masked out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from symgrad.generate.cpu_expressions import axis_name
@@ -271,14 +271,22 @@ class Memory:
     # ---- integers that the run is given
 
     def position(self, at: Expression) -> Value:
-        """The sample at a position: its own number where there is no order."""
+        """The sample at a position: its own number where there is no order.
+
+        Lanes that are masked out are read at a place that exists all the same: processors take
+        hundreds of cycles to see that a load of a page that is not there has to read nothing.
+        """
         where = _as_index(at)
         x = self.index(where)
         if x.lanes > 1:
             ordered = self.lines.spread(ORDERED, x.lanes)
             code = f"and {self._mask.typed}, {ordered.text}"
             only = self.lines.value(code, "bool", x.lanes)
-            return self.load(self._place(ORDER, "int64", where), beyond=x, only=only)
+            samples = self._place(ORDER, "int64", where)
+            if samples.row:
+                code = f"select {ORDERED.typed}, ptr {samples.pointer}, ptr {ORDER}"
+                samples = replace(samples, pointer=self.lines.value(code, "int64").text)
+            return self.load(samples, beyond=x, only=only)
         here = self.lines.value(f"select {ORDERED.typed}, {x.typed}, i64 0", "int64")
         self.pointers[ORDER] = None
         place = self.lines.value(f"getelementptr i64, ptr {ORDER}, {here.typed}", "int64").text

@@ -42,21 +42,20 @@ class Strip:
 
     vectors: of a strip at most
     frames:  bytes that their frames may take
-    again:   operations that cost less than a place in a frame
     """
 
     vectors: int
     frames: int
-    again: int
 
 
 # By the vector registers that there are, and whether divisions take longer: those processors do two
 # multiply-adds of whole vectors a cycle, and wait for what does not fit the first-level cache.
 STRIPS = {
-    (16, False): Strip(32, 256 * 1024, 2),
-    (32, False): Strip(8, 256 * 1024, 4),
-    (32, True): Strip(4, 36 * 1024, 2),
+    (16, False): Strip(32, 256 * 1024),
+    (32, False): Strip(8, 256 * 1024),
+    (32, True): Strip(4, 36 * 1024),
 }
+AGAIN = 2  # operations that cost less than a place in a frame
 COPIES = re.compile(r"copies\*(\d+)")  # in assembly, until it is known how many there are
 ITEM = {8: "i64", 4: "i32", 1: "i8"}  # a number of so many bytes
 LINE = 64  # bytes: frames begin at multiples of it, and places for vectors as long
@@ -144,7 +143,7 @@ class Parts:
         for k, piece in enumerate(pieces):
             self.last.update((home, k) for home in read_in(piece) if home not in sums.combines)
         self.strip = STRIPS[writer.table.registers, writer.table.estimates]
-        self.again = computed_again(pieces, self.last, self.strip.again)
+        self.again = computed_again(pieces, self.last, AGAIN)
         self.ending: list[list[Buffer]] = [[] for _ in pieces]
         for home, k in self.last.items():
             self.ending[k].append(home)

@@ -100,6 +100,13 @@ def test_large_frames_hold_fewer_vectors(monkeypatch):
     assert frames(12)[0] == 1
 
 
+def test_an_order_that_is_not_there_is_masked_out_at_its_first_place():
+    """Further on there may be no memory, and a load that is masked out takes long to see that."""
+    text = generate(lower(chain(6), "float64", 50)).text
+    (place,) = re.findall(r"@llvm\.masked\.load\.v4i64\.p0\(ptr (%\w+), ", text)
+    assert re.search(rf"{place} = select i1 %ordered, ptr %\w+, ptr %order$", text, re.M)
+
+
 def test_what_does_not_wait_needs_no_strips(monkeypatch):
     assert " %strip = phi " in generate(lower(chain(6), "float64", 50)).text
     monkeypatch.setattr(ir_cut, "FEW", 0)
