@@ -36,6 +36,7 @@ from symgrad.lower.nests import Nests
 from symgrad.lower.next_tile import next_asked_for
 from symgrad.lower.nodes import Node, node, ordered
 from symgrad.lower.normalize import Normalizer
+from symgrad.lower.orders import in_good_orders
 from symgrad.lower.pairs import pairwise
 from symgrad.lower.plan import Plan
 from symgrad.lower.prefetch import ahead
@@ -129,7 +130,8 @@ class _Lowering:
             x.label = x.label or f"new {symbol.name}"
         lists = {s: renamed(rows, normal.known) for s, rows in block.rows.items()}
         indices = [x for rows in lists.values() for i in rows for x in i if isinstance(x, Node)]
-        nodes = pairwise(ordered([*outputs.values(), *writes.values(), *indices]), self.batch)
+        sinks = [*outputs.values(), *writes.values(), *indices]
+        nodes = in_good_orders(pairwise(ordered(sinks), self.batch), {*sinks}, self.batch)
         for x in (*outputs.values(), *writes.values(), *indices):
             x.uses += 1
         held = self.held.groups
