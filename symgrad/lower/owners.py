@@ -148,6 +148,8 @@ def owner(buffer: Buffer, index: At, axis: Axis | None) -> Owner:
 def _along(index: Index, step: int, span: int, axis: Axis) -> Stretch | None:
     """The stretch in which an index moves with the axis; span: elements touched from there on."""
     factor = dict(index.terms).get(axis, 0)
+    if not factor:
+        return None
     rest = ix.linear([(index, 1), (ix.of(axis), -factor)])
     if axis.step > 1:
         return _of_tile(factor, rest, step, axis)

@@ -12,13 +12,20 @@ if TYPE_CHECKING:
     from symgrad.lower.parallel import Part, Piece
 
 
+NEVER = (-1, None)  # a phase before all others
+
+
 class Timeline:
-    """Who touched what so far, and in which phase."""
+    """Who touched what so far, and in which phase.
+
+    writes, reads: the last phase in which a buffer was, and whose elements all were that were
+                   touched in it; None where they were several threads'
+    """
 
     def __init__(self, threads: int) -> None:
         self.threads, self.last, self.cycles = threads, 0, 0.0
-        self.writes: dict[Buffer, dict[Owner, int]] = {}
-        self.reads: dict[Buffer, dict[Owner, int]] = {}
+        self.writes: dict[Buffer, tuple[int, Owner | None]] = {}
+        self.reads: dict[Buffer, tuple[int, Owner | None]] = {}
         self.writer: dict[Buffer, Owner] = {}
         self.early: list[tuple[Buffer, Owner]] = []
         self.fetched: dict[Buffer, frozenset[Owner]] = {}  # since it was written: it is read again
@@ -29,8 +36,7 @@ class Timeline:
         """One that can go on another way."""
         new = Timeline(self.threads)
         new.last, new.cycles, new.early = self.last, self.cycles, self.early.copy()
-        new.writes = {b: at.copy() for b, at in self.writes.items()}
-        new.reads = {b: at.copy() for b, at in self.reads.items()}
+        new.writes, new.reads = self.writes.copy(), self.reads.copy()
         new.writer, new.fetched = self.writer.copy(), self.fetched.copy()
         new.local_writes, new.local_reads = self.local_writes.copy(), self.local_reads.copy()
         return new
@@ -49,18 +55,19 @@ class Timeline:
         """Find the piece's phase; the cycles for what comes from other threads."""
         cost, phase = 0.0, 0
         for t in piece.touches:
+            buffer, owner = t.buffer, t.owner
             for earlier in (self.writes, self.reads) if t.written else (self.writes,):
-                for owner, at in earlier.get(t.buffer, {}).items():
-                    apart = owner != t.owner or owner == EVERY
-                    phase = max(phase, at + apart)
-            fetched = self.fetched.get(t.buffer, frozenset())
-            if t.written or t.owner in fetched:
+                at, whose = earlier.get(buffer, NEVER)
+                if at >= phase:  # what was in an earlier phase than the last one matters no more
+                    phase = at if whose is owner else at + 1
+            if t.written or owner in self.fetched.get(buffer, ()):
                 continue
-            self.fetched[t.buffer] = fetched | {t.owner}
-            if t.buffer in self.writer:
-                cost += moved(t.owner, self.writer[t.buffer], t.buffer.nbytes, self.threads)
-            else:
-                self.early.append((t.buffer, t.owner))
+            self.fetched[buffer] = self.fetched.get(buffer, frozenset()) | {owner}
+            before = self.writer.get(buffer)
+            if before is None:
+                self.early.append((buffer, owner))
+            elif before is not owner:
+                cost += moved(owner, before, buffer.nbytes, self.threads)
         for b in piece.reads:
             phase = max(phase, self.local_writes.get(b, 0))
         for b in piece.writes:
@@ -71,11 +78,15 @@ class Timeline:
     def _remember(self, piece: Piece, phase: int) -> None:
         piece.phase, self.last = phase, max(self.last, phase)
         for t in piece.touches:
-            found = (self.writes if t.written else self.reads).setdefault(t.buffer, {})
-            found[t.owner] = max(found.get(t.owner, 0), phase)
+            buffer, owner = t.buffer, t.owner
+            found = self.writes if t.written else self.reads
+            at, whose = found.get(buffer, NEVER)
+            if at <= phase:
+                alone = owner is not EVERY and (at < phase or whose is owner)
+                found[buffer] = phase, owner if alone else None
             if t.written:
-                self.writer[t.buffer] = t.owner
-                self.fetched.pop(t.buffer, None)
+                self.writer[buffer] = owner
+                self.fetched.pop(buffer, None)
         for b in piece.reads:
             self.local_reads[b] = max(self.local_reads.get(b, 0), phase)
         for b in piece.writes:
