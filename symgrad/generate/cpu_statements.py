@@ -8,11 +8,12 @@ from symgrad.generate.blocks import Blocks, is_driving, stages
 from symgrad.generate.cpu_expressions import Printer, axis_name
 from symgrad.generate.cpu_matrices import Matrices
 from symgrad.generate.jam import TOGETHER, jammed, jams
-from symgrad.generate.pieces import LEAST, pieces
+from symgrad.generate.pieces import LEAST, LONG, VECTOR, pieces
 from symgrad.generate.shares import Shares, stretch
 from symgrad.generate.text import Lines, Names, remark
 from symgrad.lower.expressions import accesses, roots, walk
 from symgrad.lower.kernel import (
+    ITEM_BYTES,
     Alone,
     Apply,
     Barrier,
@@ -115,9 +116,10 @@ class Statements:
 
     def _range(self, s: Loop, bounds: str, body: Sequence[Statement]) -> None:
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
-            if _has_rows(s):
-                self.printer.used.add("apart")
-                self.lines.add("apart()")
+            note = _note(s, self.kernel.dtype)
+            if note:
+                self.printer.used.add(note)
+                self.lines.add(f"{note}()")
             if self.blocks and is_driving(s):
                 self.statements(body)
                 return
@@ -149,10 +151,14 @@ class Statements:
         self.lines.add(f"barrier(sync, {self.kernel.threads})")
 
 
-def _has_rows(s: Loop) -> bool:
-    """Whether each of many turns goes through a row of numbers that lie together."""
-    many = s.axis.extent is None or s.axis.extent >= MANY
-    return many and any(isinstance(t, Loop) and _is_row(t) for t in s.body)
+def _note(s: Loop, dtype: str) -> str:
+    """What a loop starts with, each of whose many turns goes through rows that lie together."""
+    rows = [t for t in s.body if isinstance(t, Loop) and _is_row(t)]
+    if not rows or not (s.axis.extent is None or s.axis.extent >= MANY):
+        return ""
+    longest = max(t.axis.extent or 0 for t in rows) * ITEM_BYTES[dtype]
+    unrolled = s.axis.extent is not None and longest > LONG * VECTOR
+    return "one_by_one" if unrolled else "apart"
 
 
 def _is_row(s: Loop) -> bool:

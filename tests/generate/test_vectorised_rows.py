@@ -111,6 +111,16 @@ def test_rows_are_read_and_stored_as_they_lie(rows, width, dtype):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("rows", "width"), [(8, 784), (8, 400)])
+def test_loops_around_long_rows_are_not_unrolled(rows, width, dtype):
+    """A copy of the row's vectors for each turn would be code without end, and no faster."""
+    W, v = sg.parameter("W", shape=(rows, width), init=0), sg.parameter("v", shape=(width,))
+    code = optimised(Program(capture({"new": 0.5 * W + v})), dtype, f"long_{rows}_{width}_{dtype}")
+    stores = len(re.findall(r"store <\d+ x", code))
+    assert 0 < stores <= 2 * math.ceil(width / 8), "the loop around the rows is unrolled"
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_assembly_in_lanes_has_no_single_numbers(row, dtype, monkeypatch):
     monkeypatch.setattr(blocks, "LARGEST", -1)
