@@ -74,3 +74,12 @@ def held(rule: Applied | None, arrays: Arrays) -> int:
     """The bytes of all arrays; of groups, those in use."""
     groups = {s for g, sums in by_group(rule).items() for s in (*g.symbols, *sums)}
     return in_use(rule, arrays)[1] + sum(a.nbytes for s, a in arrays.items() if s not in groups)
+
+
+def sums_to_come(rule: Applied | None, arrays: Arrays) -> int:
+    """The bytes of the gradients' sums that training with accumulation will hold, and no other
+    has; of those in rows nobody knows how many there will be."""
+    if rule is None:
+        return 0
+    whole = {p: s for p, s in rule.accumulators.items() if p not in rule.groups}
+    return sum(arrays[p].nbytes for p, s in whole.items() if s not in arrays)

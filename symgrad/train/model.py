@@ -284,13 +284,15 @@ class Model:
         executable = self.executables.latest(key)
         return (executable or self.executables.exactly(key, 32 if self.data else 1)).source
 
-    def summary(self, batch_size: int = 32) -> str:
+    def summary(self, batch_size: int = 32, accumulate: int | None = None) -> str:
         """The parameters with their shapes and bytes, and what else the model holds.
 
         batch_size: samples in a mini-batch for which the memory of a step is stated, as it is
         planned: its intermediate values, and the most that the model takes beside the data
+        accumulate: mini-batches for each update, whose gradients are held between two; by default
+        as in the last fit, 1 before it
         """
-        return summary(self, batch_size)
+        return summary(self, batch_size, accumulate)
 
     def explain(self) -> str:
         """The model after every stage, from the expression to the code."""

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from symgrad.language.ragged import entries_of, is_sparse, length
 from symgrad.show.text import block_text, printable
 from symgrad.train.batches import at_least_one
-from symgrad.train.groups import held, in_use
+from symgrad.train.groups import held, in_use, sums_to_come
 
 if TYPE_CHECKING:
     from symgrad.train.model import Model
 
 
-def summary(model: Model, batch_size: int) -> str:
+def summary(model: Model, batch_size: int, accumulate: int | None = None) -> str:
     """A table of the parameters, then counts and bytes."""
     size = at_least_one(batch_size, "batch_size")
+    every = model.every if accumulate is None else at_least_one(accumulate, "accumulate")
     rows = [["parameter", "shape", "numbers", "bytes", ""]]
     trained = {p.name for p in model.programs.trained}
     for name, array in model.parameters.items():
@@ -26,10 +27,10 @@ def summary(model: Model, batch_size: int) -> str:
     lines = [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    return "\n".join([*lines, "", *_totals(model, size)])
+    return "\n".join([*lines, "", *_totals(model, size, every)])
 
 
-def _totals(model: Model, batch_size: int) -> list[str]:
+def _totals(model: Model, batch_size: int, every: int) -> list[str]:
     parameters = model.parameters.values()
     rule = model.programs.rule
     states = [model.arrays[s] for s in (rule.initial if rule else ())]
@@ -41,21 +42,24 @@ def _totals(model: Model, batch_size: int) -> list[str]:
         f"optimiser   {rule.rule.name if rule else 'none'}, state "
         f"{sum(a.nbytes for a in states):,} bytes",
         *([sums] if model.every > 1 and rule and rule.groups else []),
-        f"activations {_activations(model, batch_size)}",
+        f"activations {_activations(model, batch_size, every)}",
         f"data        {', '.join(_typed(s) for s in model.data) or 'none'}",
         f"dtype       {model.settings.dtype}, target {model.settings.target}",
         f"trained     {model.epoch} epochs, {model.steps} updates",
     ]
 
 
-def _activations(model: Model, batch_size: int) -> str:
+def _activations(model: Model, batch_size: int, every: int) -> str:
     """The bytes of what a step computes in between, and of all that the model holds then."""
-    key, size = ("step" if model.programs.rule else "loss"), (batch_size if model.data else 1)
+    rule, size = model.programs.rule, (batch_size if model.data else 1)
+    key = "loss" if rule is None else "step" if every == 1 else "accumulate"
     scratch = model.executables.scratch_bytes(key, size)
     if scratch is None:
         return "arrays that NumPy makes and lets go"
     samples = f" with {size:,} samples{_entries(model)}" if model.data else ""
-    peak = scratch + held(model.programs.rule, model.arrays)
+    peak = scratch + held(rule, model.arrays)
+    if every > 1:
+        peak += sums_to_come(rule, model.arrays)
     return f"{scratch:,} bytes in a step{samples}, peak {peak:,} bytes beside the data"
 
 

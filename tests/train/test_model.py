@@ -224,6 +224,23 @@ def test_a_summary_states_the_memory_of_a_step(size, threads, numbers, monkeypat
     assert f"activations {scratch:,} bytes in a step {samples}, peak {peak:,} bytes" in text
 
 
+@pytest.mark.parametrize("rule", [sg.SGD(0.1), sg.SGD(0.1, momentum=0.9)])
+def test_a_summary_knows_what_accumulation_holds(rule, numbers):
+    """It stated a step's memory, which has no array of the gradient and no sum of gradients."""
+    line = lambda text: re.search("activations.*", text)[0]  # noqa: E731
+    model = classifier(rule, target="cpu")
+    before, one = line(model.summary(10, accumulate=3)), line(model.summary(10))
+    assert before != one
+    model.fit(numbers, epochs=1, batch_size=10, accumulate=3, progress=False)
+    (made,) = model.executables.made.values()
+    scratch = sum(a.nbytes for a in made._scratch)
+    peak = scratch + sum(a.nbytes for a in model.arrays.values())
+    assert f"activations {scratch:,} bytes in a step with 10 samples, peak {peak:,} " in before
+    assert line(model.summary(10)) == before
+    with pytest.raises(ValueError, match="accumulate is 0, and should be at least 1"):
+        model.summary(10, accumulate=0)
+
+
 def test_a_summary_is_of_a_number_of_samples():
     with pytest.raises(ValueError, match="batch_size is 0, and should be at least 1"):
         classifier().summary(0)
