@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba.core import types
+from numba.core import config, types
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
@@ -31,6 +31,11 @@ def compile_kernel(text: str, path: Path, entry: str, name: str, kinds: Sequence
     path:  where tracebacks and debuggers look for the text
     kinds: of its arguments, an array's dtype or "integer"
     """
+    if config.DISABLE_JIT:
+        raise RuntimeError(
+            "NUMBA_DISABLE_JIT is set, so that numba compiles nothing: unset it, or compile the "
+            "model with target='reference'"
+        )
     module = _execute(text, path, name)
     assembly = getattr(module, "ASSEMBLY", "")
     return kernel_library(getattr(module, entry), name, kinds, assembly).object_code()

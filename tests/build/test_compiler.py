@@ -34,6 +34,12 @@ def test_it_runs(tmp_path):
     np.testing.assert_array_equal(x, [0, 0, 3])
 
 
+def test_numba_that_may_not_compile_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(nb.config, "DISABLE_JIT", 1)
+    with pytest.raises(RuntimeError, match="NUMBA_DISABLE_JIT is set.*target='reference'"):
+        compiled(tmp_path / "kernel.py", "x[n] = x.size", "not_compiled")
+
+
 def test_a_step_that_allocates_is_refused(tmp_path):
     with pytest.raises(nb.errors.NumbaError):
         compiled(tmp_path / "kernel.py", "x[0] = np.ones(n).sum()", "allocates")
