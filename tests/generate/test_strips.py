@@ -270,6 +270,19 @@ def test_parts_end_where_little_is_kept(monkeypatch):
     assert [len(p) for p in cut(body, 16)] == [5, 2]
 
 
+def test_parts_that_wait_read_few_given_values(monkeypatch):
+    """A chain of eight products, each by a number of its own that needs a register."""
+    given, turned = ([local(f"{stem}{k}") for k in range(8)] for stem in "pv")
+    body = [store(turned[0], "sin", given[0])]
+    body += [store(turned[k], "mul", turned[k - 1], given[k]) for k in range(1, 8)]
+    monkeypatch.setattr(ir_cut, "LARGEST", 400)
+    assert [len(p) for p in cut(body, 32)] == [8]
+    monkeypatch.setattr(ir_cut, "STEADY", 4)
+    assert [len(p) for p in cut(body, 32)] == [4, 4]
+    monkeypatch.setattr(ir_cut, "FEW", 0)  # nothing waits
+    assert [len(p) for p in cut(body, 32)] == [8]
+
+
 def test_parts_have_few_sums(monkeypatch):
     """LLVM's time for a part grows with the square of its sums."""
     a, *sums = (local(str(k)) for k in range(12))
