@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite.ir import IntType
+from llvmlite.ir.instructions import Comment
 from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.ir import Jump
 from numba.core.lowering import Lower
 from numba.core.typed_passes import (
     IRLegalization,
@@ -21,9 +24,17 @@ from numba.core.typed_passes import (
 )
 from numba.core.untyped_passes import FixupArgs, TranslateByteCode
 
+from symgrad.generate.native import ROLLED
+
 
 class _Lower(Lower):
     """From typed statements to LLVM."""
+
+    def lower_inst(self, inst: Any) -> None:
+        """The jump back to the head of a loop says that it is not unrolled, where its body does."""
+        super().lower_inst(inst)
+        if isinstance(inst, Jump) and _is_rolled(self.builder.block):
+            self.builder.block.terminator.set_metadata("llvm.loop", _mark(self.builder.module))
 
     def lower_binop(self, resty: Any, expr: Any, op: Any) -> Any:
         """numba's own looks three times for code that wants a literal: kernels have none of it."""
@@ -37,6 +48,20 @@ class _Lower(Lower):
         found = typed.resolve_function_type(function, wanted.args, {})
         value = self.context.get_function(function, found)(builder, operands)
         return self.context.cast(builder, value, wanted.return_type, resty)
+
+
+def _is_rolled(block: Any) -> bool:
+    return any(isinstance(i, Comment) and i.text == ROLLED for i in block.instructions)
+
+
+def _mark(module: Any) -> Any:
+    """Of a loop that is not unrolled before vectors are made of it; what they leave, is."""
+    made = module.add_metadata(["llvm.loop.isvectorized", IntType(32)(1)])
+    later = module.add_metadata(["llvm.loop.vectorize.followup_all", made])
+    mark = module.add_metadata([module.add_metadata(["llvm.loop.unroll.disable"]), later])
+    if mark.operands[0] is not mark:
+        mark.operands = (mark, *mark.operands)  # a loop's mark names itself first
+    return mark
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)

@@ -76,8 +76,8 @@ CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "n
 # where the functions come from that are not of `math` or NumPy
 NATIVE = (
     "apart", "barrier", "clamp", "distinct", "divided", "external", "float32_in", "float64_in",
-    "maximum", "minimum", "modulo", "one_by_one", "pointer", "power", "prefetch", "scaled",
-    "select", "shared", "sign", "square", "whole_quotient",
+    "maximum", "minimum", "modulo", "one_by_one", "pointer", "power", "prefetch", "rolled",
+    "scaled", "select", "shared", "sign", "square", "whole_quotient",
 )  # fmt: skip
 GROUPS = ("joined",)
 RANDOM = ("below", "either", "mixed", "unit")

@@ -32,6 +32,7 @@ from symgrad.lower.kernel import (
 
 TWICE = 50  # statements of a loop that may be printed twice
 MANY = 8  # turns of a loop of which LLVM would make vectors
+FEW_SUMS, FEW_TERMS = 3, 64  # sums side by side, and what they add up, that may be unrolled
 
 
 class Statements:
@@ -101,9 +102,23 @@ class Statements:
             bounds = f"{'' if s.shared else '0, '}{bounds}, {s.axis.step}"
         if not self.blocks and jams(s):
             bounds = self._jammed(s, bounds)
-        ranges = [f"{a}, {b}" if a else str(b) for a, b in pieces(s, self.kernel.dtype)]
-        for part in ranges or [bounds]:
-            self._range(s, part, s.body)
+        cut = pieces(s, self.kernel.dtype)
+        for a, b in cut:
+            self._range(s, f"{a}, {b}" if a else str(b), s.body, self._is_rolled(s, b - a))
+        if not cut:
+            self._range(s, bounds, s.body, self._is_rolled(s, s.axis.extent or 0))
+
+    def _is_rolled(self, s: Loop, turns: int) -> bool:
+        """Whether so many turns add up several rows of whole vectors, or of an even part of one.
+
+        Unrolled, they would be added number by number; of few sums LLVM finds the vectors again.
+        """
+        sums = sum(isinstance(t, Update) and t.buffer.is_local for t in s.body)
+        if self.blocks or turns < LEAST or not _is_row(s):
+            return False
+        row = turns * ITEM_BYTES[self.kernel.dtype]
+        fits = VECTOR % row == 0 or row % VECTOR == 0
+        return fits and (sums > FEW_SUMS or (sums > 1 and sums * turns > FEW_TERMS))
 
     def _jammed(self, s: Loop, bounds: str) -> str:
         """Four turns at a time; the bounds of those that are left."""
@@ -114,9 +129,9 @@ class Statements:
         self._range(s, f"{begin or 0}, {middle}, {TOGETHER}", jammed(s))
         return f"{middle}, {end}"
 
-    def _range(self, s: Loop, bounds: str, body: Sequence[Statement]) -> None:
+    def _range(self, s: Loop, bounds: str, body: Sequence[Statement], rolled: bool = False) -> None:
         with self.lines.block(f"for {axis_name(s.axis)} in range({bounds}):"):
-            note = _note(s, self.kernel.dtype)
+            note = "rolled" if rolled else _note(s, self.kernel.dtype)
             if note:
                 self.printer.used.add(note)
                 self.lines.add(f"{note}()")
@@ -152,8 +167,9 @@ class Statements:
 
 
 def _note(s: Loop, dtype: str) -> str:
-    """What a loop starts with, each of whose many turns goes through rows that lie together."""
-    rows = [t for t in s.body if isinstance(t, Loop) and _is_row(t)]
+    """What a loop starts with, each of whose many turns goes through rows that lie together, its
+    own: what is the same for all turns is in registers when those are vectors."""
+    rows = [t for t in s.body if isinstance(t, Loop) and _is_row(t, own=True)]
     if not rows or not (s.axis.extent is None or s.axis.extent >= MANY):
         return ""
     longest = max(t.axis.extent or 0 for t in rows) * ITEM_BYTES[dtype]
@@ -161,12 +177,15 @@ def _note(s: Loop, dtype: str) -> str:
     return "one_by_one" if unrolled else "apart"
 
 
-def _is_row(s: Loop) -> bool:
+def _is_row(s: Loop, own: bool = False) -> bool:
+    """Whether a loop goes through numbers that lie together; own: from a place that changes."""
     if s.bounds or not all(isinstance(t, Store | Update) for t in s.body):
         return False
     read = [index for t in s.body for _, index in accesses(t)]
-    together = any(index and (s.axis, 1) in index[-1].terms for index in read)
-    return together and (s.axis.extent or 0) >= LEAST
+    together = [index for index in read if index and (s.axis, 1) in index[-1].terms]
+    if own:
+        together = [at for at in together if any(a is not s.axis for i in at for a, _ in i.terms)]
+    return bool(together) and (s.axis.extent or 0) >= LEAST
 
 
 def _reads_in_order(s: Loop) -> bool:

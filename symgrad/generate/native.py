@@ -17,6 +17,8 @@ from symgrad.generate.powers import by_squaring
 from symgrad.generate.vector_code import CONTRACT
 from symgrad.generate.vector_math import FORMULAS, typed
 
+ROLLED = "rolled"  # what a remark says in a loop that is not unrolled
+
 
 @intrinsic
 def pointer(context: Any, array: Any) -> Any:
@@ -115,6 +117,20 @@ def one_by_one(context: Any) -> Any:
     copy: eight turns around a row of 784 were half of a kernel, and as fast.
     """
     return types.void(), _noted("noduplicate")
+
+
+@intrinsic
+def rolled(context: Any) -> Any:
+    """Nothing, but the loop that it stands in remains one until LLVM has made vectors of it.
+
+    LLVM unrolls short loops first.  Of several sums side by side it does not find the vectors then.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.comment(ROLLED)
+        return context.get_dummy_value()
+
+    return types.void(), code
 
 
 @intrinsic

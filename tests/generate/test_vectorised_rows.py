@@ -121,6 +121,30 @@ def test_loops_around_long_rows_are_not_unrolled(rows, width, dtype):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("powers", [4, 7, 17])
+def test_samples_are_vectors_where_their_rows_are_of_numbers_just_made(powers, dtype):
+    """Nothing of such a row is read from memory: what is, one number a sample, lies together."""
+    x, w = sg.data("x"), sg.parameter("w", shape=powers)
+    z = w @ sg.stack([x**k for k in range(1, powers + 1)])
+    gradient = sg.expectation(sg.gradient(z**2, w))
+    source = generate(lower(Program(capture({"w": gradient})), dtype, 1024))
+    assert "apart()" not in source.text
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("size", [24, 28])
+def test_sums_side_by_side_are_sums_of_vectors_in_every_piece(size, dtype):
+    """A convolution's: LLVM is not to unroll the pieces of a row, and then to find no vectors."""
+    x = sg.data("x", shape=(3, size + 4))
+    K = [sg.parameter(f"K{k}", shape=(16, 3)) for k in range(5)]
+    z = sum(K[k] @ x[:, k : k + size] for k in range(5))
+    found = sg.gradient(sg.sum(sg.relu(z)), K)
+    outputs = {f"K{k}": sg.expectation(found[p]) for k, p in enumerate(K)}
+    code = optimised(Program(capture(outputs)), dtype, f"convolved_{size}_{dtype}")
+    assert len(re.findall(rf"= fmul [a-z ]*{TYPES[dtype]} ", code)) < 40, "single numbers"
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_assembly_in_lanes_has_no_single_numbers(row, dtype, monkeypatch):
     monkeypatch.setattr(blocks, "LARGEST", -1)
