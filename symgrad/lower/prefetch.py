@@ -45,6 +45,7 @@ CACHE = 2**18  # bytes: what is smaller stays at hand, in the second-level cache
 LINE = 64  # bytes
 MOST_LINES = 8  # of one stretch of memory: the machine foresees the rest of a longer one
 IN_FLIGHT = 64  # lines that are asked for and not yet needed, at each stage
+MOST_IN_FLIGHT = 1024  # where whole mini-batches are: beyond, samples' own rows are found faster
 NEAREST, FARTHEST = 2, 16  # samples ahead
 SHORT = 20  # additions: the processor begins the steps after one of fewer while it waits
 LARGEST_BATCH = 64  # samples whose rows stay at hand until their mini-batch comes
@@ -69,6 +70,8 @@ def ahead(section: Sequence[Statement], batch: int) -> list[Statement]:
         stages.setdefault(key, _Requests(batch)).add(buffer, index)
     lines = sum(r.lines for r in stages.values())
     each = max(batch, min(max(IN_FLIGHT // max(lines, 1), NEAREST), FARTHEST))
+    if deepest < 2 and lines * each > MOST_IN_FLIGHT:
+        return []
     parts = {key: r.statements(key[1] * each) for key, r in stages.items()}
     data = [s for (is_data, _), part in parts.items() if is_data for s in part]
     tables = [s for (is_data, _), part in parts.items() if not is_data for s in part]

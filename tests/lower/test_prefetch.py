@@ -81,6 +81,14 @@ def test_small_tables_and_small_rows_are_left_alone():
     assert [s[:11] for s in requests(linear(30, sparse=False), 1)].count("prefetch(x,") == 5
 
 
+@pytest.mark.parametrize(("columns", "batch", "asked"), [(8, 32, 9), (40, 1, 41), (40, 32, 0)])
+def test_of_many_columns_a_whole_mini_batch_is_not_asked_for(columns, batch, asked, small_cache):
+    """Each of a sample's numbers is in a line of its own, and there is none for long enough."""
+    terms = [sg.parameter(f"w{k}") * sg.data(f"x{k}") for k in range(columns)]
+    model = sg.compile((sp.Add(*terms) - sg.data("y")) ** 2, sg.SGD(0.01), dtype="float32")
+    assert len({line.split(",")[0] for line in requests(model, batch)}) == asked
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("kind", ["table", "sparse", "dense"])
 def test_training_is_the_same(kind, batch, small_cache, monkeypatch, rng):
