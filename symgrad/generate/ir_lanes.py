@@ -34,12 +34,12 @@ def lanes_of(s: Loop, known: Mapping[Buffer, Use], width: int) -> int:
     """How many samples at a time: 1 where samples need each other, or where it would not pay."""
     if any(isinstance(t, Loop) for t in s.body) or size_of([s]) < SHORTEST:
         return 1
-    if not (_variables_stay(s, known) and _elements_stay(s)):
+    if not (variables_stay(s, known) and elements_stay(s)):
         return 1
     return min(width, 1 << (s.axis.limit - 1).bit_length())
 
 
-def _variables_stay(s: Loop, known: Mapping[Buffer, Use]) -> bool:
+def variables_stay(s: Loop, known: Mapping[Buffer, Use]) -> bool:
     """Whether variables live within one iteration, or are sums that nobody reads meanwhile."""
     combined: dict[Buffer, set[str]] = {}
     for t in s.body:
@@ -54,7 +54,7 @@ def _variables_stay(s: Loop, known: Mapping[Buffer, Use]) -> bool:
     return True
 
 
-def _elements_stay(s: Loop) -> bool:
+def elements_stay(s: Loop) -> bool:
     """Whether no iteration touches an element that another one writes, but by adding to it."""
     touched: dict[Buffer, list[At]] = {}
     written: dict[Buffer, list[Store | Update]] = {}

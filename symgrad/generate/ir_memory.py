@@ -34,21 +34,23 @@ ORDER, ORDERED, FAULT = "%order", Value("%ordered", "bool"), "%fault"
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Several samples at a time.
+    """Several samples at a time, or the elements of a row.
 
     count:     how many
     numbers:   the axis' value in each lane
-    inside:    whether the loop goes so far
+    inside:    whether the loop goes so far; None of a row
     stop:      the number behind its last
     positions: variables that are the sample at a position of the order, and that position
+    extent:    the elements of a row: what lies in memory of a vector
     """
 
     axis: Axis
     count: int
     numbers: Value
-    inside: Value
+    inside: Value | None
     stop: Value
     positions: Positions
+    extent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +167,11 @@ class Memory:
     # ---- addresses
 
     def place(self, buffer: Buffer, index: At) -> Place:
-        return self._place(f"%{self.names(buffer)}", buffer.dtype, _flat(buffer, index))
+        return self._place(f"%{self.names(buffer)}", buffer.dtype, flat(buffer, index))
 
     def offset(self, buffer: Buffer, index: At) -> Value:
         """The offset of an element."""
-        return self.index(_flat(buffer, index))
+        return self.index(flat(buffer, index))
 
     def element(self, buffer: Buffer, offset: Value) -> Place:
         """The one element at an offset."""
@@ -238,6 +240,10 @@ class Memory:
         if place.lanes == 1:
             code = f"load {kind}, ptr {place.pointer}, align {align}"
             return self.lines.value(code, place.dtype)
+        if self.lanes and self.lanes.extent:
+            kind, n = type_of(place.dtype, self.lanes.extent), self.lanes.extent
+            code = f"load {kind}, ptr {place.pointer}, align {align}"
+            return first_lanes(self.lines, self.lines.value(code, place.dtype, n), place.lanes)
         suffix, other = (
             suffix_of(place.dtype, place.lanes),
             beyond.text if beyond else "zeroinitializer",
@@ -256,6 +262,10 @@ class Memory:
             self.lines.add(f"store {x.typed}, ptr {place.pointer}, align {align}")
             return
         x, suffix = self.lines.spread(x, place.lanes), suffix_of(place.dtype, place.lanes)
+        if self.lanes and self.lanes.extent:
+            row = first_lanes(self.lines, x, self.lanes.extent)
+            self.lines.add(f"store {row.typed}, ptr {place.pointer}, align {align}")
+            return
         if place.row:
             name, to = f"masked.store.{suffix}.p0", f"ptr {place.pointer}"
         else:
@@ -265,7 +275,7 @@ class Memory:
 
     @property
     def _mask(self) -> Value:
-        assert self.lanes is not None
+        assert self.lanes and self.lanes.inside
         return self.lanes.inside
 
     # ---- integers that the run is given
@@ -320,6 +330,15 @@ class Memory:
         return self.lines.value(code, "int64", x.lanes)
 
 
+def first_lanes(lines: Lines, x: Value, n: int) -> Value:
+    """The first n lanes; beyond those that there are, anything."""
+    if x.lanes == n:
+        return x
+    picked = ", ".join(f"i32 {i}" if i < x.lanes else "i32 poison" for i in range(n))
+    code = f"shufflevector {x.typed}, {x.type} poison, <{n} x i32> <{picked}>"
+    return lines.value(code, x.dtype, n)
+
+
 def position_in(x: Any) -> Index | None:
     """The position whose sample x is, if it is one."""
     found = isinstance(x, Apply) and x.operation == "position"
@@ -330,7 +349,7 @@ def _as_index(at: Expression) -> Index:
     return at.index if isinstance(at, Whole) else ix.of(at)
 
 
-def _flat(buffer: Buffer, index: At) -> Index:
+def flat(buffer: Buffer, index: At) -> Index:
     """The offset of an element in its array."""
     shape = buffer.shape
     if len(index) > len(shape):  # a sample's row, or a recorded number's slot, in front

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from symgrad.generate import ir_lanes
+from symgrad.generate import ir_lanes, ir_rows
 from symgrad.generate.cpu_expressions import axis_name
 from symgrad.generate.ir_expressions import Expressions
 from symgrad.generate.ir_inverse import estimated
@@ -54,7 +54,7 @@ class Writer:
 
     totals: the functions that it calls to add up lanes
     others: functions that are written on the way, in full
-    sums:   of the loop that takes several samples at a time, while it is open
+    sums:   of the loop that takes several samples or elements at a time, while it is open
     """
 
     def __init__(self, name: str, names: Names, table: Table) -> None:
@@ -65,7 +65,7 @@ class Writer:
         self.uses: Mapping[Buffer, Use] = {}
         self.totals: dict[Total, None] = {}
         self.others: list[str] = []
-        self.sums: Sums | None = None
+        self.sums: Sums | ir_rows.RowSums | None = None
 
     @property
     def integers(self) -> list[str]:
@@ -133,6 +133,9 @@ class Writer:
         if s.comment:
             self.lines.remark(remark(s.comment))
         start, stop = self._bounds(s)
+        if self.memory.lanes is None and ir_rows.is_row(s, self.uses):
+            ir_rows.write(self, s)
+            return
         lanes = ir_lanes.lanes_of(s, self.uses, self.table.width)
         if lanes > 1:
             ir_lanes.loop(self, s, lanes, start, stop)

@@ -10,7 +10,7 @@ import sympy as sp
 
 import symgrad as sg
 from symgrad.build import build
-from symgrad.generate import blocks, ir_cut, ir_lanes
+from symgrad.generate import blocks, ir_cut, ir_lanes, ir_rows
 from symgrad.generate.cpu import generate
 from symgrad.generate.cpu_operations import BETWEEN, CODE, PAIRWISE
 from symgrad.generate.ir_operations import BY_RULE
@@ -38,8 +38,10 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture(autouse=True)
 def by_blocks(monkeypatch):
-    """Every kernel by blocks; every loop that allows it takes several samples at a time."""
+    """Every kernel by blocks; every loop that allows it takes several samples at a time, and every
+    row is a vector."""
     monkeypatch.setattr(blocks, "LARGEST", -1)
+    monkeypatch.setattr(ir_rows, "LEAST", 2)
     monkeypatch.setattr(ir_lanes, "SHORTEST", 0)
 
 
