@@ -99,7 +99,7 @@ class Lines:
         self.calls = 0
         self._count = 0
         self._names: dict[str, int] = {}
-        self._spread: dict[str, Value] = {}
+        self._spread: dict[tuple[str, int], Value] = {}
 
     def fresh(self, stem: str = "t") -> str:
         """A name that has not been used: `t1`, `t2`, ... or `stem` with a number where needed."""
@@ -180,12 +180,12 @@ class Lines:
             return x
         if CONSTANT.match(x.text):
             return Value(f"splat ({x.typed})", x.dtype, lanes)
-        if x.text not in self._spread:
+        if (x.text, lanes) not in self._spread:
             wide = type_of(x.dtype, lanes)
             first = self.value(f"insertelement {wide} poison, {x.typed}, i64 0", x.dtype, lanes)
             every = f"shufflevector {first.typed}, {wide} poison, <{lanes} x i32> zeroinitializer"
-            self._spread[x.text] = self.value(every, x.dtype, lanes)
-        return self._spread[x.text]
+            self._spread[x.text, lanes] = self.value(every, x.dtype, lanes)
+        return self._spread[x.text, lanes]
 
     def together(self, *values: Value) -> list[Value]:
         """Values with as many lanes as the widest."""

@@ -79,3 +79,15 @@ def test_no_loop_is_left(monkeypatch):
     assert "load <4 x float>" in text and "store <4 x float>" in text
     monkeypatch.setattr(ir_rows, "LEAST", 10**6)
     assert "<4 x float>" not in generate(lower(program, "float32", BATCH)).text
+
+
+@pytest.mark.parametrize("sizes", [(4, 6), (7, 14), (5, 10)])
+def test_a_number_meets_rows_of_several_lengths(sizes):
+    """Spread out over as many lanes as each has."""
+    a = sg.parameter("a", init=0.5)
+    rows = [sg.parameter(f"w{n}", shape=n, init=n) for n in sizes]
+    y = sg.data("y")
+    model = sg.compile(y * a * sum(map(sg.sum, rows)), sg.SGD(a), dtype="float64")
+    model.step({"y": np.ones(BATCH)})
+    for n in sizes:
+        np.testing.assert_allclose(model.parameters[f"w{n}"], n - 0.5 * 0.5)
