@@ -24,7 +24,7 @@ from numba.core.typed_passes import (
 )
 from numba.core.untyped_passes import FixupArgs, TranslateByteCode
 
-from symgrad.generate.native import ROLLED
+from symgrad.generate.notes import ROLLED
 
 
 class _Lower(Lower):

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from symgrad.build.entry import NUMBERS
 from symgrad.generate.blocks import Blocks, is_large
-from symgrad.generate.cpu_operations import GROUPS, LIBRARY, NATIVE, RANDOM, VECTOR_MATH
+from symgrad.generate.cpu_operations import GROUPS, LIBRARY, NATIVE, NOTES, RANDOM, VECTOR_MATH
 from symgrad.generate.cpu_statements import Statements
 from symgrad.generate.source import Source
 from symgrad.generate.text import Lines, remark
@@ -39,6 +39,7 @@ MODULES = {
     "symgrad.generate.library": LIBRARY,
     "symgrad.generate.micro_kernels": ("matrix_product",),
     "symgrad.generate.native": NATIVE,
+    "symgrad.generate.notes": NOTES,
     "symgrad.generate.random_bits": RANDOM,
     "symgrad.generate.row_groups": GROUPS,
     "symgrad.generate.vector_math": VECTOR_MATH,

@@ -75,10 +75,11 @@ CASTS = {"float32": "np.float32({0})", "float64": "np.float64({0})", "int64": "n
          "int8": "np.int8({0})", "bool": "({0} != 0)"}  # fmt: skip
 # where the functions come from that are not of `math` or NumPy
 NATIVE = (
-    "apart", "barrier", "clamp", "distinct", "divided", "external", "float32_in", "float64_in",
-    "maximum", "minimum", "modulo", "one_by_one", "pointer", "power", "prefetch", "rolled",
-    "scaled", "select", "shared", "sign", "square", "whole_quotient",
+    "barrier", "clamp", "distinct", "divided", "external", "float32_in", "float64_in", "maximum",
+    "minimum", "modulo", "pointer", "power", "prefetch", "scaled", "select", "shared", "sign",
+    "square", "whole_quotient",
 )  # fmt: skip
+NOTES = ("apart", "one_by_one", "rolled")
 GROUPS = ("joined",)
 RANDOM = ("below", "either", "mixed", "unit")
 LIBRARY = (

@@ -189,9 +189,11 @@ MODULES = {
         minimum=np.minimum, sign=np.sign, clamp=_clamp, distinct=_distinct, square=np.square,
         modulo=np.mod, whole_quotient=np.floor_divide, power=lambda x, k: x**k,
         scaled=lambda x, c: x * c, divided=lambda x, c: c / x,
-        prefetch=lambda memory, i: None, apart=lambda: None, rolled=lambda: None,
-        one_by_one=lambda: None, float32_in=_in_table("float32"),
+        prefetch=lambda memory, i: None, float32_in=_in_table("float32"),
         float64_in=_in_table("float64"),
+    ),
+    "symgrad.generate.notes": SimpleNamespace(
+        **dict.fromkeys(("apart", "one_by_one", "rolled"), lambda: None)
     ),
     "symgrad.generate.random_bits": counters,
     "symgrad.generate.row_groups": SimpleNamespace(joined=_joined),
