@@ -112,7 +112,7 @@ class Order(Slot):
 
     def __init__(self, words: Any, place: int) -> None:
         super().__init__(words, place)
-        self._none = np.full(LANES, 0, np.int64)
+        self._none = np.full(LANES, 0, np.int64)  # written, so that its page is there
         self._samples = -1
 
     def place(

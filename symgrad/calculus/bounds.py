@@ -9,15 +9,8 @@ from symgrad.calculus.simplify import without_dead_code
 
 GIVEN = ("data", "constant")  # roles of inputs that are known before anything runs
 REARRANGED = (
-    "reshape",
-    "transpose",
-    "slice",
-    "broadcast_to",
-    "batch",
-    "own",
-    "converse",
-    "concatenate",
-)
+    "reshape", "transpose", "slice", "broadcast_to", "batch", "own", "converse", "concatenate",
+)  # fmt: skip
 
 
 def index_bounds(block: Block) -> dict[sp.Symbol, int]:

@@ -243,7 +243,7 @@ class Memory:
         if self.lanes and self.lanes.extent:
             kind, n = type_of(place.dtype, self.lanes.extent), self.lanes.extent
             code = f"load {kind}, ptr {place.pointer}, align {align}"
-            return first_lanes(self.lines, self.lines.value(code, place.dtype, n), place.lanes)
+            return self.lines.part(self.lines.value(code, place.dtype, n), 0, place.lanes)
         suffix, other = (
             suffix_of(place.dtype, place.lanes),
             beyond.text if beyond else "zeroinitializer",
@@ -263,7 +263,7 @@ class Memory:
             return
         x, suffix = self.lines.spread(x, place.lanes), suffix_of(place.dtype, place.lanes)
         if self.lanes and self.lanes.extent:
-            row = first_lanes(self.lines, x, self.lanes.extent)
+            row = self.lines.part(x, 0, self.lanes.extent)
             self.lines.add(f"store {row.typed}, ptr {place.pointer}, align {align}")
             return
         if place.row:
@@ -328,15 +328,6 @@ class Memory:
         suffix = suffix_of("int64", x.lanes)
         code = f"call {x.type} @llvm.{name}.{suffix}({x.typed}, {y.typed})"
         return self.lines.value(code, "int64", x.lanes)
-
-
-def first_lanes(lines: Lines, x: Value, n: int) -> Value:
-    """The first n lanes; beyond those that there are, anything."""
-    if x.lanes == n:
-        return x
-    picked = ", ".join(f"i32 {i}" if i < x.lanes else "i32 poison" for i in range(n))
-    code = f"shufflevector {x.typed}, {x.type} poison, <{n} x i32> <{picked}>"
-    return lines.value(code, x.dtype, n)
 
 
 def position_in(x: Any) -> Index | None:

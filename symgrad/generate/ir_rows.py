@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.generate.ir_lanes import elements_stay, variables_stay
 from symgrad.generate.ir_locals import Use
-from symgrad.generate.ir_memory import At, Lanes, first_lanes, flat
+from symgrad.generate.ir_memory import At, Lanes, flat
 from symgrad.generate.ir_text import FLAGS, Value, constant, suffix_of, type_of
 from symgrad.generate.pieces import VECTOR
 from symgrad.lower.expressions import accesses, walk
@@ -109,7 +109,7 @@ class RowSums:
             return False
         lines, dtype = writer.lines, s.buffer.dtype
         x = lines.spread(writer.expressions.value(s.value), self.count)
-        x = first_lanes(lines, x, self.extent)
+        x = lines.part(x, 0, self.extent)
         name, flags = REDUCTIONS[s.combine]
         start = constant(start_of(s.combine, dtype), dtype).typed
         start = f"{start}, " if s.combine in ("add", "mul") else ""

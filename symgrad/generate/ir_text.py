@@ -187,6 +187,17 @@ class Lines:
             self._spread[x.text, lanes] = self.value(every, x.dtype, lanes)
         return self._spread[x.text, lanes]
 
+    def part(self, x: Value, first: int, n: int) -> Value:
+        """Lanes first ... first + n - 1; of those that there are not, anything."""
+        if n == 1:
+            return self.value(f"extractelement {x.typed}, i64 {first}", x.dtype)
+        if (first, n) == (0, x.lanes):
+            return x
+        lanes = range(first, first + n)
+        picked = ", ".join(f"i32 {i}" if i < x.lanes else "i32 poison" for i in lanes)
+        code = f"shufflevector {x.typed}, {x.type} poison, <{n} x i32> <{picked}>"
+        return self.value(code, x.dtype, n)
+
     def together(self, *values: Value) -> list[Value]:
         """Values with as many lanes as the widest."""
         lanes = max(x.lanes for x in values)

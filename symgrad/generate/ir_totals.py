@@ -37,16 +37,7 @@ class Total:
         lines, x = Lines(), Value("%x", self.dtype, self.lanes)
         while x.lanes > 1:
             n = x.lanes // 2
-            halves = [_part(lines, x, first, n) for first in (0, n)]
+            halves = [lines.part(x, first, n) for first in (0, n)]
             x = applied(lines, self.combine, halves, self.dtype)
         head = f"define internal {type_of(self.dtype)} @{self.name}({self.type} %x) noinline {{"
         return "\n".join([head, *lines.body, f"  ret {x.typed}", "}", ""])
-
-
-def _part(lines: Lines, x: Value, first: int, n: int) -> Value:
-    """Lanes first ... first + n - 1."""
-    if n == 1:
-        return lines.value(f"extractelement {x.typed}, i64 {first}", x.dtype)
-    picked = ", ".join(f"i32 {i}" for i in range(first, first + n))
-    code = f"shufflevector {x.typed}, {x.type} poison, <{n} x i32> <{picked}>"
-    return lines.value(code, x.dtype, n)

@@ -1,9 +1,6 @@
 """Models that train on several threads: the same numbers, the same bits, and no hanging."""
 
 import os
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 
@@ -14,8 +11,7 @@ import symgrad as sg
 from symgrad.lower import parallel, sharing, thread_costs
 from tests.corpus import MODELS
 from tests.selection import mostly_full
-
-ROOT = __file__.rsplit("/tests/", 1)[0]
+from tests.train.threaded import network, numbers, run
 
 
 @pytest.fixture(autouse=True)
@@ -33,24 +29,6 @@ def everywhere(monkeypatch):
     for name, free in (("MOVED", np.inf), ("FETCHED", 0.0)):
         monkeypatch.setattr(thread_costs, name, free)
     monkeypatch.setattr(sharing, "FEWEST", 1)
-
-
-def network(width=300, dtype="float64", target="cpu", seed=0):
-    x, y = sg.data("x", shape=20), sg.data("y", shape=5)
-    h = x
-    for k, (m, n) in enumerate([(20, width), (width, 5)]):
-        W = sg.parameter(f"W{k}", shape=(n, m), init="linear")
-        z = W @ h + sg.parameter(f"b{k}", shape=n)
-        h = sg.let(f"h{k}", sg.sigmoid(z))
-    loss = sg.sum((z - y) ** 2)
-    return sg.compile(
-        loss, sg.SGD(0.01, momentum=0.5), {"z": z}, dtype=dtype, target=target, seed=seed
-    )
-
-
-def numbers(n=150):
-    rng = np.random.default_rng(0)
-    return {"x": rng.standard_normal((n, 20)), "y": rng.standard_normal((n, 5))}
 
 
 def assert_close(model, other, tolerance=1e-10):
@@ -270,23 +248,6 @@ def test_two_models_at_once():
         alone = network(seed=k)
         alone.fit(data, epochs=12, batch_size=50, progress=False)
         assert same_bits(m, alone)
-
-
-PROGRAM = """
-import os, signal, sys, threading, time
-import numpy as np
-import symgrad as sg
-from tests.train.test_threads import network, numbers
-data, model = numbers(), network()
-def fit(epochs=20):
-    return model.fit(data, epochs=epochs, batch_size=50, progress=False)
-"""
-
-
-def run(code, before=PROGRAM):
-    code = before + textwrap.dedent(code)
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=250,
-                          capture_output=True, text=True, check=True).stdout  # fmt: skip
 
 
 def test_a_process_that_is_forked_off_works():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import symgrad as sg
-from tests.train.test_threads import network, numbers
+from tests.train.threaded import network, numbers
 
 HERE = "reference"  # steps slow enough to meet, and nothing to compile
 
